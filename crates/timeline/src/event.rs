@@ -1,0 +1,601 @@
+//! The closed set of records. Each names its cause: photon <- flip <- command <- decision <- sample range.
+
+use crate::row::{Columns, Row, RowError, index_column};
+
+/// The most sources (inlets) that one session can have.
+pub const MAX_SOURCES: usize = 4;
+
+/// Which source (inlet) of the session, in the order of the protocol's `[stream.*]` tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SourceId(pub u16);
+
+/// Which prepared scene of the display. Scene 0 is always the neutral grey field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SceneId(pub u16);
+
+impl SceneId {
+    /// The neutral grey field, with the fixation mark off.
+    pub const GREY: SceneId = SceneId(0);
+}
+
+/// How the time of an onset is known. Never one number for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnsetClass {
+    /// Computed by the scripted or simulated presenter: exact by construction, no light was emitted.
+    Simulated,
+    /// Predicted from the history of presents.
+    Predicted,
+    /// Reported by the windowing system.
+    System,
+    /// Seen by a photodiode.
+    Photodiode,
+}
+
+impl OnsetClass {
+    const ALL: [OnsetClass; 4] = [Self::Simulated, Self::Predicted, Self::System, Self::Photodiode];
+}
+
+/// A linear change of contrast between two instants; constant before and after.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ramp {
+    /// Contrast up to `start_ns`.
+    pub from: f64,
+    /// Contrast from `end_ns` on.
+    pub to: f64,
+    /// Start of the change.
+    pub start_ns: i64,
+    /// End of the change.
+    pub end_ns: i64,
+}
+
+impl Ramp {
+    /// A constant contrast.
+    pub const fn constant(contrast: f64) -> Self {
+        Self { from: contrast, to: contrast, start_ns: 0, end_ns: 0 }
+    }
+
+    /// Contrast at an instant.
+    pub fn at(&self, at_ns: i64) -> f64 {
+        if at_ns >= self.end_ns {
+            self.to
+        } else if at_ns <= self.start_ns {
+            self.from
+        } else {
+            let part = (at_ns - self.start_ns) as f64 / (self.end_ns - self.start_ns) as f64;
+            self.from + (self.to - self.from) * part
+        }
+    }
+}
+
+/// What the loop wants on the screen. The display always draws the newest command.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Command {
+    /// 0, 1, 2 ... in one session.
+    pub index: u64,
+    /// The turn that issued it.
+    pub turn: u64,
+    /// `now` of that turn.
+    pub issued_ns: i64,
+    /// The decision that caused it, if one did (schedule and safety also cause commands).
+    pub decision: Option<u64>,
+    /// What to show.
+    pub scene: SceneId,
+    /// Michelson contrast over time, 0..=1.
+    pub contrast: Ramp,
+}
+
+/// What a decoder concluded from a range of samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decision {
+    /// 0, 1, 2 ... in one session.
+    pub index: u64,
+    /// The turn in which it was taken.
+    pub turn: u64,
+    /// `now` of that turn.
+    pub decided_ns: i64,
+    /// The source of the samples.
+    pub source: SourceId,
+    /// First sample of the range.
+    pub first_sample: u64,
+    /// One past the last sample of the range.
+    pub end_sample: u64,
+    /// The measured quantity, in the decoder's unit (uV for an amplitude, canonical correlation for CCA).
+    pub value: f64,
+    /// Its standard error (amplitude) or its margin over the runner-up (class), in the same unit.
+    pub spread: f64,
+    /// The set point that holds at this instant, if there is one.
+    pub set_point: Option<f64>,
+    /// The class decided, if the decoder classifies; 0 is rest.
+    pub label: Option<u32>,
+    /// The class cued, if a cue started this epoch.
+    pub cue: Option<u32>,
+}
+
+/// One presented frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flip {
+    /// Index of the refresh at which the frame became visible. Refreshes that showed an old frame again leave a gap,
+    /// so this number is a clock of the screen; phase is computed from it.
+    pub frame: u64,
+    /// When the first line of the frame left the screen.
+    pub onset_ns: i64,
+    /// How `onset_ns` is known.
+    pub class: OnsetClass,
+    /// When the frame was handed to the system.
+    pub submitted_ns: i64,
+    /// The command it shows.
+    pub command: Option<u64>,
+    /// What it shows.
+    pub scene: SceneId,
+    /// The contrast it shows.
+    pub contrast: f64,
+    /// Refreshes since the flip before that showed an old frame again (missed frames).
+    pub missed: u32,
+}
+
+/// A chunk of samples as it came out of an inlet. Samples themselves travel in rows (see [`crate::ring::rows`]).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chunk {
+    /// The source.
+    pub source: SourceId,
+    /// Index of the chunk's first sample.
+    pub first_sample: u64,
+    /// Number of samples.
+    pub count: u32,
+    /// When the inlet had it.
+    pub arrival_ns: i64,
+    /// What has to be added to the source's stamps to reach this machine's clock (0 on the same host).
+    pub offset_ns: i64,
+    /// Samples of this chunk that the loop's ring refused because it was full (all or none).
+    pub refused: u32,
+}
+
+/// A labelled instant from a marker stream, or from the run itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Marker {
+    /// The source.
+    pub source: SourceId,
+    /// 0, 1, 2 ... in this source.
+    pub index: u64,
+    /// The instant it names, on this machine's clock.
+    pub at_ns: i64,
+    /// When the inlet had it.
+    pub arrival_ns: i64,
+    /// The protocol's code for its text; `None` when the protocol does not name it.
+    pub code: Option<u32>,
+}
+
+/// One measurement of the offset between a source's clock and this machine's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClockOffset {
+    /// The source.
+    pub source: SourceId,
+    /// When it was measured, on this machine's clock.
+    pub at_ns: i64,
+    /// What has to be added to the source's stamps.
+    pub offset_ns: i64,
+}
+
+/// What one turn of the loop took from one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Take {
+    /// One past the last sample (or marker) taken so far.
+    pub end: u64,
+    /// Samples passed over in this turn, oldest first, because they were too old or the ring had refused them.
+    pub skipped: u64,
+}
+
+/// The unit of replay: one call of the loop's step, with all it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// 0, 1, 2 ... in one session.
+    pub index: u64,
+    /// The instant it was handed.
+    pub now_ns: i64,
+    /// Flips taken so far.
+    pub flips_end: u64,
+    /// Whether the operator (Esc, Ctrl-C, end of `--seconds`) asked for the end.
+    pub stop: bool,
+    /// Per source, in the order of [`SourceId`].
+    pub takes: [Take; MAX_SOURCES],
+}
+
+/// What the simulated participant's brain really did, without noise. Recorded for the judge, never seen by the loop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latent {
+    /// The instant.
+    pub at_ns: i64,
+    /// Noise-free amplitude at the response frequency and the reported channel.
+    pub response_uv: f64,
+    /// The participant's gain at this instant, relative to the nominal person.
+    pub gain: f64,
+    /// The contrast that the participant's retina saw.
+    pub contrast_seen: f64,
+}
+
+/// Something that somebody should know of afterwards.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Notice {
+    /// When.
+    pub at_ns: i64,
+    /// What.
+    pub kind: NoticeKind,
+    /// Whose, if it concerns one source.
+    pub source: Option<SourceId>,
+    /// How many, which block, or how long in ns: see [`NoticeKind`].
+    pub count: i64,
+    /// A number that belongs to it: see [`NoticeKind`].
+    pub value: f64,
+}
+
+macro_rules! notice_kinds {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// The closed set of notices; `count` and `value` mean what each line says.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum NoticeKind { $($(#[doc = $doc])* $name = $code,)* }
+
+        impl NoticeKind {
+            fn from_code(code: i64) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+
+            /// A short lower-case name, as it stands in reports.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+notice_kinds! {
+    /// A block began; `count` is its index.
+    BlockBegin = 1, "block begins";
+    /// A block ended; `count` is its index.
+    BlockEnd = 2, "block ends";
+    /// Calibration succeeded; `value` is the calibrated amplitude in uV.
+    Calibrated = 3, "calibrated";
+    /// Calibration could not be trusted; `value` is the amplitude over its standard error.
+    CalibrationFailed = 4, "calibration failed";
+    /// No sample for longer than the staleness bound; `count` is the age in ns. The loop holds its last command.
+    Stale = 10, "source stale, holding";
+    /// Still nothing: the screen ramps to neutral grey; `count` is the age in ns.
+    ToGrey = 11, "ramping to grey";
+    /// The source is back; `count` is how long it was away in ns.
+    SourceBack = 12, "source back";
+    /// The latch opened: stimulation ramps up again.
+    Resumed = 13, "stimulation resumed";
+    /// Samples that the loop passed over because newer ones were waiting; `count` says how many.
+    Skipped = 20, "samples skipped";
+    /// A ring was full and refused; `count` says how many records.
+    RingFull = 21, "ring full";
+    /// Samples with a value that is not a number; `count` says how many.
+    NotFinite = 22, "samples not finite";
+    /// A channel that does not change; `count` is the channel, `value` how long in s.
+    FlatChannel = 23, "flat channel";
+    /// Source stamps that jump; `count` is the jump in ns.
+    StampJump = 24, "stamp jump";
+    /// The inlet lost samples (gap in a regular stream's stamps); `count` estimates how many.
+    SamplesLost = 25, "samples lost at the source";
+    /// Frames that came too late for their refresh; `count` says how many.
+    MissedFrames = 30, "missed frames";
+    /// The retina copy of a frame came too late for the participant; `count` is the lateness in ns.
+    RetinaLate = 31, "retina late";
+    /// The operator asked for the end.
+    Stop = 40, "stop";
+    /// The recorder could not take a turn; the session cannot be replayed from here.
+    NotReplayable = 41, "not replayable from here";
+    /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.
+    RecordingEnded = 42, "recording ended early";
+    /// A thread could not get real-time priority.
+    NoRealTime = 43, "no real-time priority";
+}
+
+/// Everything that a thread can tell the recorder, as one type, so that one ring per thread suffices.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(missing_docs, reason = "each variant is documented at its type")]
+pub enum Event {
+    Command(Command),
+    Decision(Decision),
+    Flip(Flip),
+    Chunk(Chunk),
+    Marker(Marker),
+    ClockOffset(ClockOffset),
+    Turn(Turn),
+    Latent(Latent),
+    Notice(Notice),
+}
+
+impl Row for Command {
+    const STREAM: &'static str = "photic-commands";
+    const COLUMNS: &'static [&'static str] = &[
+        "index",
+        "turn",
+        "issued_ns",
+        "decision",
+        "scene",
+        "contrast_from_f64",
+        "contrast_to_f64",
+        "ramp_start_ns",
+        "ramp_end_ns",
+    ];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(self.index as i64);
+        put(self.turn as i64);
+        put(self.issued_ns);
+        put(index_column(self.decision));
+        put(i64::from(self.scene.0));
+        put(self.contrast.from.to_bits() as i64);
+        put(self.contrast.to.to_bits() as i64);
+        put(self.contrast.start_ns);
+        put(self.contrast.end_ns);
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self {
+            index: c.int()?,
+            turn: c.int()?,
+            issued_ns: c.i64(),
+            decision: c.optional_index()?,
+            scene: SceneId(c.int()?),
+            contrast: Ramp { from: c.f64(), to: c.f64(), start_ns: c.i64(), end_ns: c.i64() },
+        })
+    }
+}
+
+impl Row for Decision {
+    const STREAM: &'static str = "photic-decisions";
+    const COLUMNS: &'static [&'static str] = &[
+        "index",
+        "turn",
+        "decided_ns",
+        "source",
+        "first_sample",
+        "end_sample",
+        "value_f64",
+        "spread_f64",
+        "has_set_point",
+        "set_point_f64",
+        "label",
+        "cue",
+    ];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(self.index as i64);
+        put(self.turn as i64);
+        put(self.decided_ns);
+        put(i64::from(self.source.0));
+        put(self.first_sample as i64);
+        put(self.end_sample as i64);
+        put(self.value.to_bits() as i64);
+        put(self.spread.to_bits() as i64);
+        put(i64::from(self.set_point.is_some()));
+        put(self.set_point.unwrap_or(0.0).to_bits() as i64);
+        put(index_column(self.label.map(u64::from)));
+        put(index_column(self.cue.map(u64::from)));
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self {
+            index: c.int()?,
+            turn: c.int()?,
+            decided_ns: c.i64(),
+            source: SourceId(c.int()?),
+            first_sample: c.int()?,
+            end_sample: c.int()?,
+            value: c.f64(),
+            spread: c.f64(),
+            set_point: {
+                let has = c.i64();
+                if !(0..=1).contains(&has) {
+                    return Err(c.refuse(has));
+                }
+                let value = c.f64();
+                (has == 1).then_some(value)
+            },
+            label: c.optional_index()?.map(|label| label as u32),
+            cue: c.optional_index()?.map(|cue| cue as u32),
+        })
+    }
+}
+
+impl Row for Flip {
+    const STREAM: &'static str = "photic-flips";
+    const COLUMNS: &'static [&'static str] =
+        &["frame", "onset_ns", "class", "submitted_ns", "command", "scene", "contrast_f64", "missed"];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(self.frame as i64);
+        put(self.onset_ns);
+        put(self.class as i64);
+        put(self.submitted_ns);
+        put(index_column(self.command));
+        put(i64::from(self.scene.0));
+        put(self.contrast.to_bits() as i64);
+        put(i64::from(self.missed));
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self {
+            frame: c.int()?,
+            onset_ns: c.i64(),
+            class: {
+                let code = c.i64();
+                let class = usize::try_from(code).ok().and_then(|code| OnsetClass::ALL.get(code).copied());
+                class.ok_or_else(|| c.refuse(code))?
+            },
+            submitted_ns: c.i64(),
+            command: c.optional_index()?,
+            scene: SceneId(c.int()?),
+            contrast: c.f64(),
+            missed: c.int()?,
+        })
+    }
+}
+
+impl Row for Chunk {
+    const STREAM: &'static str = "photic-chunks";
+    const COLUMNS: &'static [&'static str] =
+        &["source", "first_sample", "count", "arrival_ns", "offset_ns", "refused"];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(i64::from(self.source.0));
+        put(self.first_sample as i64);
+        put(i64::from(self.count));
+        put(self.arrival_ns);
+        put(self.offset_ns);
+        put(i64::from(self.refused));
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self {
+            source: SourceId(c.int()?),
+            first_sample: c.int()?,
+            count: c.int()?,
+            arrival_ns: c.i64(),
+            offset_ns: c.i64(),
+            refused: c.int()?,
+        })
+    }
+}
+
+impl Row for Marker {
+    const STREAM: &'static str = "photic-markers";
+    const COLUMNS: &'static [&'static str] = &["source", "index", "at_ns", "arrival_ns", "code"];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(i64::from(self.source.0));
+        put(self.index as i64);
+        put(self.at_ns);
+        put(self.arrival_ns);
+        put(index_column(self.code.map(u64::from)));
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self {
+            source: SourceId(c.int()?),
+            index: c.int()?,
+            at_ns: c.i64(),
+            arrival_ns: c.i64(),
+            code: c.optional_index()?.map(|code| code as u32),
+        })
+    }
+}
+
+impl Row for ClockOffset {
+    const STREAM: &'static str = "photic-clock-offsets";
+    const COLUMNS: &'static [&'static str] = &["source", "at_ns", "offset_ns"];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(i64::from(self.source.0));
+        put(self.at_ns);
+        put(self.offset_ns);
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self { source: SourceId(c.int()?), at_ns: c.i64(), offset_ns: c.i64() })
+    }
+}
+
+impl Row for Turn {
+    const STREAM: &'static str = "photic-turns";
+    const COLUMNS: &'static [&'static str] = &[
+        "index",
+        "now_ns",
+        "flips_end",
+        "stop",
+        "end_0",
+        "skipped_0",
+        "end_1",
+        "skipped_1",
+        "end_2",
+        "skipped_2",
+        "end_3",
+        "skipped_3",
+    ];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(self.index as i64);
+        put(self.now_ns);
+        put(self.flips_end as i64);
+        put(i64::from(self.stop));
+        for take in self.takes {
+            put(take.end as i64);
+            put(take.skipped as i64);
+        }
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        let mut turn = Self {
+            index: c.int()?,
+            now_ns: c.i64(),
+            flips_end: c.int()?,
+            stop: {
+                let stop = c.i64();
+                if !(0..=1).contains(&stop) {
+                    return Err(c.refuse(stop));
+                }
+                stop == 1
+            },
+            takes: [Take::default(); MAX_SOURCES],
+        };
+        for take in &mut turn.takes {
+            *take = Take { end: c.int()?, skipped: c.int()? };
+        }
+        Ok(turn)
+    }
+}
+
+impl Row for Latent {
+    const STREAM: &'static str = "photic-latent";
+    const COLUMNS: &'static [&'static str] = &["at_ns", "response_uv_f64", "gain_f64", "contrast_seen_f64"];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(self.at_ns);
+        put(self.response_uv.to_bits() as i64);
+        put(self.gain.to_bits() as i64);
+        put(self.contrast_seen.to_bits() as i64);
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self { at_ns: c.i64(), response_uv: c.f64(), gain: c.f64(), contrast_seen: c.f64() })
+    }
+}
+
+impl Row for Notice {
+    const STREAM: &'static str = "photic-notices";
+    const COLUMNS: &'static [&'static str] = &["at_ns", "kind", "source", "count", "value_f64"];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(self.at_ns);
+        put(self.kind as i64);
+        put(index_column(self.source.map(|source| u64::from(source.0))));
+        put(self.count);
+        put(self.value.to_bits() as i64);
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self {
+            at_ns: c.i64(),
+            kind: {
+                let code = c.i64();
+                NoticeKind::from_code(code).ok_or_else(|| c.refuse(code))?
+            },
+            source: match c.optional_index()? {
+                None => None,
+                Some(source) => Some(SourceId(u16::try_from(source).map_err(|_| c.refuse(source as i64))?)),
+            },
+            count: c.i64(),
+            value: c.f64(),
+        })
+    }
+}

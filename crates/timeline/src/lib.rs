@@ -1,0 +1,35 @@
+//! What crosses a thread, what is recorded and what is replayed: one closed set of small `Copy` records, and the two
+//! carriers that move them.
+//!
+//! - [`event`]: the records. Each is a row of `i64` columns ([`Row`]), which is how the recording stores it.
+//! - [`ring`]: every value must arrive (an SPSC ring; a full ring refuses and the writer counts).
+//! - [`latest`]: only the newest value matters (a triple buffer).
+//! - [`clock`]: the one clock, monotonic nanoseconds, handed to everything else as a number.
+//!
+//! Instants are `i64` nanoseconds of the machine's monotonic clock (on Linux the clock that LSL stamps with), in fields
+//! and arguments whose names end in `_ns`. Nothing here knows a file, a GPU or an experiment.
+
+pub mod clock;
+pub mod event;
+pub mod latest;
+pub mod ring;
+mod row;
+
+pub use event::{
+    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, Notice, NoticeKind,
+    OnsetClass, Ramp, SceneId, SourceId, Take, Turn,
+};
+pub use row::{Row, RowError};
+
+/// Nanoseconds in one second, for conversions at the edges.
+pub const NS_PER_S: f64 = 1e9;
+
+/// Seconds (as LSL stamps and protocol files give them) to nanoseconds, rounded to the nearest.
+pub fn ns_from_s(seconds: f64) -> i64 {
+    (seconds * NS_PER_S).round() as i64
+}
+
+/// Nanoseconds to seconds, for display and for formulas that take seconds.
+pub fn s_from_ns(ns: i64) -> f64 {
+    ns as f64 / NS_PER_S
+}

@@ -8,5 +8,7 @@ pub fn now_ns() -> i64 {
     // the only way to read the clock that LSL stamps with; std's Instant hides its number
     let status = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     debug_assert_eq!(status, 0);
-    time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64
+    #[allow(clippy::unnecessary_cast)] // both fields are 32 bits wide on some targets
+    let ns = time.tv_sec as i64 * 1_000_000_000 + time.tv_nsec as i64;
+    ns
 }

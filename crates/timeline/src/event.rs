@@ -84,6 +84,15 @@ pub struct Command {
     pub contrast: Ramp,
 }
 
+/// The instant at which a command stood where the display reads it: the end of the loop's own latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The command's index.
+    pub command: u64,
+    /// When it was published.
+    pub at_ns: i64,
+}
+
 /// What a decoder concluded from a range of samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decision {
@@ -295,6 +304,7 @@ notice_kinds! {
 #[expect(missing_docs, reason = "each variant is documented at its type")]
 pub enum Event {
     Command(Command),
+    Published(Published),
     Decision(Decision),
     Flip(Flip),
     Chunk(Chunk),
@@ -341,6 +351,21 @@ impl Row for Command {
             scene: SceneId(c.int()?),
             contrast: Ramp { from: c.f64(), to: c.f64(), start_ns: c.i64(), end_ns: c.i64() },
         })
+    }
+}
+
+impl Row for Published {
+    const STREAM: &'static str = "photic-published";
+    const COLUMNS: &'static [&'static str] = &["command", "at_ns"];
+
+    fn write(&self, put: &mut impl FnMut(i64)) {
+        put(self.command as i64);
+        put(self.at_ns);
+    }
+
+    fn read(row: &[i64]) -> Result<Self, RowError> {
+        let mut c = Columns::of::<Self>(row)?;
+        Ok(Self { command: c.int()?, at_ns: c.i64() })
     }
 }
 

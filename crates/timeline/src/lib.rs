@@ -17,7 +17,7 @@ mod row;
 
 pub use event::{
     Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, Notice, NoticeKind,
-    OnsetClass, Ramp, SceneId, SourceId, Take, Turn,
+    OnsetClass, Published, Ramp, SceneId, SourceId, Take, Turn,
 };
 pub use row::{Row, RowError};
 

@@ -26,9 +26,13 @@ impl<T: Copy> Writer<T> {
     /// Hands a record over; `false` when the ring is full (the record is counted as refused).
     #[must_use]
     pub fn push(&mut self, record: T) -> bool {
-        let taken = self.ring.try_push(record).is_ok();
-        self.refused += u64::from(!taken);
-        taken
+        // An `if`, not `refused += u64::from(!taken)`: rustc 1.95's SimplifyComparisonIntegral pass gets that sum wrong
+        // once the caller branches on the result (the carriers test holds this).
+        if self.ring.try_push(record).is_err() {
+            self.refused += 1;
+            return false;
+        }
+        true
     }
 
     /// Records refused since the start.

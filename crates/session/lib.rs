@@ -1,1 +1,16 @@
-//! photic
+//! The composition root: lowers a protocol, starts and names the threads, and is behind every command of `photic`.
+//!
+//! Nothing here decides, decodes, draws or stores by itself; see ARCHITECTURE.md for what lives where. `tests/` and
+//! `benches/` at the top of the repository belong to this package.
+
+pub mod cli;
+pub mod error;
+pub mod experiment;
+pub mod inspect;
+pub mod play;
+pub mod replay;
+pub mod report;
+pub mod run;
+mod safety;
+pub mod summary;
+pub mod turns;

@@ -1,2 +1,94 @@
-//! photic
-fn main() {}
+//! The `photic` command: parses the command line, calls the library, prints, sets the exit status.
+//!
+//! Exit status: 0 all is well; 1 the command ran and found something wrong (a replay that differs, a torn file);
+//! 2 it could not run.
+#![allow(clippy::print_stdout)] // the one place where results are printed
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use photic::cli::{Cli, Command};
+use photic::error::SessionError;
+use photic::inspect::{self, Seen};
+use photic::{play, replay, report, run, summary};
+use recording::RecordedSession;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = match cli.verbose {
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().with_target(false).init();
+    match execute(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("photic: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the command; whether all is well.
+fn execute(cli: Cli) -> Result<bool, SessionError> {
+    match cli.command {
+        Command::Run(args) => {
+            let json = args.json;
+            let summary = run::run(args, cli.network)?;
+            if json {
+                println!("{}", to_json(&summary));
+            } else {
+                println!("{summary}");
+            }
+            Ok(true)
+        }
+        Command::Replay(args) => {
+            let replayed = match args.rechunk {
+                Some(chunk) => replay::rechunk(&args.session, chunk)?,
+                None => replay::replay(&args.session)?,
+            };
+            if args.json {
+                println!("{}", to_json(&replayed));
+            } else {
+                println!("{replayed}");
+            }
+            Ok(replayed.identical)
+        }
+        Command::Check(args) => Ok(print(&inspect::check(&args)?, args.json)),
+        Command::Report { session } => {
+            let session = RecordedSession::open(&session)?;
+            let summary = summary::Summary::of(&session);
+            println!("{}", report::write(&session, &summary)?.display());
+            Ok(true)
+        }
+        Command::Verify { path, repair, json } => Ok(print(&inspect::verify(&path, repair)?, json)),
+        Command::Info { path, json } => {
+            print(&inspect::info(&path)?, json);
+            Ok(true)
+        }
+        Command::Streams { wait_s, json } => Ok(print(&inspect::streams(wait_s, cli.network)?, json)),
+        Command::Play(args) => {
+            let played = play::play(&args, cli.network)?;
+            println!(
+                "played {:.1} s of the recording: {} streams, {} samples",
+                played.recorded_s, played.streams, played.samples
+            );
+            Ok(true)
+        }
+    }
+}
+
+fn print(seen: &Seen, json: bool) -> bool {
+    if json {
+        println!("{}", seen.json);
+    } else {
+        print!("{}", seen.text);
+    }
+    seen.fine
+}
+
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+}

@@ -1,1 +1,22 @@
-//! closedloop
+//! Decoders and controllers composed as one pure step.
+//!
+//! [`Loop::prepare`] takes a [`Plan`] in machine units and allocates all that is needed; [`Loop::step`] takes the
+//! instant, the flips, markers and samples of one turn and writes decisions, commands and notices. It reads no clock,
+//! does no IO, allocates nothing, and uses `libm` and a fixed order of every sum, so that the same turns give the same
+//! bits on every machine: that is what replay rests on.
+
+mod check;
+mod controller;
+mod decoder;
+mod latch;
+mod plan;
+mod run;
+mod schedule;
+mod screen;
+mod screen_clock;
+
+pub use plan::{
+    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, PrepareError,
+    ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
+};
+pub use run::{Inputs, Loop, Outputs, SourceInput};

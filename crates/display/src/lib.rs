@@ -1,1 +1,32 @@
-//! display
+//! Window or offscreen target, wgpu pipelines, pacing, flip records and the retina's read-back.
+//!
+//! The display draws the newest [`timeline::Command`] and says, for each frame, when light left the screen and how well
+//! that is known. It never decides what to show: what a frame looks like is a pure function of the command and of the
+//! frame index.
+//!
+//! - [`Display::prepare`] opens the target and builds every pipeline; [`Display::run`] blocks the calling thread (which
+//!   has to be the main thread for a window) until the loop is finished.
+//! - [`plan`]: the part of a frame that is ours, without a GPU: which refresh, which numbers, which flip. It neither
+//!   allocates nor reads a clock.
+//! - [`clock`]: the refreshes of the screen as a schedule, and the model that follows a real one.
+//! - [`uniform`]: what one buffer write hands to the shaders.
+//!
+//! One frame: newest command -> contrast at the predicted onset -> one buffer write -> stimulus pass in linear light ->
+//! retina reduction -> gamma and photodiode patch -> submit, present -> flip.
+
+pub mod clock;
+mod config;
+mod gpu;
+mod histogram;
+pub mod plan;
+mod readback;
+mod renderer;
+mod run;
+mod snapshot;
+mod target;
+pub mod uniform;
+mod window;
+
+pub use config::{Config, Description, DisplayError, Mode, Pacing, Ports, Progress, Spread, Summary};
+pub use run::Display;
+pub use snapshot::{Shot, Snapshots};

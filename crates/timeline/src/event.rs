@@ -293,6 +293,8 @@ notice_kinds! {
     Stop = 40, "stop";
     /// The recorder could not take a turn; the session cannot be replayed from here.
     NotReplayable = 41, "not replayable from here";
+    /// The recorder could not take a turn for a while; the loop held, nothing was lost.
+    RecorderHeld = 44, "held by the recorder";
     /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.
     RecordingEnded = 42, "recording ended early";
     /// A thread could not get real-time priority.

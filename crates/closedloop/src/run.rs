@@ -1,0 +1,443 @@
+//! One turn of the loop.
+
+use arrayvec::ArrayVec;
+use signal::{Quality, QualityReport};
+use timeline::{Command, Decision, Flip, Marker, Notice, NoticeKind, SceneId, SourceId};
+
+use crate::check::check;
+use crate::controller::Controller;
+use crate::decoder::{Decoder, Estimate};
+use crate::latch::{Gate, GateMove, Latch};
+use crate::plan::{BlockKind, Plan, PrepareError};
+use crate::schedule::{Advance, Schedule, is_on};
+use crate::screen::{Cause, Screen};
+
+/// A channel without any change for this long is flat.
+const FLAT_S: f64 = 2.0;
+
+/// What a turn is handed.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Index of the turn.
+    pub turn: u64,
+    /// Its instant.
+    pub now_ns: i64,
+    /// Whether the operator asked for the end.
+    pub stop: bool,
+    /// Flips that came since the turn before, oldest first.
+    pub flips: &'a [Flip],
+    /// Markers of all marker sources that came since the turn before, oldest first per source.
+    pub markers: &'a [Marker],
+    /// Per source, in the order of the plan (marker sources stay empty).
+    pub sources: &'a [SourceInput<'a>],
+}
+
+/// One contiguous run of samples of one source.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SourceInput<'a> {
+    /// Samples passed over right before this run.
+    pub skipped: u64,
+    /// Index of the run's first sample.
+    pub first_sample: u64,
+    /// The source's stamps on this machine's clock, one per sample; empty when nothing came.
+    pub at_ns: &'a [i64],
+    /// Values, one row of channels per sample.
+    pub values: &'a [f64],
+}
+
+impl SourceInput<'_> {
+    /// Whole samples in the run: a caller that hands fewer values than stamps must not cause a panic.
+    pub(crate) fn count(&self, channels: usize) -> usize {
+        self.at_ns.len().min(self.values.len() / channels.max(1))
+    }
+}
+
+/// What a turn answers; cleared by [`Loop::step`] at its entry.
+#[derive(Debug, Clone, Default)]
+pub struct Outputs {
+    /// Decisions taken.
+    pub decisions: ArrayVec<Decision, 32>,
+    /// Commands to publish, oldest first; the display draws the last.
+    pub commands: ArrayVec<Command, 8>,
+    /// What somebody should know of afterwards.
+    pub notices: ArrayVec<Notice, 32>,
+    /// The run is over and the screen is grey.
+    pub finished: bool,
+}
+
+/// The loop: decoders and controllers as one pure step.
+#[derive(Debug, Clone)]
+pub struct Loop {
+    plan: Plan,
+    decoder: Option<Decoder>,
+    controller: Option<Controller>,
+    schedule: Schedule,
+    latch: Latch,
+    screen: Screen,
+    qualities: Vec<Quality>,
+    flat_samples: Vec<u64>,
+    /// Estimates of this turn with the indices of their decisions, for the controller.
+    estimates: ArrayVec<(Estimate, u64), 32>,
+    next_decision: u64,
+    /// `now` of the last turn; `None` before the first.
+    now_ns: Option<i64>,
+    /// Cues answered when the block that runs began.
+    answered_before: u64,
+    /// When the screen has come back from its last grey; until then contrast rises no faster than the grey ramp.
+    resumed_ns: i64,
+    ending: bool,
+    finished: bool,
+}
+
+impl Loop {
+    /// Checks the plan and allocates all that the steps need.
+    ///
+    /// # Errors
+    /// When a number is out of range, a source is missing or a block needs a decoder or controller that is not there.
+    pub fn prepare(plan: &Plan) -> Result<Self, PrepareError> {
+        check(plan)?;
+        let decoder = plan.decoder.as_ref().map(|decoder| Decoder::new(plan, decoder)).transpose()?;
+        let references = match &decoder {
+            Some(Decoder::Ssvep(ssvep)) => ssvep.updates_per_window(),
+            _ => 0,
+        };
+        let qualities = plan.sources.iter().map(|source| {
+            let channels = if source.is_marker { 0 } else { source.channels };
+            Quality::new(channels, if source.is_marker { 1.0 } else { source.rate_hz })
+        });
+        Ok(Self {
+            controller: plan.controller.map(|controller| Controller::new(controller, references)),
+            schedule: Schedule::new(&plan.blocks),
+            latch: Latch::new(plan),
+            screen: Screen::new(plan.grey_ramp_ns),
+            qualities: qualities.collect(),
+            flat_samples: plan
+                .sources
+                .iter()
+                .map(|source| (FLAT_S * source.rate_hz).max(2.0) as u64)
+                .collect(),
+            plan: plan.clone(),
+            decoder,
+            estimates: ArrayVec::new(),
+            next_decision: 0,
+            now_ns: None,
+            answered_before: 0,
+            resumed_ns: i64::MIN,
+            ending: false,
+            finished: false,
+        })
+    }
+
+    /// Back to the state before the first step.
+    pub fn reset(&mut self) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.reset();
+        }
+        if let Some(controller) = &mut self.controller {
+            controller.reset();
+        }
+        self.qualities.iter_mut().for_each(Quality::reset);
+        self.schedule.reset();
+        self.screen.reset();
+        self.next_decision = 0;
+        self.now_ns = None;
+        self.answered_before = 0;
+        self.resumed_ns = i64::MIN;
+        (self.ending, self.finished) = (false, false);
+    }
+
+    /// One turn. `inputs.sources` must have one entry per source of the plan, each with one row of values per stamp.
+    pub fn step(&mut self, inputs: &Inputs<'_>, outputs: &mut Outputs) {
+        outputs.clear();
+        if self.finished {
+            outputs.finished = true;
+            return;
+        }
+        let now_ns = inputs.now_ns;
+        let cause = Cause { turn: inputs.turn, now_ns, decision: None };
+        if self.now_ns.is_none() {
+            self.schedule.start(now_ns);
+            self.latch.start(now_ns);
+            self.screen.start(cause, outputs);
+        }
+        self.now_ns = Some(now_ns);
+        self.inspect(inputs, outputs);
+        let moved = self.latch.step(now_ns, inputs.sources, outputs);
+        self.decode(inputs, outputs);
+        if inputs.stop && !self.ending {
+            outputs.notice(now_ns, NoticeKind::Stop, None, 0, 0.0);
+            self.end();
+        }
+        self.follow_schedule(now_ns, outputs);
+        self.follow_gate(moved, cause, outputs);
+        self.show(cause, outputs);
+        if self.ending && self.screen.is_grey() {
+            self.finished = true;
+            outputs.finished = true;
+        }
+    }
+
+    /// The instant at which [`Loop::step`] must be called at the latest, even if nothing comes.
+    pub fn next_wake_ns(&self) -> i64 {
+        let Some(now_ns) = self.now_ns.filter(|_| !self.finished) else { return i64::MAX };
+        let mut next = self.latch.next_ns();
+        if !self.ending {
+            next = next.min(self.schedule.next_ns(now_ns));
+        }
+        let ramp_end_ns = self.screen.ramp_end_ns();
+        if ramp_end_ns > now_ns {
+            next = next.min(ramp_end_ns);
+        }
+        next.max(now_ns + 1)
+    }
+
+    /// For the yardstick of a bench: the true gain of the participant at this instant, in uV. Only
+    /// [`ControllerPlan::KnownGain`](crate::ControllerPlan::KnownGain) listens.
+    pub fn set_known_gain(&mut self, gain_uv: f64) {
+        if let Some(controller) = &mut self.controller {
+            controller.set_known_gain(gain_uv);
+        }
+    }
+
+    /// Signal quality of a channel of a source, as seen so far. For the report; not for the hot path of others.
+    pub fn quality(&self, source: SourceId, channel: usize) -> Option<QualityReport> {
+        self.qualities.get(usize::from(source.0))?.report(channel)
+    }
+
+    /// Counts what is wrong with the samples of this turn.
+    fn inspect(&mut self, inputs: &Inputs<'_>, outputs: &mut Outputs) {
+        let parts =
+            self.qualities.iter_mut().zip(&self.plan.sources).zip(inputs.sources).zip(&self.flat_samples);
+        for (index, (((quality, plan), input), &flat_samples)) in parts.enumerate() {
+            if plan.is_marker {
+                continue;
+            }
+            let source = Some(SourceId(index as u16));
+            debug_assert_eq!(input.values.len(), input.at_ns.len() * plan.channels);
+            if input.skipped > 0 {
+                outputs.notice(inputs.now_ns, NoticeKind::Skipped, source, input.skipped as i64, 0.0);
+            }
+            let mut holes = 0;
+            for row in input.values.chunks_exact(plan.channels) {
+                quality.step(row);
+                holes += i64::from(row.iter().any(|value| !value.is_finite()));
+                for (channel, value) in row.iter().enumerate() {
+                    // Once per stretch, when it reaches the bound.
+                    if quality.flat_run(channel) == flat_samples && value.is_finite() {
+                        outputs.notice(
+                            inputs.now_ns,
+                            NoticeKind::FlatChannel,
+                            source,
+                            channel as i64,
+                            FLAT_S,
+                        );
+                    }
+                }
+            }
+            if holes > 0 {
+                outputs.notice(inputs.now_ns, NoticeKind::NotFinite, source, holes, 0.0);
+            }
+        }
+    }
+
+    fn decode(&mut self, inputs: &Inputs<'_>, outputs: &mut Outputs) {
+        self.estimates.clear();
+        let Some(decoder) = &mut self.decoder else { return };
+        let source = decoder.source();
+        let Some(input) = inputs.sources.get(usize::from(source.0)) else { return };
+        let set_point = self.schedule.set_point_at(inputs.now_ns).filter(|_| !self.ending);
+        let (estimates, next) = (&mut self.estimates, &mut self.next_decision);
+        let emit = |estimate: &Estimate, outputs: &mut Outputs| {
+            let decision = Decision {
+                index: *next,
+                turn: inputs.turn,
+                decided_ns: inputs.now_ns,
+                source,
+                first_sample: estimate.first_sample,
+                end_sample: estimate.end_sample,
+                value: estimate.value,
+                spread: estimate.spread,
+                set_point,
+                label: estimate.label,
+                cue: estimate.cue,
+            };
+            // More than 32 in a turn means seconds of backlog: what came first is on record, the rest is not acted on.
+            if outputs.decisions.try_push(decision).is_ok() {
+                let _ = estimates.try_push((*estimate, *next));
+                *next += 1;
+            }
+        };
+        match decoder {
+            Decoder::Ssvep(ssvep) => {
+                inputs.flips.iter().for_each(|flip| ssvep.clock.take(flip));
+                ssvep.step(input, inputs.now_ns, outputs, emit);
+            }
+            Decoder::Cca(listener) => listener.step(inputs.markers, input, inputs.now_ns, outputs, emit),
+        }
+    }
+
+    /// Ends and begins blocks as their time comes.
+    fn follow_schedule(&mut self, now_ns: i64, outputs: &mut Outputs) {
+        while !self.ending {
+            let answered = match &self.decoder {
+                Some(Decoder::Cca(listener)) => listener.answered(),
+                _ => 0,
+            };
+            let done = match self.schedule.block() {
+                Some((BlockKind::Listen { until_cues }, _)) => {
+                    answered - self.answered_before >= u64::from(until_cues)
+                }
+                _ => false,
+            };
+            match self.schedule.advance(now_ns, done, outputs) {
+                Some(Advance::Began(kind, start_ns)) => {
+                    self.answered_before = answered;
+                    self.begin(kind, start_ns, now_ns);
+                }
+                Some(Advance::Ended(kind)) => self.finish(kind, now_ns, outputs),
+                None => break,
+            }
+        }
+        if self.schedule.is_over() {
+            self.end();
+        }
+    }
+
+    fn begin(&mut self, kind: BlockKind, start_ns: i64, now_ns: i64) {
+        match kind {
+            BlockKind::Calibrate { contrast, on_ns, off_ns, .. } => {
+                let ramp_ns = (contrast / self.slew_per_s() * 1e9) as i64;
+                if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
+                    ssvep.begin_calibration(start_ns, on_ns, off_ns, ramp_ns);
+                }
+            }
+            BlockKind::Hold { set_point_uv, .. } => {
+                if let Some(controller) = &mut self.controller {
+                    controller.hold(set_point_uv, now_ns.max(self.resumed_ns));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, kind: BlockKind, now_ns: i64, outputs: &mut Outputs) {
+        let next_holds = self.schedule.set_point_at(now_ns).is_some();
+        if let (Some(controller), false) = (&mut self.controller, next_holds) {
+            controller.release();
+        }
+        let BlockKind::Calibrate { contrast, .. } = kind else { return };
+        let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder else { return };
+        let source = Some(ssvep.front.source);
+        let result = ssvep.end_calibration();
+        if result.trusted {
+            outputs.notice(now_ns, NoticeKind::Calibrated, source, 0, result.amplitude_uv);
+        } else {
+            outputs.notice(now_ns, NoticeKind::CalibrationFailed, source, 0, result.ratio);
+        }
+        if let Some(controller) = &mut self.controller {
+            controller.calibrate(&result, contrast);
+        }
+    }
+
+    fn end(&mut self) {
+        self.ending = true;
+        if let Some(controller) = &mut self.controller {
+            controller.release();
+        }
+    }
+
+    fn follow_gate(&mut self, moved: GateMove, cause: Cause, outputs: &mut Outputs) {
+        match moved {
+            GateMove::Closed => {
+                self.screen.fade(cause, outputs);
+                // Until the latch opens, samples may come that saw nothing but grey.
+                if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
+                    ssvep.restart(i64::MAX);
+                }
+            }
+            GateMove::Opened => {
+                self.resumed_ns = cause.now_ns + self.plan.grey_ramp_ns;
+                if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
+                    ssvep.restart(self.resumed_ns);
+                }
+                if let Some(controller) = &mut self.controller {
+                    controller.restart(self.resumed_ns);
+                }
+            }
+            GateMove::None | GateMove::Released => {}
+        }
+    }
+
+    /// Brings the screen to what the block, the controller and the gate want.
+    fn show(&mut self, cause: Cause, outputs: &mut Outputs) {
+        let measured = self.measured_contrast();
+        let gate = self.latch.gate();
+        if self.ending || matches!(gate, Gate::Grey { .. }) {
+            self.screen.fade(cause, outputs);
+            self.screen.settle_grey(cause, outputs);
+            return;
+        }
+        if gate == Gate::Holding {
+            return;
+        }
+        let (scene, contrast) = match self.schedule.block() {
+            Some((BlockKind::Calibrate { scene, contrast, on_ns, off_ns }, start_ns)) => {
+                (scene, if is_on(cause.now_ns - start_ns, on_ns, off_ns) { contrast } else { 0.0 })
+            }
+            Some((BlockKind::Hold { scene, .. }, _)) => match measured {
+                Some((contrast, decision)) => {
+                    return self.steer(scene, contrast, Cause { decision, ..cause }, outputs);
+                }
+                None => return,
+            },
+            Some((BlockKind::Show { scene, contrast }, _)) => (scene, contrast),
+            Some((BlockKind::Listen { .. } | BlockKind::Rest, _)) | None => {
+                self.screen.fade(cause, outputs);
+                self.screen.settle_grey(cause, outputs);
+                return;
+            }
+        };
+        self.steer(scene, contrast, cause, outputs);
+    }
+
+    fn steer(&mut self, scene: SceneId, contrast: f64, cause: Cause, outputs: &mut Outputs) {
+        // Coming back from grey takes the grey ramp, whatever the slew allows.
+        let slew_per_s = if cause.now_ns < self.resumed_ns {
+            let left_s = (self.resumed_ns - cause.now_ns) as f64 / 1e9;
+            f64::min(self.slew_per_s(), contrast.max(1e-3) / left_s)
+        } else {
+            self.slew_per_s()
+        };
+        self.screen.show(scene, contrast, slew_per_s, cause, outputs);
+    }
+
+    /// The contrast that the controller wants after the estimates of this turn, and the decision that caused it.
+    fn measured_contrast(&mut self) -> Option<(f64, Option<u64>)> {
+        let controller = self.controller.as_mut()?;
+        let mut wanted = (controller.contrast()?, None);
+        let Some(Decoder::Ssvep(ssvep)) = &self.decoder else { return Some(wanted) };
+        for (estimate, decision) in &self.estimates {
+            if let Some(contrast) = controller.update(estimate, ssvep.update_s()) {
+                wanted = (contrast, Some(*decision));
+            }
+        }
+        Some(wanted)
+    }
+
+    /// Fastest change of contrast; without a controller the grey ramp of the protocol says what is gentle.
+    fn slew_per_s(&self) -> f64 {
+        match &self.controller {
+            Some(controller) => controller.slew_per_s(),
+            None => 1e9 / self.plan.grey_ramp_ns as f64,
+        }
+    }
+}
+
+impl Outputs {
+    fn clear(&mut self) {
+        self.decisions.clear();
+        self.commands.clear();
+        self.notices.clear();
+        self.finished = false;
+    }
+}

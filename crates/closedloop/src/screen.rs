@@ -1,0 +1,104 @@
+//! What the screen has been told: the one place that issues commands.
+
+use timeline::{Command, Ramp, SceneId};
+
+use crate::run::Outputs;
+
+/// Changes of contrast below this are not worth a command (an 8-bit display shows steps of 0.004).
+const DEAD_BAND: f64 = 5e-4;
+
+/// Who asks, for the record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cause {
+    pub(crate) turn: u64,
+    pub(crate) now_ns: i64,
+    pub(crate) decision: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Screen {
+    next_index: u64,
+    scene: SceneId,
+    ramp: Ramp,
+    grey_ramp_ns: i64,
+}
+
+impl Screen {
+    pub(crate) fn new(grey_ramp_ns: i64) -> Self {
+        Self { next_index: 0, scene: SceneId::GREY, ramp: Ramp::constant(0.0), grey_ramp_ns }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.grey_ramp_ns);
+    }
+
+    /// Grey, and nothing on the way there any more.
+    pub(crate) fn is_grey(&self) -> bool {
+        self.scene == SceneId::GREY
+    }
+
+    /// The first command of a session: grey, so that the display's state has a cause on record.
+    pub(crate) fn start(&mut self, cause: Cause, out: &mut Outputs) {
+        self.issue(SceneId::GREY, Ramp::constant(0.0), cause, out);
+    }
+
+    /// Goes to a contrast, no faster than `slew_per_s`; a change too small to see makes no command.
+    pub(crate) fn show(
+        &mut self,
+        scene: SceneId,
+        contrast: f64,
+        slew_per_s: f64,
+        cause: Cause,
+        out: &mut Outputs,
+    ) {
+        let contrast = if contrast.is_finite() { contrast.clamp(0.0, 1.0) } else { 0.0 };
+        let same = scene == self.scene;
+        if same && (contrast - self.ramp.to).abs() < DEAD_BAND && (contrast > 0.0 || self.ramp.to == 0.0) {
+            return;
+        }
+        // Another scene starts from zero contrast: scenes share the mean luminance, so that alone is no flash.
+        let from = if same { self.ramp.at(cause.now_ns) } else { 0.0 };
+        let over_ns = libm::ceil((contrast - from).abs() / slew_per_s * 1e9) as i64;
+        let ramp = Ramp { from, to: contrast, start_ns: cause.now_ns, end_ns: cause.now_ns + over_ns };
+        self.issue(scene, ramp, cause, out);
+    }
+
+    /// Ramps to zero contrast; the grey scene follows by [`Screen::tick`] when the ramp is complete.
+    pub(crate) fn fade(&mut self, cause: Cause, out: &mut Outputs) {
+        if self.is_grey() || (self.ramp.to == 0.0 && self.ramp.end_ns - cause.now_ns <= self.grey_ramp_ns) {
+            return;
+        }
+        let from = self.ramp.at(cause.now_ns);
+        let end_ns = cause.now_ns + self.grey_ramp_ns;
+        self.issue(self.scene, Ramp { from, to: 0.0, start_ns: cause.now_ns, end_ns }, cause, out);
+    }
+
+    /// Shows the grey scene if the fade is complete.
+    pub(crate) fn settle_grey(&mut self, cause: Cause, out: &mut Outputs) {
+        if !self.is_grey() && self.ramp.to == 0.0 && cause.now_ns >= self.ramp.end_ns {
+            self.issue(SceneId::GREY, Ramp::constant(0.0), cause, out);
+        }
+    }
+
+    /// When the ramp that runs is complete.
+    pub(crate) fn ramp_end_ns(&self) -> i64 {
+        self.ramp.end_ns
+    }
+
+    fn issue(&mut self, scene: SceneId, ramp: Ramp, cause: Cause, out: &mut Outputs) {
+        let command = Command {
+            index: self.next_index,
+            turn: cause.turn,
+            issued_ns: cause.now_ns,
+            decision: cause.decision,
+            scene,
+            contrast: ramp,
+        };
+        // A turn asks for a few commands at most; were it more, the last state would still be reached in the next turn.
+        if out.commands.try_push(command).is_ok() {
+            self.next_index += 1;
+            self.scene = scene;
+            self.ramp = ramp;
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A small world to close the loop in: a screen at 60 Hz and a person with eight channels.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::sync::Arc;
+
+use closedloop::*;
+use timeline::{Command, Decision, Flip, Marker, Notice, OnsetClass, Ramp, SceneId, SourceId};
+
+pub const S: i64 = 1_000_000_000;
+pub const GRATING: SceneId = SceneId(1);
+pub const RATE_HZ: f64 = 250.0;
+pub const CHANNELS: usize = 8;
+
+/// Repeatable noise that no crate's version can change.
+#[derive(Clone)]
+pub struct Noise(pub u64);
+
+impl Noise {
+    pub fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let mut x = self.0;
+        x ^= x >> 33;
+        x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);
+        x ^= x >> 33;
+        (x >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub fn gauss(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+pub fn response(nominal_gain_uv: f64) -> ResponsePlan {
+    ResponsePlan {
+        nominal_gain_uv,
+        semisaturation: 0.3,
+        exponent: 2.0,
+        contrast_min: 0.0,
+        contrast_max: 0.9,
+        slew_per_s: 2.0,
+    }
+}
+
+pub fn pi(nominal_gain_uv: f64) -> ControllerPlan {
+    ControllerPlan::Pi(PiPlan { response: response(nominal_gain_uv), kp: 0.3, ki_per_s: 0.4 })
+}
+
+pub fn drive(contrast: f64) -> f64 {
+    contrast * contrast / (contrast * contrast + 0.09)
+}
+
+pub fn eeg_source() -> SourcePlan {
+    SourcePlan {
+        channels: CHANNELS,
+        rate_hz: RATE_HZ,
+        time_scale: 1.0,
+        stale_after_ns: 300_000_000,
+        grey_after_ns: S,
+        is_marker: false,
+    }
+}
+
+pub fn block(seconds: i64, kind: BlockKind) -> BlockPlan {
+    BlockPlan { duration_ns: seconds * S, kind }
+}
+
+pub fn calibrate(seconds: i64) -> BlockPlan {
+    block(seconds, BlockKind::Calibrate { scene: GRATING, contrast: 0.6, on_ns: 4 * S, off_ns: 2 * S })
+}
+
+pub fn hold(seconds: i64, set_point_uv: f64) -> BlockPlan {
+    block(seconds, BlockKind::Hold { scene: GRATING, set_point_uv })
+}
+
+pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
+    Plan {
+        refresh_hz: 60.0,
+        grey_ramp_ns: S / 2,
+        sources: vec![eeg_source()],
+        blocks,
+        decoder: Some(DecoderPlan::SsvepAmplitude(SsvepPlan {
+            source: SourceId(0),
+            clock: StimulusClock { cycles_per_frame: 7.5 / 60.0, response_multiple: 2 },
+            report_channel: 6,
+            window_s: 2.0,
+            update_s: 0.1,
+            highpass_hz: 1.0,
+        })),
+        controller: Some(controller),
+    }
+}
+
+/// The person: gain in uV at the report channel (which may drift), and the strength of the background.
+#[derive(Clone)]
+pub struct Person {
+    pub gain_uv: Arc<dyn Fn(f64) -> f64>,
+    pub noise_uv: f64,
+    pub seed: u64,
+}
+
+/// What a run left.
+#[derive(Default)]
+pub struct Log {
+    pub commands: Vec<Command>,
+    pub decisions: Vec<Decision>,
+    pub notices: Vec<Notice>,
+    /// Time in s, latent response in uV, set point if any: one row per decision.
+    pub latent: Vec<(f64, f64, Option<f64>)>,
+    pub finished_ns: Option<i64>,
+    pub turns: u64,
+}
+
+/// Runs a plan with a person, in turns of `chunk` samples, up to `seconds`. `quiet(t)` mutes the source; `edit` may
+/// change a row before the loop sees it.
+pub fn run(
+    plan: &Plan,
+    person: &Person,
+    chunk: usize,
+    seconds: f64,
+    quiet: impl Fn(f64) -> bool,
+    mut edit: impl FnMut(u64, &mut [f64]),
+) -> Log {
+    let mut looped = Loop::prepare(plan).unwrap();
+    let (mut out, mut log) = (Outputs::default(), Log::default());
+    let mut noise = Noise(person.seed);
+    let (mut shown, mut scene) = (Ramp::constant(0.0), SceneId::GREY);
+    let (mut slow, mut alpha) = ([0.0f64; CHANNELS], [0.0f64; 2]);
+    let (mut at_ns, mut values) = (Vec::new(), Vec::new());
+    let (mut index, mut frame) = (0u64, 0u64);
+    let start_ns = 1_000 * S;
+    let period_ns = 1e9 / RATE_HZ;
+    let lag_ns = 120_000_000;
+    let mut sent = 0u64;
+    while (index as f64) < seconds * RATE_HZ {
+        at_ns.clear();
+        values.clear();
+        let first = index;
+        let mut latent = 0.0;
+        for _ in 0..chunk {
+            let t_ns = start_ns + (index as f64 * period_ns) as i64;
+            let t = (t_ns - start_ns) as f64 / 1e9;
+            let contrast = if scene == GRATING { shown.at(t_ns - lag_ns) } else { 0.0 };
+            latent = (person.gain_uv)(t) * drive(contrast);
+            let cycles = 15.0 * (t - lag_ns as f64 / 1e9);
+            let common = noise.gauss();
+            // A resonance at 10 Hz for alpha.
+            let r = 0.97;
+            let next = 2.0 * r * (2.0 * std::f64::consts::PI * 10.0 / RATE_HZ).cos() * alpha[0]
+                - r * r * alpha[1]
+                + 0.4 * noise.gauss();
+            alpha = [next, alpha[0]];
+            for (c, slow) in slow.iter_mut().enumerate() {
+                *slow = 0.98 * *slow + 0.5 * noise.gauss();
+                let mix = 0.3 + 0.7 * c as f64 / 6.0;
+                let lag = 0.3 + 0.03 * c as f64;
+                let signal = latent * mix * (2.0 * std::f64::consts::PI * cycles - lag).cos();
+                let background =
+                    4.0 * common + 2.0 * noise.gauss() + 2.0 * *slow + (0.5 + 0.05 * c as f64) * alpha[0];
+                values.push(signal + person.noise_uv * background);
+            }
+            let from = values.len() - CHANNELS;
+            edit(index, &mut values[from..]);
+            at_ns.push(t_ns);
+            index += 1;
+        }
+        let now_ns = start_ns + (index as f64 * period_ns) as i64 + 2_000_000;
+        let mut flips = Vec::new();
+        while start_ns + (frame as f64 * 1e9 / 60.0) as i64 <= now_ns {
+            let onset_ns = start_ns + (frame as f64 * 1e9 / 60.0) as i64;
+            flips.push(flip(frame, onset_ns));
+            frame += 1;
+        }
+        let muted = quiet((now_ns - start_ns) as f64 / 1e9);
+        let input = if muted {
+            SourceInput::default()
+        } else {
+            SourceInput { skipped: first - sent, first_sample: first, at_ns: &at_ns, values: &values }
+        };
+        if !muted {
+            sent = index;
+        }
+        let inputs =
+            Inputs { turn: log.turns, now_ns, stop: false, flips: &flips, markers: &[], sources: &[input] };
+        // Only the yardstick that knows the gain listens.
+        looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));
+        looped.step(&inputs, &mut out);
+        log.turns += 1;
+        for command in &out.commands {
+            assert!(command.contrast.from.is_finite() && (0.0..=1.0).contains(&command.contrast.to));
+            (shown, scene) = (command.contrast, command.scene);
+        }
+        for decision in &out.decisions {
+            let t = (now_ns - start_ns) as f64 / 1e9;
+            log.latent.push((t, latent, decision.set_point));
+        }
+        log.commands.extend(out.commands.iter());
+        log.decisions.extend(out.decisions.iter());
+        log.notices.extend(out.notices.iter());
+        if out.finished {
+            log.finished_ns = Some(now_ns - start_ns);
+            break;
+        }
+    }
+    log
+}
+
+pub fn flip(frame: u64, onset_ns: i64) -> Flip {
+    Flip {
+        frame,
+        onset_ns,
+        class: OnsetClass::Simulated,
+        submitted_ns: onset_ns - 1_000_000,
+        command: None,
+        scene: GRATING,
+        contrast: 0.5,
+        missed: 0,
+    }
+}
+
+pub fn marker(index: u64, at_ns: i64, code: u32) -> Marker {
+    Marker { source: SourceId(1), index, at_ns, arrival_ns: at_ns, code: Some(code) }
+}
+
+/// Mean absolute error of the latent response in the holds, from 4 s after the first set point on.
+pub fn latent_error(log: &Log) -> f64 {
+    let first = log.latent.iter().find(|row| row.2.is_some()).unwrap().0;
+    let rows = log.latent.iter().filter(|row| row.0 > first + 4.0);
+    let errors: Vec<f64> = rows.filter_map(|&(_, latent, set)| set.map(|set| (latent - set).abs())).collect();
+    errors.iter().sum::<f64>() / errors.len() as f64
+}
+
+pub fn kinds(log: &Log) -> Vec<timeline::NoticeKind> {
+    log.notices.iter().map(|notice| notice.kind).collect()
+}

@@ -1,0 +1,92 @@
+//! Adapter, device and queue.
+
+use std::sync::{Arc, OnceLock};
+
+use stimulus::Screen;
+
+use crate::config::DisplayError;
+
+/// What everything on the GPU is made with.
+pub(crate) struct Gpu {
+    pub(crate) adapter: wgpu::Adapter,
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    pub(crate) info: wgpu::AdapterInfo,
+    /// The first error that no call returned: wgpu's own answer to those is a panic.
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Gpu {
+    pub(crate) fn instance() -> wgpu::Instance {
+        wgpu::Instance::new(wgpu::InstanceDescriptor {
+            backends: wgpu::Backends::VULKAN,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        })
+    }
+
+    /// Opens the best adapter that can present to `surface` (any adapter without one).
+    pub(crate) fn open(
+        instance: &wgpu::Instance,
+        surface: Option<&wgpu::Surface<'static>>,
+        screen: &Screen,
+    ) -> Result<Self, DisplayError> {
+        let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            compatible_surface: surface,
+            ..Default::default()
+        }))
+        .map_err(|error| DisplayError::NoAdapter(error.to_string()))?;
+        let info = adapter.get_info();
+        let available = adapter.limits();
+        let limit = available.max_texture_dimension_2d;
+        let (width, height) = (screen.width_px, screen.height_px);
+        if width > limit || height > limit {
+            return Err(DisplayError::TooLarge { adapter: info.name, width, height, limit });
+        }
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("photic display"),
+            required_limits: wgpu::Limits::downlevel_defaults().using_resolution(available),
+            ..Default::default()
+        }))
+        .map_err(|error| DisplayError::NoDevice { adapter: info.name.clone(), reason: error.to_string() })?;
+
+        let failure = Arc::new(OnceLock::new());
+        let keep = Arc::clone(&failure);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            // only the first is kept: it is the cause of the others
+            let _ = keep.set(error.to_string());
+        }));
+        let keep = Arc::clone(&failure);
+        device.set_device_lost_callback(move |reason, words| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                let _ = keep.set(format!("device lost: {words}"));
+            }
+        });
+        Ok(Self { adapter, device, queue, info, failure })
+    }
+
+    /// Whether the adapter is a program on the CPU.
+    pub(crate) fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// The first error that no call returned.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Waits until all work handed over so far is done; `false` after a second, or when the device is lost.
+    pub(crate) fn finish(&self, submission: wgpu::SubmissionIndex) -> bool {
+        let wait = wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: Some(std::time::Duration::from_secs(1)),
+        };
+        self.device.poll(wait).is_ok()
+    }
+
+    /// Lets finished work call back, without waiting.
+    pub(crate) fn poll(&self) {
+        // An error here is a lost device, which `failure` reports.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
+}

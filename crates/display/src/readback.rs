@@ -1,0 +1,123 @@
+//! The retina's way back from the GPU: a ring of prepared buffers that are mapped asynchronously.
+//!
+//! A row is stamped with the flip of its frame, never with the moment of the read-back. When every buffer is in use the
+//! frame's retina is skipped and counted; nothing waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use stimulus::RetinaGrid;
+use timeline::ring::{RowHead, RowWriter};
+use timeline::{Flip, s_from_ns};
+
+/// Buffers in the ring: one being drawn to, two in flight, one being read.
+const BUFFERS: usize = 4;
+
+const FREE: u8 = 0;
+const IN_FLIGHT: u8 = 1;
+const MAPPED: u8 = 2;
+const FAILED: u8 = 3;
+
+/// Reads the retina back and hands it on as rows.
+pub(crate) struct Readback {
+    writer: RowWriter,
+    slots: [Slot; BUFFERS],
+    pub(crate) rows: u64,
+    pub(crate) skipped: u64,
+}
+
+struct Slot {
+    buffer: wgpu::Buffer,
+    /// Shared with the callback that wgpu runs when the buffer is mapped.
+    state: Arc<AtomicU8>,
+    frame: u64,
+    onset_ns: i64,
+    shown: bool,
+}
+
+impl Readback {
+    pub(crate) fn prepare(device: &wgpu::Device, grid: &RetinaGrid, writer: RowWriter) -> Self {
+        let slots = std::array::from_fn(|_| Slot {
+            buffer: device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("retina read-back"),
+                size: 4 * grid.cells() as u64,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            }),
+            state: Arc::new(AtomicU8::new(FREE)),
+            frame: 0,
+            onset_ns: 0,
+            shown: false,
+        });
+        Self { writer, slots, rows: 0, skipped: 0 }
+    }
+
+    /// A buffer for the next frame; `None` (counted) when all are in use.
+    pub(crate) fn free(&mut self) -> Option<usize> {
+        let free = self.slots.iter().position(|slot| slot.state.load(Ordering::Acquire) == FREE);
+        self.skipped += u64::from(free.is_none());
+        free
+    }
+
+    pub(crate) fn buffer(&self, slot: usize) -> &wgpu::Buffer {
+        &self.slots[slot].buffer
+    }
+
+    /// The copy into this buffer was submitted: map it when it is done.
+    pub(crate) fn submitted(&mut self, slot: usize, flip: &Flip) {
+        let slot = &mut self.slots[slot];
+        slot.frame = flip.frame;
+        slot.onset_ns = flip.onset_ns;
+        slot.shown = true;
+        slot.state.store(IN_FLIGHT, Ordering::Release);
+        let state = Arc::clone(&slot.state);
+        slot.buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+            state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
+        });
+    }
+
+    /// The frame of this buffer was not shown: nobody saw it.
+    pub(crate) fn discard(&mut self, slot: usize) {
+        self.slots[slot].shown = false;
+    }
+
+    /// Hands every finished row on, oldest first.
+    pub(crate) fn collect(&mut self) {
+        while let Some(oldest) = self.oldest_done() {
+            let slot = &mut self.slots[oldest];
+            if slot.state.load(Ordering::Acquire) == MAPPED {
+                if slot.shown && push(&mut self.writer, slot) {
+                    self.rows += 1;
+                }
+                slot.buffer.unmap();
+            }
+            slot.state.store(FREE, Ordering::Release);
+        }
+    }
+
+    /// The oldest buffer in use, if it is done: rows leave in the order of their frames.
+    fn oldest_done(&self) -> Option<usize> {
+        let state = |slot: &Slot| slot.state.load(Ordering::Acquire);
+        let in_use = self.slots.iter().enumerate().filter(|(_, slot)| state(slot) != FREE);
+        let (oldest, slot) = in_use.min_by_key(|(_, slot)| slot.frame)?;
+        matches!(state(slot), MAPPED | FAILED).then_some(oldest)
+    }
+
+    /// Rows that the ring refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.writer.refused()
+    }
+}
+
+fn push(writer: &mut RowWriter, slot: &Slot) -> bool {
+    let Ok(view) = slot.buffer.get_mapped_range(..) else {
+        return false;
+    };
+    let head = RowHead { index: slot.frame, stamp_s: s_from_ns(slot.onset_ns), at_ns: slot.onset_ns };
+    writer.push(head, f32_values(&view))
+}
+
+/// The values of a buffer of f32.
+pub(crate) fn f32_values(bytes: &[u8]) -> impl Iterator<Item = f64> + '_ {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes)))
+}

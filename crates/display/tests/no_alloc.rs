@@ -1,0 +1,62 @@
+//! Our part of a frame allocates nothing: newest command, plan, uniform bytes, flip to both rings, retina row.
+
+mod support;
+
+use assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use display::Pacing;
+use display::clock::RefreshClock;
+use display::plan::FramePlan;
+use display::uniform::FrameUniform;
+use stimulus::{Patch, RetinaGrid, RetinaTemplate};
+use timeline::latest::latest;
+use timeline::ring::{RowHead, ring, rows};
+use timeline::{Command, Event, Ramp, SceneId};
+
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+#[test]
+fn ten_thousand_frames_without_an_allocation() {
+    let screen = support::screen(320, 240);
+    let scenes = support::scenes(&screen);
+    let grid = RetinaGrid::for_scenes(&scenes, &screen);
+    let patch = Patch::lower_right(&screen, 24);
+    let mut uniforms: Vec<_> =
+        scenes.iter().map(|scene| FrameUniform::prepare(scene, &screen, &patch, Some(&grid))).collect();
+    let template = RetinaTemplate::prepare(&scenes[1], &grid);
+    let mut cells = vec![0.0; grid.cells()];
+    let mut plan =
+        FramePlan::prepare(scenes, RefreshClock::new(0, screen.refresh_period_ns()), Pacing::Simulated);
+    let (mut publish, mut commands) = latest::<Option<Command>>(&None);
+    let (mut flips, _flips) = ring(64);
+    let (mut events, _events) = ring(64);
+    let (mut retina, _retina) = rows(8, grid.cells());
+    let mut checksum = 0_u64;
+    assert_no_alloc(|| {
+        for index in 0..10_000 {
+            let contrast = Ramp::constant(0.5);
+            publish.publish(Some(Command {
+                index,
+                turn: index,
+                issued_ns: 0,
+                decision: None,
+                scene: SceneId(1),
+                contrast,
+            }));
+            let command = *commands.read();
+            let planned = plan.step(plan.begin_ns(), command.as_ref(), index > 9_000);
+            let uniform = &mut uniforms[planned.params.scene];
+            uniform.set_frame(planned.params.amplitude, planned.params.patch_luminance);
+            checksum += u64::from(uniform.bytes()[28]);
+            plan.worked(1_000_000);
+            let flip = plan.shown(&planned, planned.flip.onset_ns);
+            // Full rings refuse, which must not allocate either.
+            let _ = flips.push(flip) | events.push(Event::Flip(flip));
+            template.frame(flip.frame, flip.contrast, &mut cells);
+            let head = RowHead { index: flip.frame, stamp_s: 0.0, at_ns: flip.onset_ns };
+            let _ = retina.push(head, cells.iter().copied());
+        }
+    });
+    assert!(checksum > 0);
+    assert_eq!(flips.refused(), 10_000 - 64);
+}

@@ -1,0 +1,185 @@
+//! The part of a frame that needs no GPU: refreshes, missed frames, phase, grey at the end.
+
+mod support;
+
+use display::Pacing;
+use display::clock::RefreshClock;
+use display::plan::FramePlan;
+use proptest::prelude::*;
+use stimulus::Scene;
+use timeline::{Command, OnsetClass, Ramp, SceneId};
+
+const PERIOD_NS: f64 = 1e9 / 60.0;
+const START_NS: i64 = 7_000_000_123;
+
+fn command(index: u64, scene: u16, contrast: Ramp) -> Command {
+    Command { index, turn: index, issued_ns: 0, decision: None, scene: SceneId(scene), contrast }
+}
+
+fn plan(pacing: Pacing) -> FramePlan {
+    let scenes = support::scenes(&support::screen(320, 240));
+    FramePlan::prepare(scenes, RefreshClock::new(START_NS, PERIOD_NS), pacing)
+}
+
+#[test]
+fn a_punctual_loop_misses_nothing() {
+    let mut plan = plan(Pacing::Simulated);
+    let full = command(3, 1, Ramp::constant(0.8));
+    let Scene::Grating(grating) = support::scenes(&support::screen(320, 240))[1] else { panic!("a grating") };
+    for frame in 0..10_000_u64 {
+        let planned = plan.step(plan.begin_ns(), Some(&full), false);
+        plan.worked(1_000_000);
+        let flip = plan.shown(&planned, planned.flip.onset_ns - 500_000);
+        assert_eq!((flip.frame, flip.missed, flip.command, flip.scene), (frame, 0, Some(3), SceneId(1)));
+        assert_eq!(flip.class, OnsetClass::Simulated);
+        assert_eq!(flip.submitted_ns, flip.onset_ns - 500_000);
+        assert!((flip.onset_ns as f64 - START_NS as f64 - frame as f64 * PERIOD_NS).abs() <= 1.0);
+        assert_eq!(planned.params.amplitude, (0.8 * grating.flicker.modulation(frame)) as f32);
+        assert_eq!(planned.params.patch_luminance, if frame % 8 < 4 { 1.0 } else { 0.0 });
+    }
+}
+
+#[test]
+fn contrast_is_that_of_the_onset() {
+    let mut plan = plan(Pacing::Simulated);
+    let ramp = Ramp { from: 0.0, to: 0.6, start_ns: START_NS, end_ns: START_NS + 1_000_000_000 };
+    for _ in 0..90 {
+        let planned = plan.step(plan.begin_ns(), Some(&command(0, 1, ramp)), false);
+        let flip = plan.shown(&planned, 0);
+        assert_eq!(flip.contrast, ramp.at(flip.onset_ns));
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_is_grey() {
+    let mut plan = plan(Pacing::Software);
+    let now_ns = START_NS - 1_000_000;
+    let cases = [
+        (None, false),
+        (Some(command(0, 0, Ramp::constant(0.9))), false),
+        (Some(command(0, 7, Ramp::constant(0.9))), false),
+        (Some(command(0, 1, Ramp::constant(0.9))), true),
+    ];
+    for (command, end) in cases {
+        let planned = plan.step(now_ns, command.as_ref(), end);
+        assert_eq!(
+            (planned.params.scene, planned.params.amplitude, planned.params.patch_luminance),
+            (0, 0.0, 0.0)
+        );
+        assert_eq!((planned.flip.scene, planned.flip.contrast), (SceneId::GREY, 0.0));
+        assert_eq!(planned.flip.class, OnsetClass::Predicted);
+        if end {
+            assert_eq!(planned.flip.command, None, "the end shows no command");
+        }
+    }
+    for (contrast, shown) in [(f64::NAN, 0.0), (-0.5, 0.0), (1.5, 1.0)] {
+        let planned = plan.step(now_ns, Some(&command(0, 1, Ramp::constant(contrast))), false);
+        assert_eq!(planned.flip.contrast, shown);
+    }
+}
+
+#[test]
+fn work_longer_than_a_period_leaves_regular_gaps() {
+    let mut plan = plan(Pacing::Simulated);
+    let work_ns = (2.4 * PERIOD_NS) as i64;
+    let mut now_ns = START_NS;
+    let (mut shown, mut discarded, mut last_missed) = (0, 0, 0);
+    for _ in 0..300 {
+        now_ns = now_ns.max(plan.begin_ns());
+        let planned = plan.step(now_ns, None, false);
+        now_ns += work_ns;
+        plan.worked(work_ns);
+        if now_ns <= planned.flip.onset_ns {
+            now_ns = planned.flip.onset_ns;
+            last_missed = plan.shown(&planned, now_ns).missed;
+            shown += 1;
+        } else {
+            plan.discarded(&planned);
+            discarded += 1;
+        }
+    }
+    assert_eq!(last_missed, 2, "one frame per three refreshes");
+    assert!(shown > 250 && discarded < 30, "{shown} {discarded}");
+}
+
+/// A screen whose vblanks are exact and of another period than the rig's, seen through late wake-ups.
+fn follow(true_period_ns: f64, lateness_ns: impl Fn(u64) -> i64, frames: u64) -> (FramePlan, u64, f64) {
+    let mut plan = plan(Pacing::Screen);
+    let (mut missed, mut worst_ns) = (0, 0.0_f64);
+    for vblank in 1..=frames {
+        let true_ns = |vblank: u64| START_NS as f64 + vblank as f64 * true_period_ns;
+        let planned = plan.step(true_ns(vblank) as i64 + lateness_ns(vblank), None, false);
+        let flip = plan.shown(&planned, 0);
+        missed += u64::from(flip.missed);
+        if vblank > frames / 2 {
+            worst_ns = worst_ns.max((flip.onset_ns as f64 - true_ns(vblank + 1)).abs());
+        }
+    }
+    (plan, missed, worst_ns)
+}
+
+#[test]
+fn the_clock_follows_a_screen_that_is_not_quite_the_rigs() {
+    for true_hz in [59.94, 60.0, 60.05] {
+        let (plan, missed, worst_ns) = follow(1e9 / true_hz, |k| (k * 7919 % 97) as i64 * 3_000, 6000);
+        assert_eq!(missed, 0, "{true_hz} Hz");
+        assert!(worst_ns < 400_000.0, "{true_hz} Hz: {worst_ns} ns");
+        assert!(
+            (plan.clock().period_ns() / (1e9 / true_hz) - 1.0).abs() < 2e-4,
+            "{}",
+            plan.clock().period_ns()
+        );
+    }
+}
+
+#[test]
+fn one_stall_does_not_turn_the_phase() {
+    let stall = |k: u64| if k == 3000 { (0.4 * PERIOD_NS) as i64 } else { 20_000 };
+    let (_, missed, worst_ns) = follow(PERIOD_NS, stall, 6000);
+    assert_eq!(missed, 0);
+    assert!(worst_ns < 100_000.0, "{worst_ns}");
+}
+
+proptest! {
+    #[test]
+    fn refreshes_are_either_shown_or_missed(late_ns in prop::collection::vec(0_i64..60_000_000, 1..300)) {
+        let mut plan = plan(Pacing::Simulated);
+        let full = command(0, 1, Ramp::constant(1.0));
+        let Scene::Grating(grating) = support::scenes(&support::screen(320, 240))[1] else { panic!("a grating") };
+        let mut now_ns = START_NS - 5_000_000;
+        let (mut first, mut last, mut shown, mut missed) = (None, None, 0, 0);
+        for late_ns in late_ns {
+            now_ns = now_ns.max(plan.begin_ns());
+            let planned = plan.step(now_ns, Some(&full), false);
+            prop_assert!(planned.flip.onset_ns >= now_ns, "aims at a refresh that is over");
+            prop_assert!(last.is_none_or(|last| planned.flip.frame > last));
+            // Phase is that of the refresh, whatever was missed before.
+            let expected = grating.flicker.modulation(planned.flip.frame) as f32;
+            prop_assert_eq!(planned.params.amplitude, expected);
+            now_ns += late_ns;
+            plan.worked(late_ns);
+            if now_ns <= planned.flip.onset_ns {
+                let flip = plan.shown(&planned, now_ns);
+                now_ns = flip.onset_ns;
+                first.get_or_insert(flip.frame);
+                last = Some(flip.frame);
+                shown += 1;
+                missed += u64::from(flip.missed);
+            } else {
+                plan.discarded(&planned);
+            }
+        }
+        if let (Some(first), Some(last)) = (first, last) {
+            prop_assert_eq!(shown + missed, last - first + 1);
+        }
+    }
+
+    #[test]
+    fn onsets_and_indices_agree(frame in 0_u64..1_000_000_000, refresh_hz in 24.0..500.0_f64) {
+        let clock = RefreshClock::new(START_NS, 1e9 / refresh_hz);
+        let onset_ns = clock.onset_ns(frame);
+        prop_assert_eq!(clock.nearest(onset_ns), frame);
+        prop_assert_eq!(clock.first_from(onset_ns), frame);
+        prop_assert_eq!(clock.first_from(onset_ns + 1), frame + 1);
+    }
+}

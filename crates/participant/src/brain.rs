@@ -1,0 +1,135 @@
+//! The part of a participant that turns frames into a response, and the built-in one.
+
+pub use crate::temporal::Drive;
+use crate::{
+    Person,
+    eye::LocalContrast,
+    participant::{PrepareError, Setup},
+    temporal::{Course, FrameEnergy},
+};
+use timeline::NS_PER_S;
+
+/// Turns the frames that a person sees into the drive of the response. A caller may hand in its own, for example one
+/// around an encoding model.
+///
+/// Neither method may allocate, lock or fail. A call of `drive` uses only frames whose onset is at least `delay_ns`
+/// before it.
+pub trait Brain: Send {
+    /// Takes the frame that was shown from `onset_ns`; frames come in order. `cells`: linear light 0..1, row-major.
+    /// `false`: the frame cannot be used (another size, a number that is none) and has changed nothing.
+    fn see(&mut self, onset_ns: i64, cells: &[f64]) -> bool;
+    /// The drive at a sample; consecutive calls are one sample apart.
+    fn drive(&mut self, at_ns: i64) -> Drive;
+    /// Least time from a photon to a sample that it moves.
+    fn delay_ns(&self) -> i64;
+    /// Back to the state after preparation.
+    fn reset(&mut self);
+}
+
+/// The built-in brain: contrast energy, rectified, through a contrast response function (Naka-Rushton on the envelope,
+/// as in the normalisation model of Heeger 1992), delayed and low-passed.
+///
+/// 1. [`LocalContrast`] gives the signed local contrasts of a frame.
+/// 2. Each passes a first-order low-pass in time (`early_tau_s`), exact between frames. So a square reversal, whose
+///    energy would be constant, dips at each reversal.
+/// 3. The pooled energy loses the sign: contrast `c(t)`. Counterphase thereby responds at 2f.
+/// 4. The envelope is the largest frame contrast of the last flicker cycle, smoothed over half a cycle. The drive is
+///    `naka_rushton(envelope) * (c / peak)^rectification`, later by the latency.
+/// 5. A high-pass at 2 Hz and two cortical low-passes (`late_tau_s`) follow. All is scaled so that the amplitude at the
+///    response frequency of the declared flicker is `naka_rushton(envelope)`.
+#[derive(Debug, Clone)]
+pub struct ContrastResponse {
+    eye: LocalContrast,
+    course: Course,
+    early_tau_s: f64,
+    /// Contrasts of the frame on screen, as the eye sees them at once.
+    held: Vec<f64>,
+    /// The frame that comes next, until it proves usable.
+    next: Vec<f64>,
+    /// What the eye's low-pass made of all until the frame on screen began.
+    eased: Vec<f64>,
+    onset_ns: Option<i64>,
+}
+
+impl ContrastResponse {
+    /// The brain of `person` in front of this screen.
+    ///
+    /// # Errors
+    /// When the retina is too coarse for the grating, or the flicker cannot move this person.
+    pub fn prepare(person: &Person, setup: &Setup) -> Result<Self, PrepareError> {
+        let eye = LocalContrast::prepare(
+            setup.retina_width,
+            setup.retina_height,
+            setup.cells_per_deg,
+            setup.cells_per_cycle,
+            setup.pixels_per_cell,
+        )
+        .ok_or(PrepareError::Retina {
+            width: setup.retina_width,
+            height: setup.retina_height,
+            cells_per_deg: setup.cells_per_deg,
+            cells_per_cycle: setup.cells_per_cycle,
+        })?;
+        let course = Course::prepare(person, setup.flicker, setup.refresh_hz, setup.rate_hz)
+            .ok_or(PrepareError::NoResponse { hz: setup.flicker.response_hz(), name: person.name.clone() })?;
+        let places = eye.len();
+        Ok(Self {
+            eye,
+            course,
+            early_tau_s: person.early_tau_s,
+            held: vec![0.0; places],
+            next: vec![0.0; places],
+            eased: vec![0.0; places],
+            onset_ns: None,
+        })
+    }
+
+    /// Lets the low-pass run on under the old frame until `onset_ns`.
+    fn ease(&mut self, onset_ns: i64) {
+        let Some(before_ns) = self.onset_ns else { return };
+        let left = libm::exp(-((onset_ns - before_ns).max(0) as f64 / NS_PER_S) / self.early_tau_s);
+        for (eased, held) in self.eased.iter_mut().zip(&self.held) {
+            *eased = held + (*eased - held) * left;
+        }
+    }
+}
+
+impl Brain for ContrastResponse {
+    fn see(&mut self, onset_ns: i64, cells: &[f64]) -> bool {
+        if !self.eye.see(cells, &mut self.next) || !self.next.iter().sum::<f64>().is_finite() {
+            return false;
+        }
+        self.ease(onset_ns);
+        core::mem::swap(&mut self.held, &mut self.next);
+        if self.onset_ns.is_none() {
+            self.eased.copy_from_slice(&self.held);
+        }
+        self.onset_ns = Some(onset_ns);
+        let (mut held, mut fading, mut faded) = (0.0, 0.0, 0.0);
+        for ((v, e), w) in self.held.iter().zip(&self.eased).zip(self.eye.weights()) {
+            let left = e - v;
+            held += w * v * v;
+            fading += w * v * left;
+            faded += w * left * left;
+        }
+        // Twice the mean square: the square of the Michelson contrast of a sinusoidal pattern.
+        self.course
+            .push(onset_ns, FrameEnergy { held: 2.0 * held, fading: 4.0 * fading, faded: 2.0 * faded });
+        true
+    }
+
+    fn drive(&mut self, at_ns: i64) -> Drive {
+        self.course.drive(at_ns)
+    }
+
+    fn delay_ns(&self) -> i64 {
+        self.course.delay_ns()
+    }
+
+    fn reset(&mut self) {
+        self.course.reset();
+        self.onset_ns = None;
+        self.held.fill(0.0);
+        self.eased.fill(0.0);
+    }
+}

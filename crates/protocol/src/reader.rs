@@ -1,0 +1,410 @@
+//! A typed view of a parsed file that knows where everything stands.
+//!
+//! The crate reads TOML by hand instead of through serde, because a value that contradicts *another* value must point
+//! at its line and column just as a misspelt key does. [`Table`] gives both from one mechanism.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::error::{Problem, ProtocolError, fault_at};
+use crate::suggest;
+
+type Span = std::ops::Range<usize>;
+type Entry<'a> = (&'a str, Span, &'a Spanned<DeValue<'a>>);
+
+/// A file that is valid TOML.
+pub(crate) struct Document<'a> {
+    text: &'a str,
+    file: &'a str,
+    tree: Spanned<DeTable<'a>>,
+}
+
+impl<'a> Document<'a> {
+    pub(crate) fn parse(text: &'a str, file: &'a str) -> Result<Self, ProtocolError> {
+        match DeTable::parse(text) {
+            Ok(tree) => Ok(Self { text, file, tree }),
+            Err(error) => {
+                let span = error.span().unwrap_or(0..0);
+                let problem = Problem::Syntax(error.message().trim_end().replace('\n', "; "));
+                Err(ProtocolError::Fault(Box::new(fault_at(text, file, span, String::new(), problem))))
+            }
+        }
+    }
+
+    pub(crate) fn root(&self, known: &[&str]) -> Result<Table<'_>, ProtocolError> {
+        // A key that is missing from the root has no header to point at: the first character has to do.
+        let root = Table { document: self, path: String::new(), header: 0..0, map: self.tree.get_ref() };
+        root.refuse_unknown(known)?;
+        Ok(root)
+    }
+}
+
+/// One table, its dotted path, and where its header stands.
+pub(crate) struct Table<'a> {
+    document: &'a Document<'a>,
+    path: String,
+    header: Span,
+    map: &'a DeTable<'a>,
+}
+
+/// The numbers that a key accepts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
+    low: f64,
+    low_excluded: bool,
+    high: f64,
+    high_excluded: bool,
+}
+
+impl Range {
+    pub(crate) const fn above(low: f64) -> Self {
+        Self { low, low_excluded: true, high: f64::MAX, high_excluded: false }
+    }
+
+    pub(crate) const fn from(low: f64) -> Self {
+        Self { low, low_excluded: false, high: f64::MAX, high_excluded: false }
+    }
+
+    pub(crate) const fn up_to(self, high: f64) -> Self {
+        Self { high, high_excluded: false, ..self }
+    }
+
+    pub(crate) const fn below(self, high: f64) -> Self {
+        Self { high, high_excluded: true, ..self }
+    }
+
+    fn contains(&self, value: f64) -> bool {
+        let above = if self.low_excluded { value > self.low } else { value >= self.low };
+        let below = if self.high_excluded { value < self.high } else { value <= self.high };
+        above && below
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a number {} {}", if self.low_excluded { "above" } else { "from" }, self.low)?;
+        if self.high < f64::MAX {
+            let to = match (self.low_excluded, self.high_excluded) {
+                (_, true) => ", below",
+                (true, false) => ", at most",
+                (false, false) => " to",
+            };
+            write!(f, "{to} {}", self.high)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Table<'a> {
+    /// An unknown key is the first fault that a table reports: what seems missing may just be misspelt.
+    pub(crate) fn refuse_unknown(&self, known: &[&str]) -> Result<(), ProtocolError> {
+        for (key, span, value) in self.entries() {
+            if known.contains(&key) {
+                continue;
+            }
+            let absent = known.iter().copied().filter(|k| !self.has(k));
+            let hint = suggest::for_unknown_key(key, self.source(value.span()), absent);
+            let valid = known.iter().map(|&k| k.to_owned()).collect();
+            return Err(self.error(span, self.join(key), Problem::UnknownKey { valid }, hint));
+        }
+        Ok(())
+    }
+
+    /// All entries in the order of the file; the TOML crate keeps its maps sorted by name.
+    pub(crate) fn entries(&self) -> Vec<Entry<'a>> {
+        let mut entries: Vec<_> = self.map.iter().map(|(k, v)| (k.get_ref().as_ref(), k.span(), v)).collect();
+        entries.sort_by_key(|(_, span, _)| span.start);
+        entries
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
+    /// Reads a key that may be absent.
+    pub(crate) fn optional<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Self, &str) -> Result<T, ProtocolError>,
+    ) -> Result<Option<T>, ProtocolError> {
+        if self.has(key) { read(self, key).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn number(&self, key: &str, range: Range) -> Result<f64, ProtocolError> {
+        let value = self.value(key, || format!("wanted: {}", with_unit(key, range)))?;
+        match as_number(value.get_ref()) {
+            Some(number) if range.contains(number) => Ok(number),
+            _ => Err(self.refuse(key, with_unit(key, range))),
+        }
+    }
+
+    /// `[low, high]`, each within the range and in rising order.
+    pub(crate) fn span_of_numbers(&self, key: &str, range: Range) -> Result<[f64; 2], ProtocolError> {
+        let wanted = || format!("two rising numbers [low, high], each {}", with_unit(key, range));
+        let value = self.value(key, || format!("wanted: {}", wanted()))?;
+        let numbers: Option<Vec<f64>> =
+            value.get_ref().as_array().and_then(|a| a.iter().map(|v| as_number(v.get_ref())).collect());
+        match numbers.as_deref() {
+            Some(&[low, high]) if range.contains(low) && range.contains(high) && low < high => {
+                Ok([low, high])
+            }
+            _ => Err(self.refuse(key, wanted())),
+        }
+    }
+
+    pub(crate) fn integer(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64, ProtocolError> {
+        let wanted = || format!("a whole number from {} to {}", range.start(), range.end());
+        let value = self.value(key, || format!("wanted: {}", wanted()))?;
+        let number =
+            value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+        match number {
+            Some(number) if range.contains(&number) => Ok(number),
+            _ => Err(self.refuse(key, wanted())),
+        }
+    }
+
+    pub(crate) fn boolean(&self, key: &str) -> Result<bool, ProtocolError> {
+        let value = self.value(key, || "wanted: true or false".to_owned())?;
+        value.get_ref().as_bool().ok_or_else(|| self.refuse(key, "true or false"))
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Result<String, ProtocolError> {
+        const WANTED: &str = "a text in quotes that is not empty";
+        let value = self.value(key, || format!("wanted: {WANTED}"))?;
+        match value.get_ref().as_str() {
+            Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
+            _ => Err(self.refuse(key, WANTED)),
+        }
+    }
+
+    /// A list of different texts, at least one.
+    pub(crate) fn texts(&self, key: &str) -> Result<Vec<String>, ProtocolError> {
+        const WANTED: &str = "a list of texts in quotes, at least one, all different";
+        let value = self.value(key, || format!("wanted: {WANTED}"))?;
+        let Some(array) = value.get_ref().as_array().filter(|a| !a.is_empty()) else {
+            return Err(self.refuse(key, WANTED));
+        };
+        let mut texts: Vec<String> = Vec::new();
+        for item in array.iter() {
+            let text = item.get_ref().as_str().filter(|t| !t.trim().is_empty());
+            let text = text.ok_or_else(|| self.refuse_at(item.span(), self.join(key), WANTED))?;
+            if texts.iter().any(|t| t == text) {
+                return Err(self.refuse_at(item.span(), self.join(key), "each text once"));
+            }
+            texts.push(text.to_owned());
+        }
+        Ok(texts)
+    }
+
+    /// One of a closed set of texts.
+    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Result<T, ProtocolError> {
+        let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let wanted = if names.len() > 1 { format!("one of {}", names.join(", ")) } else { names.join("") };
+        let value = self.value(key, || format!("wanted: {wanted}"))?;
+        let found = value.get_ref().as_str();
+        if let Some((_, choice)) = choices.iter().find(|(name, _)| Some(*name) == found) {
+            return Ok(*choice);
+        }
+        let hint = found.and_then(|f| suggest::nearest(f, choices.iter().map(|(name, _)| *name)));
+        let mut error = self.refuse(key, wanted);
+        set_hint(&mut error, hint.map(|h| format!("did you mean \"{h}\"?")));
+        Err(error)
+    }
+
+    /// The index of a name among the things that exist.
+    pub(crate) fn reference<'n>(
+        &self,
+        key: &str,
+        what: &'static str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<usize, ProtocolError> {
+        let name = self.text(key)?;
+        let names: Vec<&str> = names.collect();
+        if let Some(index) = names.iter().position(|n| *n == name) {
+            return Ok(index);
+        }
+        let hint = suggest::nearest(&name, names.iter().copied()).map(|h| format!("did you mean \"{h}\"?"));
+        let names = names.into_iter().map(str::to_owned).collect();
+        let problem = Problem::Undefined { what, found: format!("\"{name}\""), names };
+        Err(self.error(self.value_span(key), self.join(key), problem, hint))
+    }
+
+    /// The table under a key.
+    pub(crate) fn table(&self, key: &str, known: &[&str]) -> Result<Table<'a>, ProtocolError> {
+        let table = self.table_of_any(key)?;
+        table.refuse_unknown(known)?;
+        Ok(table)
+    }
+
+    /// The table under a key, whose own keys are free or not yet known.
+    pub(crate) fn table_of_any(&self, key: &str) -> Result<Table<'a>, ProtocolError> {
+        let value = self.value(key, || format!("wanted: a table [{}]", self.join(key)))?;
+        let Some(map) = value.get_ref().as_table() else {
+            return Err(self.refuse(key, format!("a table, as in {key} = {{ ... }}")));
+        };
+        Ok(Table { document: self.document, path: self.join(key), header: self.key_span(key), map })
+    }
+
+    /// The tables `[key.NAME]` in the order of the file, each with its name; none if the key is absent.
+    pub(crate) fn tables_by_name(&self, key: &str) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
+        if !self.has(key) {
+            return Ok(Vec::new());
+        }
+        let all = self.table_of_any(key)?;
+        let mut named = Vec::new();
+        for (name, _, value) in all.entries() {
+            if !value.get_ref().is_table() {
+                return Err(all.refuse(name, format!("a table with a name of its own, [{key}.NAME]")));
+            }
+            named.push((name.to_owned(), all.table_of_any(name)?));
+        }
+        Ok(named)
+    }
+
+    /// The tables `[key.NAME]`, all with the same keys.
+    pub(crate) fn named_tables(
+        &self,
+        key: &str,
+        known: &[&str],
+    ) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
+        let named = self.tables_by_name(key)?;
+        for (_, table) in &named {
+            table.refuse_unknown(known)?;
+        }
+        Ok(named)
+    }
+
+    /// The tables of a list, `[[key]]` or `key = [{ ... }]`, at least one.
+    pub(crate) fn list(&self, key: &str, known: &[&str]) -> Result<Vec<Table<'a>>, ProtocolError> {
+        let value = self.value(key, || format!("wanted: at least one [[{}]]", self.join(key)))?;
+        let Some(array) = value.get_ref().as_array().filter(|a| !a.is_empty()) else {
+            let is_table = value.get_ref().is_table();
+            let mut error =
+                self.refuse_at(self.key_span(key), self.join(key), "a list of tables, at least one");
+            set_hint(&mut error, is_table.then(|| format!("write [[{key}]] with two brackets")));
+            return Err(error);
+        };
+        let mut tables = Vec::new();
+        for (index, item) in array.iter().enumerate() {
+            let Some(map) = item.get_ref().as_table() else {
+                return Err(self.refuse_at(item.span(), self.join(key), "a list of tables"));
+            };
+            let name = ["name", "label"].iter().find_map(|k| map.get(*k)?.get_ref().as_str());
+            let path = match name.filter(|n| !n.trim().is_empty()) {
+                Some(name) => format!("{}[{name}]", self.join(key)),
+                None => format!("{}[#{}]", self.join(key), index + 1),
+            };
+            let table = Table { document: self.document, path, header: item.span(), map };
+            table.refuse_unknown(known)?;
+            tables.push(table);
+        }
+        Ok(tables)
+    }
+
+    /// Which one of several keys is there: sum types are keys.
+    pub(crate) fn one_of<'k>(&self, keys: &[&'k str]) -> Result<&'k str, ProtocolError> {
+        let mut present: Vec<&str> = keys.iter().copied().filter(|k| self.has(k)).collect();
+        present.sort_by_key(|k| self.key_span(k).start);
+        match present[..] {
+            [key] => Ok(key),
+            [] => {
+                let problem = Problem::Missing { wanted: format!("wanted: one of {}", keys.join(", ")) };
+                Err(self.error(self.header.clone(), self.path.clone(), problem, None))
+            }
+            [first, second, ..] => {
+                let text = format!("cannot stand beside {first}; only one of {}", keys.join(", "));
+                Err(self.error(self.key_span(second), self.join(second), Problem::Contradiction(text), None))
+            }
+        }
+    }
+
+    /// The value of `key` is not allowed; points at the value.
+    pub(crate) fn refuse(&self, key: &str, allowed: impl Into<String>) -> ProtocolError {
+        self.refuse_at(self.value_span(key), self.join(key), allowed)
+    }
+
+    /// The table as a whole contradicts something else; points at its header.
+    pub(crate) fn itself(&self, text: impl Into<String>) -> ProtocolError {
+        self.error(self.header.clone(), self.path.clone(), Problem::Contradiction(text.into()), None)
+    }
+
+    /// `key` contradicts something else; points at the key.
+    pub(crate) fn contradiction(&self, key: &str, text: impl Into<String>) -> ProtocolError {
+        self.error(self.key_span(key), self.join(key), Problem::Contradiction(text.into()), None)
+    }
+
+    fn refuse_at(&self, span: Span, path: String, allowed: impl Into<String>) -> ProtocolError {
+        let found = shorten(self.source(span.clone()));
+        self.error(span, path, Problem::NotAllowed { found, allowed: allowed.into() }, None)
+    }
+
+    fn value(
+        &self,
+        key: &str,
+        wanted: impl FnOnce() -> String,
+    ) -> Result<&'a Spanned<DeValue<'a>>, ProtocolError> {
+        self.map.get(key).ok_or_else(|| {
+            let problem = Problem::Missing { wanted: wanted() };
+            self.error(self.header.clone(), self.join(key), problem, None)
+        })
+    }
+
+    fn value_span(&self, key: &str) -> Span {
+        self.map.get(key).map_or(self.header.clone(), Spanned::span)
+    }
+
+    fn key_span(&self, key: &str) -> Span {
+        self.map.get_key_value(key).map_or(self.header.clone(), |(k, _)| k.span())
+    }
+
+    fn join(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn source(&self, span: Span) -> &'a str {
+        self.document.text.get(span).unwrap_or("")
+    }
+
+    fn error(&self, span: Span, key: String, problem: Problem, hint: Option<String>) -> ProtocolError {
+        let mut fault = fault_at(self.document.text, self.document.file, span, key, problem);
+        fault.hint = hint;
+        ProtocolError::Fault(Box::new(fault))
+    }
+}
+
+pub(crate) fn set_hint(error: &mut ProtocolError, hint: Option<String>) {
+    if let ProtocolError::Fault(fault) = error {
+        fault.hint = hint;
+    }
+}
+
+/// A whole number is a number, too: `duration_s = 30` must not need its `.0`.
+fn as_number(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok().map(|i| i as f64),
+        DeValue::Float(f) => f.as_str().parse().ok(),
+        _ => None,
+    }
+}
+
+fn with_unit(key: &str, range: Range) -> String {
+    match suggest::unit_of(key) {
+        Some(unit) => format!("{range} {unit}"),
+        None => range.to_string(),
+    }
+}
+
+/// The first line of a value, short enough for a message.
+fn shorten(value: &str) -> String {
+    const MOST_CHARS: usize = 60;
+    let line = value.lines().next().unwrap_or("");
+    let whole = line.len() == value.len() && line.chars().count() <= MOST_CHARS;
+    let mut short: String = line.chars().take(MOST_CHARS).collect();
+    if !whole {
+        short.push_str(" ...");
+    }
+    short
+}

@@ -1,0 +1,126 @@
+//! What a rig file says: this room's screen, and which LSL stream is meant where the type alone is not enough.
+
+use std::path::Path;
+
+use crate::error::{ProtocolError, read_text};
+use crate::experiment::Protocol;
+use crate::reader::{Document, Range, Table};
+
+/// This room's hardware.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rig {
+    /// The screen that the participant looks at.
+    pub screen: Screen,
+    /// Names of LSL streams, in the order of the file; often empty.
+    pub streams: Vec<RigStream>,
+}
+
+/// A screen and where the participant sits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Screen {
+    /// Whether no such screen exists (key `simulated = true`): then it may serve only a simulated participant or an
+    /// offscreen run. Absent means a real screen.
+    pub simulated: bool,
+    /// Width in px.
+    pub width_px: u32,
+    /// Height in px.
+    pub height_px: u32,
+    /// Width of the lit area in cm.
+    pub width_cm: f64,
+    /// Height of the lit area in cm.
+    pub height_cm: f64,
+    /// From the eyes to the middle of the screen, in cm.
+    pub distance_cm: f64,
+    /// Refreshes per second, as measured, in Hz.
+    pub refresh_hz: f64,
+    /// Luminance of full white in cd/m2, as measured.
+    pub luminance_max_cd_m2: f64,
+    /// Luminance of full black in cd/m2, as measured; below that of white.
+    pub luminance_min_cd_m2: f64,
+    /// Exponent of the screen's transfer from drive level to luminance above black.
+    pub gamma: f64,
+}
+
+/// Which LSL stream is meant by a stream of the protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RigStream {
+    /// The name of the protocol's stream table, `eeg` for `[stream.eeg]`.
+    pub stream: String,
+    /// LSL's stream name in this room (key `name`).
+    pub lsl_name: String,
+}
+
+const LARGEST_SCREEN_PX: u64 = 16_384;
+
+impl Rig {
+    /// Reads a rig from the text of its file; `file` is the name that errors give.
+    ///
+    /// # Errors
+    /// See [`ProtocolError`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
+        let document = Document::parse(text, file)?;
+        let root = document.root(&["screen", "stream"])?;
+        let screen = read_screen(&root)?;
+        let mut streams = Vec::new();
+        for (name, table) in root.named_tables("stream", &["name"])? {
+            streams.push(RigStream { stream: name, lsl_name: table.text("name")? });
+        }
+        Ok(Self { screen, streams })
+    }
+
+    /// Reads a rig file.
+    ///
+    /// # Errors
+    /// See [`ProtocolError`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ProtocolError> {
+        let (text, file) = read_text(path.as_ref())?;
+        Self::parse(&text, &file)
+    }
+
+    /// The LSL name that this rig gives to a stream table of a protocol, if it gives one.
+    pub fn lsl_name(&self, stream: &str) -> Option<&str> {
+        self.streams.iter().find(|s| s.stream == stream).map(|s| s.lsl_name.as_str())
+    }
+
+    /// The streams that this rig names and the protocol does not have. One rig serves many protocols, so this is no
+    /// error; a check should tell it all the same, because it may be a misspelt table.
+    pub fn streams_not_in(&self, protocol: &Protocol) -> Vec<&str> {
+        let known = |s: &RigStream| protocol.streams.iter().any(|p| p.name == s.stream);
+        self.streams.iter().filter(|s| !known(s)).map(|s| s.stream.as_str()).collect()
+    }
+}
+
+fn read_screen(root: &Table<'_>) -> Result<Screen, ProtocolError> {
+    let table = root.table(
+        "screen",
+        &[
+            "simulated",
+            "width_px",
+            "height_px",
+            "width_cm",
+            "height_cm",
+            "distance_cm",
+            "refresh_hz",
+            "luminance_max_cd_m2",
+            "luminance_min_cd_m2",
+            "gamma",
+        ],
+    )?;
+    let screen = Screen {
+        simulated: table.optional("simulated", Table::boolean)?.unwrap_or(false),
+        width_px: table.integer("width_px", 1..=LARGEST_SCREEN_PX)? as u32,
+        height_px: table.integer("height_px", 1..=LARGEST_SCREEN_PX)? as u32,
+        width_cm: table.number("width_cm", Range::above(0.0).up_to(10_000.0))?,
+        height_cm: table.number("height_cm", Range::above(0.0).up_to(10_000.0))?,
+        distance_cm: table.number("distance_cm", Range::above(0.0).up_to(10_000.0))?,
+        refresh_hz: table.number("refresh_hz", Range::from(1.0).up_to(2_000.0))?,
+        luminance_max_cd_m2: table.number("luminance_max_cd_m2", Range::above(0.0).up_to(100_000.0))?,
+        luminance_min_cd_m2: table.number("luminance_min_cd_m2", Range::from(0.0).up_to(100_000.0))?,
+        gamma: table.number("gamma", Range::from(0.5).up_to(5.0))?,
+    };
+    if screen.luminance_min_cd_m2 >= screen.luminance_max_cd_m2 {
+        let allowed = format!("less than luminance_max_cd_m2 = {}", screen.luminance_max_cd_m2);
+        return Err(table.refuse("luminance_min_cd_m2", allowed));
+    }
+    Ok(screen)
+}

@@ -1,0 +1,148 @@
+//! Everything that can end a command, with the numbers that say why.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Why a command ended early.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// A file or folder.
+    #[error("cannot {what} {path}: {error}")]
+    Io {
+        /// "read", "write" ...
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// Protocol or rig file.
+    #[error(transparent)]
+    Protocol(#[from] protocol::ProtocolError),
+    /// The rig's screen.
+    #[error("rig: {0}")]
+    Screen(#[from] stimulus::ScreenError),
+    /// Flicker that the refresh cannot make.
+    #[error("stimulus `{stimulus}`: {error}")]
+    Flicker {
+        /// Name in the protocol.
+        stimulus: String,
+        /// Why, with the nearest that can be made.
+        error: stimulus::FlickerError,
+    },
+    /// A grating finer than the screen.
+    #[error(
+        "stimulus `{stimulus}`: sf_cpd = {sf_cpd} has {px_per_cycle:.2} px per cycle on this screen, at least 4 are \
+         needed: at most {most_cpd:.2} cpd"
+    )]
+    TooFine {
+        /// Name in the protocol.
+        stimulus: String,
+        /// What was asked for.
+        sf_cpd: f64,
+        /// What it would be.
+        px_per_cycle: f64,
+        /// What is possible.
+        most_cpd: f64,
+    },
+    /// A stimulus larger than the screen.
+    #[error(
+        "stimulus `{stimulus}`: diameter_deg = {diameter_deg} is {diameter_px:.0} px, the screen's shorter side has \
+         {shorter_px:.0} px"
+    )]
+    TooLarge {
+        /// Name in the protocol.
+        stimulus: String,
+        /// What was asked for.
+        diameter_deg: f64,
+        /// What it would be.
+        diameter_px: f64,
+        /// What is possible.
+        shorter_px: f64,
+    },
+    /// The decoder follows a stimulus that does not flicker.
+    #[error("decoder: stimulus {stimulus} does not flicker, so it has no response frequency")]
+    NoFlicker {
+        /// Index of the stimulus.
+        stimulus: usize,
+    },
+    /// The photosensitivity rule refuses.
+    #[error("refused by the photosensitivity rule: {0}")]
+    Unsafe(String),
+    /// Options that do not go together.
+    #[error("{0}")]
+    Usage(String),
+    /// The loop cannot be prepared.
+    #[error("the protocol cannot be run: {0}")]
+    Prepare(#[from] closedloop::PrepareError),
+    /// The participant.
+    #[error(transparent)]
+    Person(#[from] participant::UnknownPerson),
+    /// The participant cannot be prepared.
+    #[error("participant: {0}")]
+    Participant(#[from] participant::PrepareError),
+    /// LSL is not there.
+    #[error(transparent)]
+    LslLoad(#[from] lsl::LoadError),
+    /// LSL refuses its configuration.
+    #[error(transparent)]
+    LslConfigure(#[from] lsl::ConfigureError),
+    /// A stream.
+    #[error(transparent)]
+    Acquisition(#[from] acquisition::AcquisitionError),
+    /// A stream that does not fit the protocol.
+    #[error(transparent)]
+    Check(#[from] acquisition::CheckError),
+    /// The display.
+    #[error("display: {0}")]
+    Display(#[from] display::DisplayError),
+    /// The session folder.
+    #[error(transparent)]
+    Folder(#[from] recording::FolderError),
+    /// Its manifest.
+    #[error(transparent)]
+    Manifest(#[from] recording::ManifestError),
+    /// The disk.
+    #[error(transparent)]
+    FreeSpace(#[from] recording::FreeSpaceError),
+    /// The recorder.
+    #[error(transparent)]
+    Record(#[from] recording::RecordError),
+    /// A session that cannot be read back.
+    #[error(transparent)]
+    Open(#[from] recording::OpenError),
+    /// A recording that cannot be mended.
+    #[error(transparent)]
+    Repair(#[from] recording::RepairError),
+    /// A recording that cannot be read.
+    #[error(transparent)]
+    Xdf(#[from] recording::xdf::ReadError),
+    /// A thread that should run did not.
+    #[error("thread `{name}` could not be started: {error}")]
+    Thread {
+        /// Its name.
+        name: String,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// A thread ended by a panic: a fault of ours, to be reported.
+    #[error("thread `{0}` failed")]
+    ThreadFailed(String),
+    /// A session that cannot be replayed.
+    #[error("{path}: cannot be replayed: {reason}")]
+    NotReplayable {
+        /// The session.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl SessionError {
+    /// A file error with its path.
+    pub fn io(what: &'static str, path: &Path, error: io::Error) -> Self {
+        Self::Io { what, path: path.to_owned(), error }
+    }
+}

@@ -1,0 +1,313 @@
+//! Protocol and rig as a run needs them: the texts with their hashes, and what they lower to.
+//!
+//! Lowering is the one step from human units (deg, cpd, Hz, s) to machine units (px, rad, cycles per frame, ns). After
+//! it nothing on a hot path can fail.
+
+use std::path::Path;
+
+use closedloop::{
+    BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, ResponsePlan, SourcePlan, SsvepPlan,
+    StimulusClock,
+};
+use protocol::{Protocol, Rig, Schedule, StreamKind};
+use stimulus::{FlashReport, Patch, RetinaGrid, Scene, Screen};
+use timeline::{SceneId, SourceId, ns_from_s};
+
+use crate::error::SessionError;
+
+/// Side of the photodiode patch, as a part of the screen's shorter side.
+const PATCH_PART: f64 = 0.08;
+
+/// The rig of a run that names none: simulated, so it is refused where light would reach a person.
+const SIMULATED_RIG: &str = include_str!("../../protocols/simulated-rig.toml");
+
+/// Protocol and rig, read and checked, in human units.
+pub struct Experiment {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Its file, byte for byte; the session folder keeps it.
+    pub protocol_text: String,
+    /// The rig.
+    pub rig: Rig,
+    /// Its file, byte for byte.
+    pub rig_text: String,
+}
+
+impl Experiment {
+    /// Reads a protocol file and a rig file (the simulated rig where there is none).
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not say what it must; the error names file, line and key.
+    pub fn load(protocol: &Path, rig: Option<&Path>) -> Result<Self, SessionError> {
+        let protocol_text = read(protocol)?;
+        let rig_text = rig.map_or_else(|| Ok(SIMULATED_RIG.to_owned()), read)?;
+        let rig_name = rig.map_or("the built-in simulated rig".into(), |path| path.display().to_string());
+        Self::parse(protocol_text, &protocol.display().to_string(), rig_text, &rig_name)
+    }
+
+    /// The same from texts; the names are for error messages.
+    ///
+    /// # Errors
+    /// As [`Experiment::load`].
+    pub fn parse(
+        protocol_text: String,
+        protocol_name: &str,
+        rig_text: String,
+        rig_name: &str,
+    ) -> Result<Self, SessionError> {
+        let protocol = Protocol::parse(&protocol_text, protocol_name)?;
+        let rig = Rig::parse(&rig_text, rig_name)?;
+        Ok(Self { protocol, protocol_text, rig, rig_text })
+    }
+
+    /// Lowers to machine units.
+    ///
+    /// # Errors
+    /// When the screen cannot make what the protocol wants (flicker, size), with the numbers.
+    pub fn lower(&self, seed: u64) -> Result<Lowered, SessionError> {
+        let protocol = &self.protocol;
+        let screen = lower_screen(&self.rig.screen)?;
+        let schedule = protocol.schedule(seed);
+        let mut scenes = vec![Scene::Grey];
+        for stimulus in &protocol.stimuli {
+            scenes.push(lower_stimulus(stimulus, &screen)?);
+        }
+        let plan = Plan {
+            refresh_hz: screen.refresh_hz,
+            grey_ramp_ns: ns_from_s(protocol.grey_ramp_s),
+            sources: protocol.streams.iter().map(lower_stream).collect(),
+            blocks: schedule.blocks.iter().map(|scheduled| lower_block(&scheduled.block)).collect(),
+            decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
+            controller: protocol.controller.as_ref().map(lower_controller),
+        };
+        let patch_px = (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
+        let retina = RetinaGrid::for_scenes(&scenes, &screen);
+        Ok(Lowered { patch: Patch::lower_right(&screen, patch_px), plan, schedule, screen, scenes, retina })
+    }
+}
+
+/// What the loop, the display and the participant are prepared from.
+pub struct Lowered {
+    /// For `closedloop`.
+    pub plan: Plan,
+    /// The blocks in their seeded order, in human units.
+    pub schedule: Schedule,
+    /// The screen in pixels.
+    pub screen: Screen,
+    /// By [`SceneId`]; 0 is grey.
+    pub scenes: Vec<Scene>,
+    /// The photodiode patch.
+    pub patch: Patch,
+    /// What the simulated participant sees of each frame.
+    pub retina: RetinaGrid,
+}
+
+impl Lowered {
+    /// Highest contrast at which each scene can be shown by this schedule; scenes that it never shows are left out.
+    pub fn highest_contrasts(&self) -> Vec<(SceneId, f64)> {
+        use closedloop::BlockKind::{Calibrate, Hold, Listen, Rest, Show};
+        let limit = self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
+        let mut highest = std::collections::BTreeMap::<SceneId, f64>::new();
+        for block in &self.plan.blocks {
+            let shown = match block.kind {
+                Calibrate { scene, contrast, .. } | Show { scene, contrast } => Some((scene, contrast)),
+                Hold { scene, .. } => Some((scene, limit)),
+                Listen { .. } | Rest => None,
+            };
+            if let Some((scene, contrast)) = shown {
+                let entry = highest.entry(scene).or_insert(0.0);
+                *entry = entry.max(contrast);
+            }
+        }
+        highest.into_iter().collect()
+    }
+
+    /// The photosensitivity rule on every scene at the highest contrast of the schedule, from two seconds of frames.
+    pub fn assess_flashes(&self) -> Vec<(SceneId, f64, FlashReport)> {
+        let scene = |id: SceneId| self.scenes.get(usize::from(id.0)).unwrap_or(&Scene::Grey);
+        let assess = |(id, contrast)| (id, contrast, stimulus::assess(scene(id), contrast, 2.0, &self.screen));
+        self.highest_contrasts().into_iter().map(assess).collect()
+    }
+}
+
+/// The contrast response of any controller.
+pub fn response_of(controller: &ControllerPlan) -> &ResponsePlan {
+    match controller {
+        ControllerPlan::Pi(plan) => &plan.response,
+        ControllerPlan::OpenLoopNominal(plan)
+        | ControllerPlan::OpenLoopCalibrated(plan)
+        | ControllerPlan::KnownGain(plan) => plan,
+    }
+}
+
+fn read(path: &Path) -> Result<String, SessionError> {
+    std::fs::read_to_string(path).map_err(|error| SessionError::io("read", path, error))
+}
+
+fn lower_screen(screen: &protocol::Screen) -> Result<Screen, SessionError> {
+    Ok(Screen::new(&stimulus::ScreenSpec {
+        width_px: screen.width_px,
+        height_px: screen.height_px,
+        width_cm: screen.width_cm,
+        height_cm: screen.height_cm,
+        distance_cm: screen.distance_cm,
+        refresh_hz: screen.refresh_hz,
+        luminance_max_cd_m2: screen.luminance_max_cd_m2,
+        luminance_min_cd_m2: screen.luminance_min_cd_m2,
+        gamma: screen.gamma,
+    })?)
+}
+
+fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scene, SessionError> {
+    let protocol::StimulusKind::Grating(grating) = &stimulus.kind;
+    let named = |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
+    let flicker = stimulus::Flicker::realise(
+        match grating.flicker.kind {
+            protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
+            protocol::FlickerKind::OnOff => stimulus::FlickerKind::OnOff,
+        },
+        grating.flicker.frequency_hz,
+        match grating.flicker.waveform {
+            protocol::Waveform::Sine => stimulus::Waveform::Sine,
+            protocol::Waveform::Square => stimulus::Waveform::Square,
+        },
+        screen.refresh_hz,
+    )
+    .map_err(named)?;
+    let px_per_cycle = 1.0 / screen.cycles_per_px(grating.sf_cpd);
+    if px_per_cycle < 4.0 {
+        return Err(SessionError::TooFine {
+            stimulus: stimulus.name.clone(),
+            sf_cpd: grating.sf_cpd,
+            px_per_cycle,
+            most_cpd: screen.px_per_deg / 4.0,
+        });
+    }
+    let diameter_px = screen.size_px(grating.diameter_deg);
+    let shorter_px = f64::from(screen.width_px.min(screen.height_px));
+    if diameter_px > shorter_px {
+        return Err(SessionError::TooLarge {
+            stimulus: stimulus.name.clone(),
+            diameter_deg: grating.diameter_deg,
+            diameter_px,
+            shorter_px,
+        });
+    }
+    Ok(Scene::Grating(stimulus::Grating {
+        cycles_per_px: screen.wave_vector(grating.sf_cpd, grating.orientation_deg),
+        phase_rad: grating.phase_deg.to_radians(),
+        center_px: screen.centre_px(),
+        diameter_px,
+        edge_px: screen.size_px(grating.edge_deg),
+        flicker,
+    }))
+}
+
+fn lower_stream(stream: &protocol::Stream) -> SourcePlan {
+    match &stream.kind {
+        StreamKind::Samples(samples) => SourcePlan {
+            channels: samples.channels.len(),
+            rate_hz: samples.rate_hz,
+            time_scale: 1.0,
+            stale_after_ns: ns_from_s(samples.stale_after_s),
+            grey_after_ns: ns_from_s(samples.grey_after_s),
+            is_marker: false,
+        },
+        StreamKind::Markers(_) => SourcePlan {
+            channels: 0,
+            rate_hz: 0.0,
+            time_scale: 1.0,
+            stale_after_ns: i64::MAX,
+            grey_after_ns: i64::MAX,
+            is_marker: true,
+        },
+    }
+}
+
+/// Scene 0 is grey, so the stimulus of index 0 is scene 1.
+fn scene_id(stimulus: usize) -> SceneId {
+    SceneId(stimulus as u16 + 1)
+}
+
+fn lower_block(block: &protocol::Block) -> BlockPlan {
+    let kind = match block.kind {
+        protocol::BlockKind::Calibrate(calibrate) => closedloop::BlockKind::Calibrate {
+            scene: scene_id(calibrate.stimulus),
+            contrast: calibrate.contrast,
+            on_ns: ns_from_s(calibrate.on_s),
+            off_ns: ns_from_s(calibrate.off_s),
+        },
+        protocol::BlockKind::Hold(hold) => {
+            closedloop::BlockKind::Hold { scene: scene_id(hold.stimulus), set_point_uv: hold.set_point_uv }
+        }
+        protocol::BlockKind::Listen(listen) => closedloop::BlockKind::Listen { until_cues: listen.until_cues },
+        protocol::BlockKind::Show(show) => {
+            closedloop::BlockKind::Show { scene: scene_id(show.stimulus), contrast: show.contrast }
+        }
+        protocol::BlockKind::Rest => closedloop::BlockKind::Rest,
+    };
+    BlockPlan { duration_ns: ns_from_s(block.duration_s), kind }
+}
+
+fn lower_decoder(decoder: &protocol::Decoder, scenes: &[Scene]) -> Result<DecoderPlan, SessionError> {
+    Ok(match decoder {
+        protocol::Decoder::SsvepAmplitude(ssvep) => {
+            let flicker = scenes.get(ssvep.stimulus + 1).and_then(Scene::flicker);
+            let flicker = flicker.ok_or(SessionError::NoFlicker { stimulus: ssvep.stimulus })?;
+            let (num, den) = flicker.cycles_per_frame();
+            DecoderPlan::SsvepAmplitude(SsvepPlan {
+                source: SourceId(ssvep.stream as u16),
+                clock: StimulusClock {
+                    cycles_per_frame: num as f64 / den as f64,
+                    response_multiple: match flicker.kind() {
+                        stimulus::FlickerKind::Counterphase => 2,
+                        stimulus::FlickerKind::OnOff => 1,
+                    },
+                },
+                report_channel: ssvep.report_channel,
+                window_s: ssvep.window_s,
+                update_s: ssvep.update_s,
+                highpass_hz: ssvep.highpass_hz,
+            })
+        }
+        protocol::Decoder::Cca(cca) => DecoderPlan::Cca(CcaPlan {
+            source: SourceId(cca.stream as u16),
+            cues: SourceId(cca.cues as u16),
+            classes: cca
+                .classes
+                .iter()
+                .map(|class| ClassPlan { code: class.code, frequency_hz: class.frequency_hz })
+                .collect(),
+            harmonics: cca.harmonics as usize,
+            window_s: cca.window_s,
+            delay_s: cca.delay_s,
+            band_hz: cca.band_hz,
+            rest_false_alarm: cca.rest_false_alarm,
+        }),
+    })
+}
+
+fn lower_controller(controller: &protocol::Controller) -> ControllerPlan {
+    match controller {
+        protocol::Controller::Pi(pi) => ControllerPlan::Pi(PiPlan {
+            response: lower_response(&pi.response),
+            kp: pi.kp,
+            ki_per_s: pi.ki_per_s,
+        }),
+        protocol::Controller::OpenLoopNominal(response) => ControllerPlan::OpenLoopNominal(lower_response(response)),
+        protocol::Controller::OpenLoopCalibrated(response) => {
+            ControllerPlan::OpenLoopCalibrated(lower_response(response))
+        }
+    }
+}
+
+fn lower_response(response: &protocol::Response) -> ResponsePlan {
+    ResponsePlan {
+        nominal_gain_uv: response.nominal_gain_uv,
+        semisaturation: response.semisaturation,
+        exponent: response.exponent,
+        contrast_min: response.contrast_min,
+        contrast_max: response.contrast_max,
+        slew_per_s: response.slew_per_s,
+    }
+}

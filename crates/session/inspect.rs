@@ -1,0 +1,207 @@
+//! The commands that look and do not run: `check`, `streams`, `info`, `verify`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use recording::{FileInfo, Report, SessionFolder};
+use serde_json::{Value, json};
+use stimulus::Scene;
+
+use crate::cli::CheckArgs;
+use crate::error::SessionError;
+use crate::experiment::Experiment;
+use crate::run::sources::load_lsl;
+use crate::safety::{describe, scene_name};
+
+/// Text for people and the same as JSON.
+pub struct Seen {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
+    /// Whether all is well (the exit status).
+    pub fine: bool,
+}
+
+/// `photic check`: parses, lowers, reports; nothing runs.
+///
+/// # Errors
+/// What a run would refuse as well: a bad key, flicker that the refresh cannot make, a stimulus that does not fit.
+pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
+    let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
+    let lowered = experiment.lower(args.seed)?;
+    closedloop::Loop::prepare(&lowered.plan)?;
+    let screen = &lowered.screen;
+    let mut text = String::new();
+    let _ = writeln!(text, "{}: {}", experiment.protocol.name, experiment.protocol.description);
+    let _ = writeln!(
+        text,
+        "screen    {} x {} px, {:.2} px per deg, {} Hz{}",
+        screen.width_px,
+        screen.height_px,
+        screen.px_per_deg,
+        screen.refresh_hz,
+        if experiment.rig.screen.simulated { " (simulated rig)" } else { "" }
+    );
+    let mut stimuli = Vec::new();
+    for (id, scene) in lowered.scenes.iter().enumerate() {
+        if let Scene::Grating(grating) = scene {
+            let name = scene_name(&experiment, id as u16);
+            let (num, den) = grating.flicker.cycles_per_frame();
+            let _ = writeln!(
+                text,
+                "stimulus  {name}: grating, {:.1} px per cycle, diameter {:.0} px, flicker realised at {} Hz ({num} cycles \
+                 in {den} frames), response at {} Hz",
+                1.0 / grating.frequency_per_px(),
+                grating.diameter_px,
+                grating.flicker.frequency_hz(),
+                grating.flicker.response_hz()
+            );
+            stimuli.push(json!({
+                "name": name, "px_per_cycle": 1.0 / grating.frequency_per_px(), "diameter_px": grating.diameter_px,
+                "flicker_hz": grating.flicker.frequency_hz(), "response_hz": grating.flicker.response_hz(),
+            }));
+        }
+    }
+    for stream in &experiment.protocol.streams {
+        let _ = writeln!(text, "stream    {}: type {}", stream.name, stream.lsl_type);
+    }
+    for block in &lowered.schedule.blocks {
+        let _ = writeln!(text, "block     {:7.1} s  {}", block.start_s, block.block.name);
+    }
+    let _ = writeln!(text, "length    {:.1} s", lowered.schedule.duration_s());
+    let mut flashes = Vec::new();
+    for (scene, contrast, report) in lowered.assess_flashes() {
+        let name = scene_name(&experiment, scene.0);
+        let _ = writeln!(text, "flashes   {name} at contrast {contrast}: {}", describe(&report));
+        flashes.push(json!({
+            "stimulus": name, "contrast": contrast, "passes": report.passes(),
+            "wcag_2_2": { "passes": report.wcag.passes, "flashes_per_s": report.wcag.max_flashes_per_s,
+                "area_sr": report.wcag.area, "area_allowed_sr": report.wcag.area_allowed },
+            "bt_1702_3": { "passes": report.bt1702.passes, "flashes_per_s": report.bt1702.max_flashes_per_s,
+                "area_fraction": report.bt1702.area, "area_allowed_fraction": report.bt1702.area_allowed },
+        }));
+    }
+    if let Some(safety) = &experiment.protocol.safety {
+        let (bound, reference) = (safety.max_flashes_per_s, &safety.screening_reference);
+        let _ = writeln!(text, "safety    up to {bound} flashes per second, screening: {reference}");
+    } else if flashes.iter().any(|flash| flash["passes"] == false) {
+        let _ = writeln!(text, "safety    no [safety] table: a window without a simulated participant is refused");
+    }
+    let json = json!({
+        "protocol": experiment.protocol.name, "stimuli": stimuli, "flashes": flashes,
+        "duration_s": lowered.schedule.duration_s(),
+        "blocks": lowered.schedule.blocks.iter().map(|block| json!({"name": block.block.name,
+            "start_s": block.start_s, "end_s": block.end_s})).collect::<Vec<_>>(),
+    });
+    Ok(Seen { text, json, fine: true })
+}
+
+/// `photic streams`: what LSL shows now.
+///
+/// # Errors
+/// When LSL is not there.
+pub fn streams(wait_s: f64, network: bool) -> Result<Seen, SessionError> {
+    let lsl = load_lsl(network)?;
+    let found = acquisition::streams(&lsl, wait_s)?;
+    let mut text = String::new();
+    for source in &found {
+        let _ = writeln!(text, "{}", source.line());
+    }
+    if found.is_empty() {
+        let reach = if network { "the network" } else { "this machine (--network looks further)" };
+        let _ = writeln!(text, "no stream on {reach} within {wait_s} s");
+    }
+    let list: Vec<Value> = found
+        .iter()
+        .map(|source| {
+            json!({"name": source.name, "type": source.stream_type, "channels": source.channel_count,
+                "labels": source.channel_labels, "rate_hz": source.rate_hz, "source_id": source.source_id,
+                "hostname": source.hostname, "format": source.format.name()})
+        })
+        .collect();
+    Ok(Seen { text, json: json!({ "streams": list }), fine: true })
+}
+
+/// `photic info`: the streams of a recording.
+///
+/// # Errors
+/// When the file cannot be read or is no XDF at all.
+pub fn info(path: &Path) -> Result<Seen, SessionError> {
+    let info = recording::info(&recording_path(path)?)?;
+    let mut text = String::new();
+    let _ = writeln!(text, "{}: {} bytes, {} streams", info.path.display(), info.bytes, info.streams.len());
+    let header = ["name", "type", "channels", "rate Hz", "samples", "first s", "last s"];
+    let [name, kind, channels, rate, samples, first, last] = header;
+    let _ = writeln!(text, "{name:34} {kind:12} {channels:>8} {rate:>9} {samples:>10} {first:>16} {last:>16}");
+    let stamp = |stamp: Option<f64>| stamp.map_or("-".into(), |stamp| format!("{stamp:.6}"));
+    for stream in &info.streams {
+        let _ = writeln!(
+            text,
+            "{:34} {:12} {:8} {:9} {:10} {:>16} {:>16}",
+            stream.name,
+            stream.stream_type,
+            stream.channels,
+            stream.rate_hz,
+            stream.samples,
+            stamp(stream.first_s),
+            stamp(stream.last_s)
+        );
+    }
+    let fine = info.problems == 0;
+    if !fine {
+        let _ = writeln!(text, "{} problems: `photic verify` names them", info.problems);
+    }
+    Ok(Seen { json: to_json::<FileInfo>(&info), text, fine })
+}
+
+/// `photic verify`: what is whole; with `repair`, mends it first.
+///
+/// # Errors
+/// When the file cannot be read, or mending fails.
+pub fn verify(path: &Path, repair: bool) -> Result<Seen, SessionError> {
+    let path = recording_path(path)?;
+    let mut text = String::new();
+    if repair {
+        let repaired = recording::repair(&path)?;
+        let saved = repaired.saved_as.as_ref().map(|saved| format!(", kept in {}", saved.display()));
+        let _ = writeln!(
+            text,
+            "repaired: {} torn bytes removed{}, {} footers added",
+            repaired.removed_bytes,
+            saved.unwrap_or_default(),
+            repaired.footers_added
+        );
+    }
+    let report = recording::verify(&path)?;
+    let _ = writeln!(
+        text,
+        "{}: {} of {} bytes whole, {} chunks, {} torn at the end, {} damaged",
+        report.path.display(),
+        report.whole_bytes,
+        report.bytes,
+        report.chunks,
+        report.torn_tail_bytes,
+        report.damaged_bytes
+    );
+    for stream in &report.streams {
+        let footer = if stream.has_footer { "" } else { ", no footer" };
+        let gaps = if stream.gap_count > 0 { format!(", {} gaps", stream.gap_count) } else { String::new() };
+        let _ = writeln!(text, "  {:34} {:10} samples{gaps}{footer}", stream.name, stream.samples);
+    }
+    for problem in &report.problems {
+        let _ = writeln!(text, "  at byte {}: {}", problem.offset, problem.what);
+    }
+    let fine = report.is_whole();
+    let _ = writeln!(text, "{}", if fine { "whole" } else { "not whole: --repair makes it openable for every reader" });
+    Ok(Seen { json: to_json::<Report>(&report), text, fine })
+}
+
+/// A session folder's recording, or the file itself.
+fn recording_path(path: &Path) -> Result<PathBuf, SessionError> {
+    Ok(if path.is_dir() { SessionFolder::open(path)?.xdf_path() } else { path.to_owned() })
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}

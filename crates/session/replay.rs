@@ -1,0 +1,371 @@
+//! Replay: the same step over the recorded turns, without threads, clock or screen. Equal to the bit, or the first
+//! difference is named.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use closedloop::{Inputs, Loop, Outputs, SourceInput};
+use recording::{RecordedSession, sha256_hex};
+use serde::Serialize;
+use timeline::{Command, Decision, Flip, MAX_SOURCES, Marker, Row, Take, Turn, ns_from_s, s_from_ns};
+
+use crate::error::SessionError;
+use crate::experiment::Experiment;
+
+/// What a replay came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Replayed {
+    /// Turns that were run.
+    pub turns: u64,
+    /// Decisions that were compared.
+    pub decisions: usize,
+    /// Commands that were compared.
+    pub commands: usize,
+    /// Length of the session on its own clock.
+    pub session_s: f64,
+    /// Whether everything compared was equal to the bit.
+    pub identical: bool,
+    /// Where it was not.
+    pub first_difference: Option<String>,
+    /// What the recording lacks at its end, if it was torn; what is there was compared.
+    pub ends_early: Option<String>,
+}
+
+impl fmt::Display for Replayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "replayed {} turns of {:.1} s: {} decisions, {} commands",
+            self.turns, self.session_s, self.decisions, self.commands
+        )?;
+        if let Some(end) = &self.ends_early {
+            writeln!(f, "the recording ends early: {end}")?;
+        }
+        match &self.first_difference {
+            None => write!(f, "identical to the bit"),
+            Some(difference) => write!(f, "DIFFERENT, first at {difference}"),
+        }
+    }
+}
+
+/// Replays a session folder turn by turn.
+///
+/// # Errors
+/// When the session cannot be read, its files do not fit their hashes, or its protocol cannot be lowered any more.
+pub fn replay(path: &Path) -> Result<Replayed, SessionError> {
+    let (session, mut step) = open(path)?;
+    let tracks = Tracks::of(&session)?;
+    let mut judge = Judge::new(&session);
+    let mut outputs = Outputs::default();
+    let mut cursor = Cursor::default();
+    for turn in &session.turns {
+        if let Err(missing) = tracks.check(turn) {
+            judge.ends_early = Some(missing);
+            break;
+        }
+        tracks.step(&mut step, &mut cursor, turn, &mut outputs);
+        judge.turns += 1;
+        if !judge.compare(&outputs) {
+            break;
+        }
+    }
+    Ok(judge.verdict(&session))
+}
+
+/// Feeds the same samples and markers in turns of `chunk` samples, and compares what was decided, not when.
+///
+/// # Errors
+/// As [`replay`], and when the session has nothing that is decided by samples alone (a controller acts on the screen,
+/// and the screen's answer depends on when).
+pub fn rechunk(path: &Path, chunk: usize) -> Result<Replayed, SessionError> {
+    let (session, mut step) = open(path)?;
+    if !session.commands.iter().all(|command| command.scene == timeline::SceneId::GREY) {
+        let reason = "this session showed stimuli, so its decisions depend on when its turns were".to_owned();
+        return Err(SessionError::NotReplayable { path: path.to_owned(), reason });
+    }
+    let tracks = Tracks::of(&session)?;
+    let mut judge = Judge::new(&session);
+    let mut outputs = Outputs::default();
+    let mut cursor = Cursor::default();
+    for turn in tracks.synthetic_turns(chunk.max(1), &session) {
+        tracks.step(&mut step, &mut cursor, &turn, &mut outputs);
+        judge.turns += 1;
+        if !judge.compare_content(&outputs) {
+            break;
+        }
+    }
+    Ok(judge.verdict(&session))
+}
+
+fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
+    let session = RecordedSession::open(path)?;
+    let refuse = |reason: String| SessionError::NotReplayable { path: path.to_owned(), reason };
+    let read = |path: std::path::PathBuf| {
+        std::fs::read_to_string(&path).map_err(|error| SessionError::io("read", &path, error))
+    };
+    let protocol_text = read(session.folder.protocol_path())?;
+    let rig_text = read(session.folder.rig_path())?;
+    for (what, text, hash) in
+        [("protocol", &protocol_text, &session.meta.protocol_sha256), ("rig", &rig_text, &session.meta.rig_sha256)]
+    {
+        let found = sha256_hex(text.as_bytes());
+        if found != *hash {
+            return Err(refuse(format!("its {what} was changed: SHA-256 is {found}, recorded was {hash}")));
+        }
+    }
+    if session.meta.sources.len() > MAX_SOURCES || session.meta.sources.len() != session.sources.len() {
+        let (named, found) = (session.meta.sources.len(), session.sources.len());
+        return Err(refuse(format!("the manifest names {named} sources, the recording has {found}")));
+    }
+    let experiment = Experiment::parse(protocol_text, "protocol of the session", rig_text, "rig of the session")?;
+    let mut plan = experiment.lower(session.meta.seed)?.plan;
+    for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
+        source.time_scale = entry.time_scale;
+    }
+    Ok((session, Loop::prepare(&plan)?))
+}
+
+/// One source as the loop saw it.
+struct Track {
+    channels: usize,
+    at_ns: Vec<i64>,
+    values: Vec<f64>,
+    /// Markers, for a marker source.
+    markers: Vec<Marker>,
+}
+
+/// All that the recorded turns refer to.
+struct Tracks<'a> {
+    sources: Vec<Track>,
+    flips: &'a [Flip],
+}
+
+/// How far the turns have come.
+#[derive(Default)]
+struct Cursor {
+    flips: usize,
+    takes: [Take; MAX_SOURCES],
+    markers: Vec<Marker>,
+}
+
+impl<'a> Tracks<'a> {
+    fn of(session: &'a RecordedSession) -> Result<Self, SessionError> {
+        let mut sources = Vec::new();
+        for (id, (source, entry)) in session.sources.iter().zip(&session.meta.sources).enumerate() {
+            let width = source.info.channel_count.max(1);
+            if let Some(&beyond) = entry.wanted.iter().find(|&&wanted| wanted >= width) {
+                let reason = format!("source `{}` has {width} channels, the loop used number {beyond}", entry.name);
+                return Err(SessionError::NotReplayable { path: session.folder.path().to_owned(), reason });
+            }
+            let mut offsets = vec![0; source.stamps_s.len()];
+            for chunk in session.chunks.iter().filter(|chunk| usize::from(chunk.source.0) == id) {
+                let first = usize::try_from(chunk.first_sample).unwrap_or(usize::MAX).min(offsets.len());
+                let end = first.saturating_add(chunk.count as usize).min(offsets.len());
+                offsets[first..end].fill(chunk.offset_ns);
+            }
+            sources.push(Track {
+                channels: entry.wanted.len(),
+                at_ns: source.stamps_s.iter().zip(&offsets).map(|(&stamp, offset)| ns_from_s(stamp) + offset).collect(),
+                values: source
+                    .values
+                    .chunks_exact(width)
+                    .flat_map(|row| entry.wanted.iter().map(|&wanted| row[wanted]))
+                    .collect(),
+                markers: session.markers.iter().filter(|m| usize::from(m.source.0) == id).copied().collect(),
+            });
+        }
+        Ok(Self { sources, flips: &session.flips })
+    }
+
+    /// Whether the recording still holds what the turn took.
+    fn check(&self, turn: &Turn) -> Result<(), String> {
+        let lacks = |what: &str, has: usize, end: u64| {
+            let at = s_from_ns(turn.now_ns);
+            format!("turn {} (at {at:.3} s) took {what} up to {end}, the recording has {has}", turn.index)
+        };
+        if turn.flips_end > self.flips.len() as u64 {
+            return Err(lacks("flips", self.flips.len(), turn.flips_end));
+        }
+        for (track, take) in self.sources.iter().zip(&turn.takes) {
+            let has = if track.channels == 0 { track.markers.len() } else { track.at_ns.len().min(track.rows()) };
+            if take.end > has as u64 {
+                return Err(lacks("samples", has, take.end));
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&self, step: &mut Loop, cursor: &mut Cursor, turn: &Turn, outputs: &mut Outputs) {
+        let mut inputs = [SourceInput::default(); MAX_SOURCES];
+        cursor.markers.clear();
+        for (id, track) in self.sources.iter().enumerate() {
+            let (before, take) = (cursor.takes[id].end as usize, turn.takes[id]);
+            let end = take.end as usize;
+            if track.channels == 0 {
+                cursor.markers.extend_from_slice(track.markers.get(before..end).unwrap_or_default());
+                continue;
+            }
+            let first = (before + take.skipped as usize).min(end);
+            inputs[id] = SourceInput {
+                skipped: take.skipped,
+                first_sample: first as u64,
+                at_ns: track.at_ns.get(first..end).unwrap_or_default(),
+                values: track.values.get(first * track.channels..end * track.channels).unwrap_or_default(),
+            };
+        }
+        let flips_end = turn.flips_end as usize;
+        let inputs = Inputs {
+            turn: turn.index,
+            now_ns: turn.now_ns,
+            stop: turn.stop,
+            flips: self.flips.get(cursor.flips..flips_end).unwrap_or_default(),
+            markers: &cursor.markers,
+            sources: &inputs[..self.sources.len()],
+        };
+        step.step(&inputs, outputs);
+        cursor.flips = flips_end;
+        cursor.takes = turn.takes;
+    }
+
+    /// Turns of `chunk` samples each, of every source in step; markers and flips come with the samples of their time.
+    fn synthetic_turns(&self, chunk: usize, session: &RecordedSession) -> Vec<Turn> {
+        let longest = self.sources.iter().map(|track| track.at_ns.len()).max().unwrap_or(0);
+        let lead = self.sources.iter().find(|track| track.channels > 0 && track.at_ns.len() == longest);
+        let Some(lead) = lead else { return Vec::new() };
+        let start_ns = session.turns.first().map_or(0, |turn| turn.now_ns);
+        let mut turns: Vec<Turn> = Vec::new();
+        let mut end = 0;
+        while end < longest {
+            end = (end + chunk).min(longest);
+            let now_ns = lead.at_ns[end - 1].max(start_ns);
+            let mut takes = [Take::default(); MAX_SOURCES];
+            for (take, track) in takes.iter_mut().zip(&self.sources) {
+                take.end = if track.channels > 0 {
+                    end.min(track.at_ns.len()) as u64
+                } else {
+                    track.markers.partition_point(|marker| marker.at_ns <= now_ns) as u64
+                };
+            }
+            let flips_end = self.flips.partition_point(|flip| flip.onset_ns <= now_ns) as u64;
+            turns.push(Turn { index: turns.len() as u64, now_ns, flips_end, stop: false, takes });
+        }
+        turns
+    }
+}
+
+impl Track {
+    fn rows(&self) -> usize {
+        self.values.len() / self.channels.max(1)
+    }
+}
+
+/// Compares what comes out with what was recorded.
+struct Judge<'a> {
+    decisions: &'a [Decision],
+    commands: &'a [Command],
+    seen_decisions: usize,
+    seen_commands: usize,
+    turns: u64,
+    difference: Option<String>,
+    ends_early: Option<String>,
+    is_closed: bool,
+}
+
+impl<'a> Judge<'a> {
+    fn new(session: &'a RecordedSession) -> Self {
+        Self {
+            decisions: &session.decisions,
+            commands: &session.commands,
+            seen_decisions: 0,
+            seen_commands: 0,
+            turns: 0,
+            difference: None,
+            ends_early: None,
+            is_closed: session.is_closed,
+        }
+    }
+
+    /// `false` at the first difference.
+    fn compare(&mut self, outputs: &Outputs) -> bool {
+        for decision in &outputs.decisions {
+            let place = format!(
+                "decision {} of turn {} (samples {}..{})",
+                decision.index, decision.turn, decision.first_sample, decision.end_sample
+            );
+            let recorded = self.decisions.get(self.seen_decisions);
+            if let Some(difference) = self.difference_in(recorded, decision, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_decisions += usize::from(recorded.is_some());
+        }
+        for command in &outputs.commands {
+            let place = format!("command {} of turn {}", command.index, command.turn);
+            let recorded = self.commands.get(self.seen_commands);
+            if let Some(difference) = self.difference_in(recorded, command, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_commands += usize::from(recorded.is_some());
+        }
+        true
+    }
+
+    /// The same for decisions alone, and of them only what does not depend on the turns.
+    fn compare_content(&mut self, outputs: &Outputs) -> bool {
+        for &decision in &outputs.decisions {
+            let Some(&recorded) = self.decisions.get(self.seen_decisions) else {
+                // The live session ended before this epoch was complete.
+                continue;
+            };
+            let place = format!("decision {} (samples {}..{})", decision.index, decision.first_sample, decision.end_sample);
+            let timeless = |d: Decision| Decision { turn: 0, decided_ns: 0, ..d };
+            if let Some(difference) = self.difference_in(Some(&timeless(recorded)), &timeless(decision), &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_decisions += 1;
+        }
+        true
+    }
+
+    fn difference_in<T: Row>(&self, recorded: Option<&T>, replayed: &T, place: &str) -> Option<String> {
+        let Some(recorded) = recorded else {
+            // The tail of a torn recording may hold a turn but not yet its outputs.
+            return self.is_closed.then(|| format!("{place}: replayed, but not recorded"));
+        };
+        let (was, is) = (columns(recorded), columns(replayed));
+        let column = was.iter().zip(&is).position(|(was, is)| was != is)?;
+        let name = T::COLUMNS.get(column).copied().unwrap_or("?");
+        let mut text = format!("{place}: `{name}` was recorded as {}, replayed as {}", was[column], is[column]);
+        if name.ends_with("_f64") {
+            let value = |bits: i64| f64::from_bits(bits as u64);
+            let _ = write!(text, " ({:?} and {:?})", value(was[column]), value(is[column]));
+        }
+        Some(text)
+    }
+
+    fn verdict(mut self, session: &RecordedSession) -> Replayed {
+        let complete = self.seen_decisions == self.decisions.len();
+        if self.difference.is_none() && self.ends_early.is_none() && !complete {
+            let (seen, all) = (self.seen_decisions, self.decisions.len());
+            self.difference = Some(format!("decision {seen} of {all} was recorded, but not replayed"));
+        }
+        let span = |first: &Turn, last: &Turn| s_from_ns(last.now_ns - first.now_ns);
+        Replayed {
+            turns: self.turns,
+            decisions: self.seen_decisions,
+            commands: self.seen_commands,
+            session_s: session.turns.first().zip(session.turns.last()).map_or(0.0, |(first, last)| span(first, last)),
+            identical: self.difference.is_none(),
+            first_difference: self.difference,
+            ends_early: self.ends_early,
+        }
+    }
+}
+
+fn columns(record: &impl Row) -> Vec<i64> {
+    let mut row = Vec::new();
+    record.write(&mut |value| row.push(value));
+    row
+}

@@ -1,0 +1,52 @@
+//! The report page: one HTML file that opens without a network, for a person who has to judge a session.
+
+mod charts;
+mod ledger;
+mod page;
+mod quality;
+mod sections;
+mod spans;
+mod spectra;
+mod svg;
+#[cfg(test)]
+mod synthetic;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use recording::RecordedSession;
+
+use crate::error::SessionError;
+use crate::summary::Summary;
+
+pub(crate) use ledger::{Chunks, nearest_rank};
+pub(crate) use spans::{Block, Span, blocks};
+
+/// Writes `report.html` into the session's folder (an older one is replaced) and says where it is.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(session: &RecordedSession, summary: &Summary) -> Result<PathBuf, SessionError> {
+    let path = session.folder.report_path();
+    match std::fs::write(&path, render(session, summary)) {
+        Ok(()) => Ok(path),
+        Err(error) => Err(SessionError::io("write", &path, error)),
+    }
+}
+
+/// The page as text.
+pub fn render(session: &RecordedSession, summary: &Summary) -> String {
+    let facts = sections::Facts::of(session, summary);
+    let mut page = page::Page::new(&facts.title());
+    facts.head(&mut page);
+    facts.course(&mut page);
+    facts.answers(&mut page);
+    facts.latency(&mut page);
+    facts.frames(&mut page);
+    facts.signals(&mut page);
+    facts.notices(&mut page);
+    facts.run(&mut page);
+    facts.sources_of_truth(&mut page);
+    page.finish()
+}

@@ -1,0 +1,617 @@
+//! What stands in each section of the page.
+
+use protocol::{Decoder, Protocol, StreamKind, Unit};
+use recording::{ClockKind, RecordedSession};
+use timeline::{NoticeKind, SourceId, s_from_ns};
+
+use super::charts::{self, TimeAxis};
+use super::ledger::{Ledger, nearest_rank};
+use super::page::{Column, Page};
+use super::quality::{self, ChannelQuality};
+use super::spans::{Block, Span, blocks, extent, stimulated};
+use super::spectra::Spectra;
+use super::svg::short;
+use crate::summary::{Summary, class_names, read_protocol};
+
+/// Rows that a table of decisions or notices shows; the recording holds all.
+const MOST_ROWS: usize = 200;
+
+/// Characters of a protocol or rig file that the page repeats.
+const MOST_TEXT: usize = 60_000;
+
+/// Everything that more than one section needs.
+pub struct Facts<'a> {
+    session: &'a RecordedSession,
+    summary: &'a Summary,
+    protocol: Option<Protocol>,
+    blocks: Vec<Block>,
+    extent: Span,
+    time: TimeAxis,
+}
+
+impl<'a> Facts<'a> {
+    /// Gathers them.
+    pub fn of(session: &'a RecordedSession, summary: &'a Summary) -> Self {
+        let protocol = read_protocol(session);
+        let blocks = blocks(session, protocol.as_ref());
+        let extent = extent(session);
+        Self { session, summary, protocol, blocks, extent, time: TimeAxis::of(extent) }
+    }
+
+    /// The page's title.
+    pub fn title(&self) -> String {
+        format!("{} \u{2013} {}", self.session.meta.protocol, self.session.folder.stem())
+    }
+
+    /// Title, verdict and the numbers that matter most.
+    pub fn head(&self, page: &mut Page) {
+        let meta = &self.session.meta;
+        let description = self.protocol.as_ref().map_or("", |protocol| protocol.description.as_str());
+        page.title(self.session.folder.stem(), &meta.protocol, description);
+        let (is_good, verdict) = self.verdict();
+        page.verdict(is_good, &verdict);
+        page.tiles(&self.tiles());
+        page.how(
+            "Frames, samples, decisions and commands are counted in the recording. Latency: arrival of a turn's newest chunk at the \
+             inlet until its command stood published, both read from one clock. Errors: mean absolute distance from the set point.",
+        );
+    }
+
+    fn verdict(&self) -> (bool, String) {
+        let length = format!("{:.1} s recorded", self.extent.length_s());
+        let problems = match self.session.problems.len() {
+            0 => String::new(),
+            n => format!(" The recording has {n} damaged places, listed under Notices."),
+        };
+        let count = |kind| self.session.notices.iter().filter(|notice| notice.kind == kind).count();
+        let unreplayable = match count(NoticeKind::NotReplayable) {
+            0 => "",
+            _ => " It cannot be replayed in full.",
+        };
+        match &self.session.meta.outcome {
+            None => (false, format!("Did not end in order: no outcome was written, {length}.{problems}{unreplayable}")),
+            Some(outcome) => {
+                let early = outcome.recording_ended_early.as_ref();
+                let early = early.map_or_else(String::new, |why| format!(" Recording ended before the session did: {why}."));
+                let calm = outcome.exit == "finished" || outcome.exit == "stopped";
+                let good = calm && early.is_empty() && problems.is_empty() && unreplayable.is_empty();
+                (good, format!("Ended: {}, {length}.{early}{problems}{unreplayable}", outcome.exit))
+            }
+        }
+    }
+
+    fn tiles(&self) -> Vec<(String, &'static str, String)> {
+        let summary = self.summary;
+        let mut tiles = vec![(summary.frames.to_string(), "", format!("frames, {} refreshes missed", summary.missed_frames))];
+        if let Some(latency) = summary.loop_latency_us {
+            let meaning = format!("loop latency p99; median {}", micro(latency.p50));
+            tiles.push((micro(latency.p99), "", meaning));
+        }
+        if let Some(error) = &summary.tracking_error {
+            if let Some(latent) = error.latent {
+                tiles.push((format!("{latent:.2}"), "\u{b5}V", "mean absolute error, latent response".into()));
+            }
+            if let Some(measured) = error.measured {
+                tiles.push((format!("{measured:.2}"), "\u{b5}V", "mean absolute error, measured response".into()));
+            }
+        }
+        if let Some(confusion) = &summary.confusion {
+            let meaning = format!("cues decoded right of {}", confusion.total());
+            tiles.push((confusion.right().to_string(), "", meaning));
+        }
+        tiles.push((summary.samples.to_string(), "", format!("samples, {} lost", summary.samples_lost)));
+        tiles.push((summary.decisions.to_string(), "", format!("decisions, {} commands", summary.commands)));
+        tiles
+    }
+
+    /// The course of the session.
+    pub fn course(&self, page: &mut Page) {
+        page.heading("Course of the session");
+        let classes = class_names(self.protocol.as_ref());
+        match charts::course(self.session, &self.time, &self.blocks, &classes) {
+            Some(figure) => page.figure(&figure),
+            None => page.text("Nothing to draw: no block, decision, command or event was recorded."),
+        }
+        if let Some(error) = &self.summary.tracking_error {
+            let uv = |value: Option<f64>| value.map_or("\u{2013}".into(), |value| format!("{value:.3}"));
+            let settled = error.settling_s.map_or("settled".into(), |s| format!("without the first {s} s of each block (\u{b5}V)"));
+            let columns: [Column; 4] =
+                [("mean absolute error of", false), ("whole time (\u{b5}V)", true), (&settled, true), ("over", true)];
+            let measured = vec![
+                "measured response".into(),
+                uv(error.measured),
+                uv(error.measured_settled),
+                format!("{} decisions", error.measured_n),
+            ];
+            let latent = vec![
+                "latent response".into(),
+                uv(error.latent),
+                uv(error.latent_settled),
+                format!("{:.1} s", error.latent_s),
+            ];
+            let rows: Vec<_> = std::iter::once(measured).chain(error.latent.map(|_| latent)).collect();
+            page.table(&columns, &rows);
+            page.how(
+                "Measured: |value \u{2212} set point|, mean over all decisions with a set point. Latent: |noise-free response \u{2212} set point \
+                 in force|, mean over time. The time that the response needs after each step is part of the first number.",
+            );
+        }
+    }
+
+    /// Confusion matrix and decisions, where there are cues.
+    pub fn answers(&self, page: &mut Page) {
+        let Some(confusion) = &self.summary.confusion else { return };
+        page.heading("Answers to cues");
+        let (right, total) = (confusion.right(), confusion.total());
+        let [low, high] = wilson_95(right, total);
+        page.text(&format!(
+            "{right} of {total} right: {:.1} %, 95 % confidence interval {:.1} to {:.1} %.",
+            100.0 * right as f64 / total as f64,
+            100.0 * low,
+            100.0 * high
+        ));
+        let mut columns = confusion.classes.clone();
+        let is_undecided = confusion.undecided.iter().any(|n| *n > 0);
+        columns.extend(is_undecided.then(|| "undecided".into()));
+        let rows = confusion.classes.iter().zip(&confusion.counts).zip(&confusion.undecided);
+        let rows: Vec<_> = rows
+            .map(|((name, counts), undecided)| {
+                (name.clone(), counts.iter().copied().chain(is_undecided.then_some(*undecided)).collect())
+            })
+            .collect();
+        page.matrix("cued \\ decided", &columns, &rows);
+        page.how("Counts of cued decisions, as taken live. Interval: Wilson (1927, J. Am. Stat. Assoc. 22, 209).");
+        self.decisions(page);
+    }
+
+    fn decisions(&self, page: &mut Page) {
+        let classes = class_names(self.protocol.as_ref());
+        let name = |code: Option<u32>| match code {
+            None => "\u{2013}".into(),
+            Some(code) => {
+                let known = classes.iter().find(|(known, _)| *known == code);
+                known.map_or_else(|| format!("class {code}"), |(_, name)| name.clone())
+            }
+        };
+        let cued: Vec<_> = self.session.decisions.iter().filter(|decision| decision.cue.is_some()).collect();
+        let rows = cued.iter().take(MOST_ROWS).map(|d| {
+            vec![
+                d.index.to_string(),
+                format!("{:.3}", self.extent.since_s(d.decided_ns)),
+                format!("{} to {}", d.first_sample, d.end_sample),
+                name(d.cue),
+                name(d.label),
+                if d.label == d.cue { "right".into() } else { "wrong".into() },
+                format!("{:.3}", d.value),
+                format!("{:.3}", d.spread),
+            ]
+        });
+        let columns: [Column; 8] = [
+            ("no.", true),
+            ("decided at (s)", true),
+            ("samples (end excluded)", true),
+            ("cued", false),
+            ("decided", false),
+            ("", false),
+            ("value", true),
+            ("margin", true),
+        ];
+        page.subheading("Decisions");
+        page.table(&columns, &rows.collect::<Vec<_>>());
+        page.how(&format!(
+            "Value: the decoder's score of the class (for CCA the canonical correlation); margin: its distance from the runner-up. {}",
+            shown(cued.len())
+        ));
+    }
+
+    /// The ledger.
+    pub fn latency(&self, page: &mut Page) {
+        page.heading("Latency ledger");
+        if let Some(latency) = self.summary.loop_latency_us {
+            page.text(&format!(
+                "Chunk arrival at the inlet to command published: median {}, 99th percentile {}, longest {} (n = {} turns).",
+                micro(latency.p50),
+                micro(latency.p99),
+                micro(latency.max),
+                latency.n
+            ));
+        }
+        let ledger = Ledger::of(self.session);
+        let Some(figure) = charts::latencies(&ledger).filter(|_| ledger.chains > 0) else {
+            let why = if self.session.flips.is_empty() {
+                "no frame was recorded"
+            } else if ledger.from_decisions == 0 {
+                "no command was caused by a decision"
+            } else {
+                "no command could be followed back to its samples and forward to a frame"
+            };
+            page.text(&format!("No way from sample to frame can be followed: {why}."));
+            return;
+        };
+        let rows: Vec<_> = ledger
+            .stages
+            .iter()
+            .map(|stage| {
+                let at = |p| format!("{:.3}", nearest_rank(&stage.values_ms, p));
+                vec![stage.name.into(), at(0.5), at(0.95), at(0.99), at(1.0), stage.how.clone()]
+            })
+            .collect();
+        let columns: [Column; 6] = [
+            ("stage", false),
+            ("median (ms)", true),
+            ("p95", true),
+            ("p99", true),
+            ("longest", true),
+            ("how it is known", false),
+        ];
+        page.table(&columns, &rows);
+        page.figure(&figure);
+        page.text(&format!(
+            "{} commands were caused by decisions; {} of them reached a frame and are counted here, {} were replaced by a newer \
+             command before any frame showed them.",
+            ledger.from_decisions, ledger.chains, ledger.never_shown
+        ));
+    }
+
+    /// Frames.
+    pub fn frames(&self, page: &mut Page) {
+        page.heading("Frames");
+        match charts::frames(self.session, &self.time) {
+            Some(figure) => page.figure(&figure),
+            None => page.text(&format!("No intervals: {} frames were recorded.", self.session.flips.len())),
+        }
+    }
+
+    /// Quality and spectra of each stream of samples.
+    pub fn signals(&self, page: &mut Page) {
+        page.heading("Streams");
+        if self.session.sources.is_empty() {
+            page.text("No stream was recorded.");
+            return;
+        }
+        self.arrivals(page);
+        let stimulated = stimulated(self.session);
+        for number in 0..self.session.sources.len() {
+            let source = SourceId(number as u16);
+            let quality = quality::channel_quality(self.session, source);
+            if !quality.is_empty() {
+                self.channels(page, source, &quality);
+                self.spectra(page, source, &quality, &stimulated);
+            }
+        }
+    }
+
+    fn stream_name(&self, source: SourceId) -> String {
+        let entry = self.session.meta.sources.get(usize::from(source.0));
+        entry.map_or_else(|| format!("source {}", source.0), |entry| entry.name.clone())
+    }
+
+    fn arrivals(&self, page: &mut Page) {
+        let rows = (0..self.session.sources.len()).map(|number| {
+            let source = SourceId(number as u16);
+            let arrival = quality::arrival(self.session, source);
+            let entry = self.session.meta.sources.get(number);
+            let info = &self.session.sources[number].info;
+            let ms = |value: Option<f64>| value.map_or("\u{2013}".into(), |ms| format!("{ms:.2}"));
+            let lag = |at: usize| ms(arrival.lag_ms.map(|lag| lag[at]));
+            let nominal = if info.rate_hz > 0.0 { short(info.rate_hz) } else { "irregular".into() };
+            let rate = arrival.rate_hz.filter(|_| info.rate_hz > 0.0);
+            vec![
+                self.stream_name(source),
+                entry.map_or_else(|| info.name.clone(), |entry| entry.stream_name.clone()),
+                info.stream_type.clone(),
+                nominal,
+                rate.map_or("\u{2013}".into(), |hz| format!("{hz:.3}")),
+                arrival.samples.to_string(),
+                format!("{} / {}", lag(0), lag(1)),
+                ms(arrival.longest_pause_ms),
+                format!("{} / {} / {}", arrival.skipped, arrival.refused, arrival.lost_at_source),
+            ]
+        });
+        let columns: [Column; 9] = [
+            ("stream", false),
+            ("LSL name", false),
+            ("type", false),
+            ("nominal (Hz)", true),
+            ("by stamps (Hz)", true),
+            ("samples", true),
+            ("lag (ms), median / p99", true),
+            ("longest pause (ms)", true),
+            ("skipped / refused / lost", true),
+        ];
+        page.table(&columns, &rows.collect::<Vec<_>>());
+        page.how(
+            "Rate: intervals over the time from the first to the last stamp. Lag: arrival at the inlet minus the stamp of the chunk's \
+             newest sample, clock offset applied. Pause: longest time between two chunks. Skipped: passed over by the loop because newer \
+             samples waited. Refused: the loop's ring was full (counted under skipped too, once the loop goes on). Lost: gaps in a \
+             regular stream's stamps, an estimate.",
+        );
+    }
+
+    fn unit(&self, source: SourceId) -> String {
+        let place = usize::from(source.0);
+        let stream = self.protocol.as_ref().and_then(|protocol| protocol.streams.get(place));
+        if let Some(StreamKind::Samples(samples)) = stream.map(|stream| &stream.kind)
+            && samples.unit == Unit::Microvolt
+        {
+            return "\u{b5}V".into();
+        }
+        let entry = self.session.meta.sources.get(place);
+        let said = entry.and_then(|entry| {
+            let first = entry.wanted.first().copied().unwrap_or(0);
+            entry.units.get(first).filter(|unit| !unit.is_empty())
+        });
+        match said.map(String::as_str) {
+            Some("microvolts" | "microvolt" | "uV" | "\u{b5}V") => "\u{b5}V".into(),
+            Some(unit) => unit.into(),
+            None => "unit".into(),
+        }
+    }
+
+    fn channels(&self, page: &mut Page, source: SourceId, quality: &[ChannelQuality]) {
+        let unit = self.unit(source);
+        page.subheading(&format!("Signal quality of {}", self.stream_name(source)));
+        let number = |value: Option<f64>| value.filter(|v| v.is_finite()).map_or("\u{2013}".into(), short);
+        let rows = quality.iter().map(|channel| {
+            let report = &channel.report;
+            let rms = Some(report.rms).filter(|_| report.samples > 0);
+            vec![
+                channel.label.clone(),
+                number(rms),
+                number(channel.range_median),
+                number(channel.range_max),
+                format!("{:.2}", report.flat_s),
+                report.not_finite.to_string(),
+                number(report.mains_ratio[0]),
+                number(report.mains_ratio[1]),
+            ]
+        });
+        let (rms, range, range_max) =
+            (format!("rms ({unit})"), format!("range in 1 s, median ({unit})"), format!("greatest ({unit})"));
+        let columns: [Column; 8] = [
+            ("channel", false),
+            (&rms, true),
+            (&range, true),
+            (&range_max, true),
+            ("longest flat (s)", true),
+            ("not finite", true),
+            ("50 Hz ratio", true),
+            ("60 Hz ratio", true),
+        ];
+        page.table(&columns, &rows.collect::<Vec<_>>());
+        page.how(
+            "From the raw samples of the channels that the loop used. rms: about a mean that follows with a time constant of 1 s. Range: greatest \
+             minus least value within each second (peak to peak). Flat: longest stretch of equal values. Mains ratio: amplitude at 50 or \
+             60 Hz over the mean amplitude 4 Hz beside it; about 1 without hum.",
+        );
+    }
+
+    fn spectra(&self, page: &mut Page, source: SourceId, quality: &[ChannelQuality], stimulated: &[Span]) {
+        let channels = quality::channels(self.session, source);
+        let places: Vec<usize> = channels.iter().map(|(channel, _)| *channel).collect();
+        let labels: Vec<String> = channels.into_iter().map(|(_, label)| label).collect();
+        page.subheading(&format!("Spectra of {}", self.stream_name(source)));
+        let spectra = Spectra::of(self.session, source, &places, stimulated);
+        let marks = self.marks(source, quality);
+        match spectra.and_then(|spectra| charts::spectra(&spectra, &labels, &self.unit(source), &marks)) {
+            Some(figure) => page.figure(&figure),
+            None => page.text("No spectrum: no channel has one whole segment of 4 s without a gap."),
+        }
+    }
+
+    /// Frequencies to look at: what the decoder follows, and the mains frequency with the stronger hum.
+    fn marks(&self, source: SourceId, quality: &[ChannelQuality]) -> Vec<(&'static str, f64, String)> {
+        let mut marks = Vec::new();
+        let protocol = self.protocol.as_ref();
+        match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
+            Some(Decoder::SsvepAmplitude(ssvep)) if ssvep.stream == usize::from(source.0) => {
+                let stimulus = protocol.and_then(|protocol| protocol.stimuli.get(ssvep.stimulus));
+                if let Some(protocol::StimulusKind::Grating(grating)) = stimulus.map(|stimulus| stimulus.kind) {
+                    let hz = grating.flicker.response_hz();
+                    marks.push(("c2 fine", hz, format!("response frequency, {} Hz", short(hz))));
+                }
+            }
+            Some(Decoder::Cca(cca)) if cca.stream == usize::from(source.0) => {
+                let classes = cca.classes.iter().filter_map(|class| Some((class.frequency_hz?, &class.label)));
+                marks.extend(classes.map(|(hz, label)| ("c3 fine", hz, format!("class {label}, {} Hz", short(hz)))));
+            }
+            _ => {}
+        }
+        let hum = |at: usize| quality.iter().filter_map(|channel| channel.report.mains_ratio[at]).fold(0.0, f64::max);
+        let [at_50, at_60] = [hum(0), hum(1)];
+        if at_50.max(at_60) > 0.0 {
+            let hz = if at_60 > at_50 { 60.0 } else { 50.0 };
+            marks.push(("mains", hz, format!("mains, {hz} Hz (the stronger of 50 and 60 Hz)")));
+        }
+        marks
+    }
+
+    /// Notices and damage.
+    pub fn notices(&self, page: &mut Page) {
+        page.heading("Notices");
+        for problem in self.session.problems.iter().take(MOST_ROWS) {
+            page.text(&format!("Recording, byte {}: {}", problem.offset, problem.what));
+        }
+        if !self.session.is_closed {
+            page.text("The recording was not closed: the session ended by a crash or a full disk. Everything up to there is above.");
+        }
+        let notices = &self.session.notices;
+        if notices.is_empty() {
+            page.text("No notice was recorded.");
+            return;
+        }
+        let rows = thinned(notices, MOST_ROWS).map(|notice| {
+            vec![
+                format!("{:.3}", self.extent.since_s(notice.at_ns)),
+                notice.kind.name().into(),
+                notice.source.map_or("\u{2013}".into(), |source| self.stream_name(source)),
+                self.detail(notice),
+            ]
+        });
+        let columns: [Column; 4] = [("time (s)", true), ("notice", false), ("stream", false), ("detail", false)];
+        page.table(&columns, &rows.collect::<Vec<_>>());
+        let counted = if notices.len() > MOST_ROWS {
+            format!("{} notices, of which {MOST_ROWS} are shown: block and safety notices first. ", notices.len())
+        } else {
+            String::new()
+        };
+        page.how(&format!("{counted}Told by the loop, the inlets, the display and the recorder when it happened."));
+    }
+
+    fn detail(&self, notice: &timeline::Notice) -> String {
+        use NoticeKind as N;
+        let seconds = || format!("{:.3} s", s_from_ns(notice.count));
+        let channel = |place: i64| {
+            let source = notice.source.unwrap_or_default();
+            let labels = quality::channels(self.session, source);
+            let known = usize::try_from(place).ok().and_then(|place| labels.get(place).cloned());
+            known.map_or_else(|| format!("channel {}", place.saturating_add(1)), |(_, label)| label)
+        };
+        match notice.kind {
+            N::BlockBegin | N::BlockEnd => {
+                let schedule = self.protocol.as_ref().map(|protocol| protocol.schedule(self.session.meta.seed));
+                let planned = schedule.and_then(|s| s.blocks.get(usize::try_from(notice.count).ok()?).cloned());
+                planned.map_or_else(|| format!("block {}", notice.count), |planned| planned.block.name)
+            }
+            N::Calibrated => format!("amplitude {:.3} \u{b5}V", notice.value),
+            N::CalibrationFailed => format!("amplitude is {:.2} times its standard error", notice.value),
+            N::Stale | N::ToGrey => format!("newest sample {} old", seconds()),
+            N::SourceBack => format!("after {}", seconds()),
+            N::StampJump => format!("by {}", seconds()),
+            N::RetinaLate => format!("by {:.3} ms", s_from_ns(notice.count) * 1e3),
+            N::Skipped | N::SamplesLost | N::NotFinite => format!("{} samples", notice.count),
+            N::RingFull => format!("{} records", notice.count),
+            N::FlatChannel => format!("{}, {:.2} s without change", channel(notice.count), notice.value),
+            N::MissedFrames => format!("{} refreshes", notice.count),
+            N::RecordingEnded => format!("{} bytes not written", notice.count),
+            N::Resumed | N::Stop | N::NotReplayable | N::RecorderHeld | N::NoRealTime => "\u{2013}".into(),
+        }
+    }
+
+    /// What ran, and on what.
+    pub fn run(&self, page: &mut Page) {
+        let meta = &self.session.meta;
+        page.heading("What ran");
+        let clock = match meta.clock {
+            ClockKind::Live => "live: the machine's monotonic clock",
+            ClockKind::Virtual => "virtual: one event queue, no light and no real delays",
+        };
+        let ended = meta.outcome.as_ref().map_or("\u{2013}", |outcome| outcome.ended_utc.as_str());
+        let machine = &meta.machine;
+        let display = meta.display.as_ref().map_or_else(
+            || "none".into(),
+            |display| {
+                let adapter = if display.adapter.is_empty() { "no graphics adapter" } else { &display.adapter };
+                let size = format!("{} \u{d7} {} px", display.width_px, display.height_px);
+                format!("{}, {size}, {} Hz, {adapter}", display.mode, display.refresh_hz)
+            },
+        );
+        let mut entries = vec![
+            ("protocol", meta.protocol.clone()),
+            ("participant", meta.participant.clone()),
+            ("seed", meta.seed.to_string()),
+            ("clock", clock.into()),
+            ("started (UTC)", meta.started_utc.clone()),
+            ("ended (UTC)", ended.into()),
+            ("display", display),
+            ("machine", format!("{}, {} cores", machine.cpu, machine.cores)),
+            ("system", format!("{} {} {}", machine.os, machine.arch, machine.kernel)),
+            ("Photic", format!("{}, build {}", meta.photic_version, meta.photic_build)),
+            ("command line", meta.command_line.join(" ")),
+            ("protocol SHA-256", meta.protocol_sha256.clone()),
+            ("rig SHA-256", meta.rig_sha256.clone()),
+        ];
+        let extra: Vec<(&String, String)> = meta.extra.iter().take(40).map(|(key, value)| (key, value.to_string())).collect();
+        entries.extend(extra.iter().map(|(key, value)| (key.as_str(), value.chars().take(300).collect())));
+        page.list(&entries);
+        page.how("From the session's manifest, which the run wrote. Hashes are those of the copies in the session folder at the start.");
+    }
+
+    /// The texts that the session ran from.
+    pub fn sources_of_truth(&self, page: &mut Page) {
+        let folder = &self.session.folder;
+        for (name, path) in [("Protocol file", folder.protocol_path()), ("Rig file", folder.rig_path())] {
+            match std::fs::read_to_string(&path) {
+                Ok(text) if text.len() > MOST_TEXT => {
+                    let part: String = text.chars().take(MOST_TEXT).collect();
+                    page.folded(&format!("{name} (its begin; the rest is in the session folder)"), &part);
+                }
+                Ok(text) => page.folded(name, &text),
+                Err(error) => page.text(&format!("{name}: the copy in the session folder cannot be read ({error}).")),
+            }
+        }
+        if self.protocol.is_none() {
+            page.text("The copy of the protocol is missing or not readable by this build: names, set points and classes are from the records alone.");
+        }
+    }
+}
+
+/// Microseconds or milliseconds, whichever reads better.
+fn micro(value_us: f64) -> String {
+    if value_us.abs() < 1000.0 { format!("{value_us:.0} \u{b5}s") } else { format!("{:.2} ms", value_us / 1e3) }
+}
+
+fn shown(n: usize) -> String {
+    if n > MOST_ROWS { format!("The first {MOST_ROWS} of {n} are shown.") } else { format!("n = {n}.") }
+}
+
+/// At most `most` notices in the order of time. Those about samples and frames can come by the thousand, so they give
+/// way to those about blocks and safety.
+fn thinned(notices: &[timeline::Notice], most: usize) -> impl Iterator<Item = &timeline::Notice> {
+    let is_frequent = |kind| {
+        use NoticeKind as N;
+        matches!(
+            kind,
+            N::Skipped
+                | N::RingFull
+                | N::NotFinite
+                | N::FlatChannel
+                | N::StampJump
+                | N::SamplesLost
+                | N::MissedFrames
+                | N::RetinaLate
+                | N::RecorderHeld
+        )
+    };
+    let rare = notices.iter().filter(|notice| !is_frequent(notice.kind)).count().min(most);
+    let (mut rare_left, mut frequent_left) = (rare, most - rare);
+    notices.iter().filter(move |notice| {
+        let left = if is_frequent(notice.kind) { &mut frequent_left } else { &mut rare_left };
+        let fits = *left > 0;
+        *left -= usize::from(fits);
+        fits
+    })
+}
+
+/// Wilson's score interval for a proportion, 95 %.
+fn wilson_95(right: u64, total: u64) -> [f64; 2] {
+    let (n, z) = (total.max(1) as f64, 1.959_964);
+    let p = right as f64 / n;
+    let middle = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    [(middle - half).max(0.0), (middle + half).min(1.0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_of_the_text_book() {
+        // Newcombe 1998, Stat. Med. 17, 857, table I: 81 of 263 gives 0.2553 to 0.3662 by this method.
+        let [low, high] = wilson_95(81, 263);
+        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
+        assert_eq!(wilson_95(0, 0)[0], 0.0);
+        assert!(wilson_95(32, 32)[1] <= 1.0);
+    }
+
+    #[test]
+    fn frequent_notices_give_way() {
+        let notice = |kind| timeline::Notice { at_ns: 0, kind, source: None, count: 0, value: 0.0 };
+        let mut all = vec![notice(NoticeKind::MissedFrames); 1000];
+        all.push(notice(NoticeKind::ToGrey));
+        let kept: Vec<_> = thinned(&all, 10).collect();
+        assert_eq!(kept.len(), 10);
+        assert_eq!(kept[9].kind, NoticeKind::ToGrey);
+    }
+}

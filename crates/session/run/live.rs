@@ -1,0 +1,371 @@
+//! A live run: display on the main thread, the loop, one inlet per stream, the recorder, the participant, all named and
+//! waiting at one barrier; ended in order.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use acquisition::{Found, InletPlan, InletThread, MarkerPlan, MarkerThread, SampleOutlet, ThreadPorts};
+use closedloop::Loop;
+use display::{Config, Display, Mode, Ports};
+use recording::{Options, SessionFolder};
+use timeline::latest::{LatestWriter, latest};
+use timeline::ring::RowReader;
+use timeline::{SourceId, clock, ns_from_s};
+
+use super::carriers::{Carriers, Kind, Source, SourcePorts, retina_ring};
+use super::participant::{Chair, Way};
+use super::progress;
+use super::realtime::{self, Role};
+use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
+use super::sources;
+use super::{Ended, Prepared, display_mode};
+use crate::cli::DisplayMode;
+use crate::error::SessionError;
+use crate::turns::{LoopDriver, TurnEnd};
+
+/// The loop's tick where nothing wakes it.
+const TICK: Duration = Duration::from_millis(1);
+
+/// What one inlet may take at once.
+const MAX_CHUNK: usize = 4096;
+
+/// Who asks for the end, and whether it has come.
+#[derive(Default)]
+pub struct Ending {
+    /// Ctrl-C, Esc, the window closed: the loop ramps to grey and finishes.
+    pub asked: Arc<AtomicBool>,
+    /// The loop is finished, or failed: everybody ends.
+    pub over: Arc<AtomicBool>,
+}
+
+/// Sets `over` when dropped, so that a loop that panics cannot leave a stimulus on the screen.
+struct EndsWith(Arc<AtomicBool>);
+
+impl Drop for EndsWith {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Runs live. The folder is complete but for the report.
+///
+/// # Errors
+/// What kept the session from starting, or ended it; what was recorded stays.
+pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
+    let mut room = Room::furnish(prepared)?;
+    let sources: Vec<&Source> = room.sources.iter().collect();
+    let step = Loop::prepare(&prepared.plan_for(&room.sources))?;
+    drop(sources);
+
+    let with_retina = room.answer.is_some();
+    let (retina_in, retina) = retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
+    let display = Display::prepare(Config {
+        mode: match display_mode(&prepared.args) {
+            DisplayMode::Window => Mode::Window,
+            DisplayMode::Fullscreen => Mode::Fullscreen,
+            DisplayMode::Offscreen => Mode::Offscreen,
+        },
+        screen: prepared.lowered.screen,
+        scenes: prepared.lowered.scenes.clone(),
+        retina: with_retina.then_some((prepared.lowered.retina, retina_in)),
+        patch: prepared.lowered.patch,
+        title: format!("Photic: {}", prepared.experiment.protocol.name),
+    })?;
+    let description = display.description().clone();
+    let (folder, mut manifest, recorder) =
+        prepared.open_recording(&room.sources, Options::default(), clock::now_ns(), Some(&description))?;
+    let carriers = Carriers::lay(&room.sources, step, recorder);
+
+    let ending = Ending::default();
+    stop_on_signal(&ending)?;
+    // Display, loop, recorder, one per source, the participant.
+    let threads = 3 + room.sources.len() + usize::from(room.answer.is_some());
+    let barrier = Arc::new(Barrier::new(threads));
+
+    let seconds = prepared.args.seconds;
+    let loop_thread = spawn_loop(carriers.driver, &ending, &barrier, seconds)?;
+    let wake = loop_thread.thread().clone();
+    let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier)?;
+    let chair_thread = match room.take_way(inlets.sink.take())? {
+        Some(way) => {
+            let (rate_hz, brain) = room.answer.take().ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
+            let chair = Chair::new(brain, retina, carriers.participant_events, way, rate_hz);
+            Some(spawn_chair(chair, &ending, &barrier)?)
+        }
+        None => {
+            drop(carriers.participant_events);
+            drop::<RowReader>(retina);
+            None
+        }
+    };
+    let (status_in, status) = latest(&Status::default());
+    let recorder_thread = spawn_recorder(carriers.pump, status_in, &barrier)?;
+    let view = progress::spawn(status, prepared, &ending)?;
+
+    let at_start = Arc::clone(&barrier);
+    let shown = display.run(Ports {
+        commands: carriers.commands,
+        flips: carriers.flips,
+        events: carriers.display_events,
+        wake,
+        stop: Arc::clone(&ending.over),
+        escape: Arc::clone(&ending.asked),
+        start: Box::new(move || {
+            at_start.wait();
+        }),
+        progress: Arc::default(),
+    });
+    // However the display ended, nobody may go on without it.
+    ending.asked.store(true, Ordering::Release);
+    if shown.is_err() {
+        ending.over.store(true, Ordering::Release);
+    }
+    let mut error = shown.err().map(SessionError::from);
+    let mut note = |result: Result<(), SessionError>| error = error.take().or(result.err());
+    let stopped = join(loop_thread, "loop").map(|asked| asked == Asked::Early);
+    ending.over.store(true, Ordering::Release);
+    note(inlets.join());
+    if let Some(thread) = chair_thread {
+        note(join(thread, "participant").and_then(|result| result));
+    }
+    let (pump, status) = join(recorder_thread, "recorder")?;
+    let written = pump.close(clock::now_ns());
+    let _ = view.join();
+    let stopped = match stopped {
+        Ok(stopped) => stopped,
+        Err(failed) => {
+            note(Err(failed));
+            true
+        }
+    };
+    Ended::new(stopped, &status, &written, Some(description), error).seal(&folder, &mut manifest)?;
+    Ok(folder)
+}
+
+/// What stands ready before any thread starts: sources found, participant seated.
+struct Room {
+    sources: Vec<Source>,
+    found: Vec<Option<Found>>,
+    outlet: Option<SampleOutlet>,
+    answer: Option<(f64, participant::Participant)>,
+}
+
+impl Room {
+    fn furnish(prepared: &Prepared) -> Result<Self, SessionError> {
+        let protocol = &prepared.experiment.protocol;
+        let (rig, wait_s) = (&prepared.experiment.rig, prepared.args.wait_s);
+        let Some(person) = prepared.person else {
+            let lsl = sources::load_lsl(prepared.network)?;
+            let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, None)?.into_iter().unzip();
+            return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });
+        };
+        let stream = sources::participant_stream(protocol)?;
+        let brain = super::participant::prepare(person, &prepared.lowered, stream.samples, prepared.args.seed)?;
+        let answer = Some((stream.samples.rate_hz, brain));
+        let lsl = match prepared.args.in_process {
+            true => None,
+            false => sources::load_lsl(prepared.network)
+                .inspect_err(|error| eprintln!("{error}\nthe participant stays inside the process"))
+                .ok(),
+        };
+        let Some(lsl) = lsl else {
+            let sources = vec![sources::in_process(person, protocol, stream)?];
+            return Ok(Self { sources, found: vec![None], outlet: None, answer });
+        };
+        let tag = std::process::id().to_string();
+        let spec = super::participant::outlet_spec(person, stream.samples, &stream.stream.lsl_type, &tag);
+        let outlet = SampleOutlet::new(&lsl, &spec)?;
+        let by_name = Some((stream.source, spec.name.as_str()));
+        let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, by_name)?.into_iter().unzip();
+        Ok(Self { sources, found: wrap(found), outlet: Some(outlet), answer })
+    }
+
+    fn spawn_inlets(
+        &mut self,
+        ports: Vec<SourcePorts>,
+        wake: &Thread,
+        ending: &Ending,
+        barrier: &Arc<Barrier>,
+    ) -> Result<Inlets, SessionError> {
+        let mut inlets = Inlets { samples: Vec::new(), markers: Vec::new(), sink: None };
+        for (id, (ports, found)) in ports.into_iter().zip(self.found.drain(..)).enumerate() {
+            let source = &self.sources[id];
+            let source_id = SourceId(id as u16);
+            let Some(found) = found else {
+                // Inside the process: the participant's own thread fills these rings; nobody else waits for it.
+                inlets.sink = Some(sources::sink(&self.sources, vec![ports])?);
+                let barrier = Arc::clone(barrier);
+                spawn("inlet-in-process", move || {
+                    barrier.wait();
+                })?;
+                continue;
+            };
+            let at_start = Arc::clone(barrier);
+            let thread = ThreadPorts {
+                wake: wake.clone(),
+                stop: Arc::clone(&ending.over),
+                on_start: Box::new(move || {
+                    enter_real_time(Role::Inlet);
+                    at_start.wait();
+                }),
+            };
+            match (ports, &source.kind) {
+                (SourcePorts::Samples(ports), Kind::Samples { map, .. }) => {
+                    let (name, map) = (source.name.clone(), map.clone());
+                    let plan =
+                        InletPlan { source: source_id, name, map, max_chunk: MAX_CHUNK, discard_backlog: true };
+                    inlets.samples.push(acquisition::spawn_inlet(found, plan, ports, thread)?);
+                }
+                (SourcePorts::Markers(ports), Kind::Markers(codes)) => {
+                    let (name, codes) = (source.name.clone(), codes.clone());
+                    let plan = MarkerPlan { source: source_id, name, codes, discard_backlog: true };
+                    inlets.markers.push(acquisition::spawn_markers(found, plan, ports, thread)?);
+                }
+                _ => return Err(SessionError::ThreadFailed(format!("inlet-{}", source.name))),
+            }
+        }
+        Ok(inlets)
+    }
+
+    /// How the participant answers, if one does.
+    fn take_way(&mut self, sink: Option<acquisition::ChunkSink>) -> Result<Option<Way>, SessionError> {
+        Ok(match (self.answer.is_some(), self.outlet.take(), sink) {
+            (false, _, _) => None,
+            (true, Some(outlet), _) => Some(Way::Outlet(outlet)),
+            (true, None, Some(sink)) => Some(Way::Sink(sink)),
+            (true, None, None) => return Err(SessionError::ThreadFailed("participant".into())),
+        })
+    }
+}
+
+fn wrap(found: Vec<Found>) -> Vec<Option<Found>> {
+    found.into_iter().map(Some).collect()
+}
+
+/// The inlets' threads.
+struct Inlets {
+    samples: Vec<InletThread>,
+    markers: Vec<MarkerThread>,
+    sink: Option<acquisition::ChunkSink>,
+}
+
+impl Inlets {
+    fn join(self) -> Result<(), SessionError> {
+        for inlet in self.samples {
+            inlet.join()?;
+        }
+        for inlet in self.markers {
+            inlet.join()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the loop ran to the end of its schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Somebody asked for the end.
+    Early,
+    /// The schedule was over.
+    Never,
+}
+
+fn spawn_loop(
+    mut driver: LoopDriver,
+    ending: &Ending,
+    barrier: &Arc<Barrier>,
+    seconds: Option<f64>,
+) -> Result<JoinHandle<Asked>, SessionError> {
+    let (asked, over) = (Arc::clone(&ending.asked), Arc::clone(&ending.over));
+    let barrier = Arc::clone(barrier);
+    spawn("loop", move || {
+        let _ends = EndsWith(Arc::clone(&over));
+        enter_real_time(Role::Loop);
+        barrier.wait();
+        let end_ns = seconds.map_or(i64::MAX, |seconds| clock::now_ns().saturating_add(ns_from_s(seconds)));
+        loop {
+            let now_ns = clock::now_ns();
+            let stop = now_ns >= end_ns || asked.load(Ordering::Acquire);
+            match driver.turn(now_ns, stop, clock::now_ns) {
+                TurnEnd::Finished => return if stop { Asked::Early } else { Asked::Never },
+                TurnEnd::Stepped => {}
+                TurnEnd::Idle | TurnEnd::Held => thread::park_timeout(TICK),
+            }
+            if over.load(Ordering::Acquire) {
+                return Asked::Early;
+            }
+        }
+    })
+}
+
+fn spawn_chair(
+    mut chair: Chair,
+    ending: &Ending,
+    barrier: &Arc<Barrier>,
+) -> Result<JoinHandle<Result<(), SessionError>>, SessionError> {
+    let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
+    spawn("participant", move || {
+        barrier.wait();
+        chair.start(clock::now_ns());
+        while !over.load(Ordering::Acquire) {
+            let now_ns = clock::now_ns();
+            chair.advance(now_ns)?;
+            let wait_ns = (chair.next_chunk_ns() - clock::now_ns()).clamp(0, 20_000_000);
+            thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
+        }
+        Ok(())
+    })
+}
+
+fn spawn_recorder(
+    mut pump: RecorderPump,
+    mut status: LatestWriter<Status>,
+    barrier: &Arc<Barrier>,
+) -> Result<JoinHandle<(RecorderPump, Status)>, SessionError> {
+    let barrier = Arc::clone(barrier);
+    spawn("recorder", move || {
+        barrier.wait();
+        while !pump.pump(clock::now_ns()) {
+            status.publish(pump.status());
+            thread::sleep(Duration::from_nanos(PUMP_EVERY_NS.unsigned_abs()));
+        }
+        let last = pump.status();
+        (pump, last)
+    })
+}
+
+/// Ctrl-C asks for the end; a second one ends at once (the screen still goes to grey).
+fn stop_on_signal(ending: &Ending) -> Result<(), SessionError> {
+    let (asked, over) = (Arc::clone(&ending.asked), Arc::clone(&ending.over));
+    let result = ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::AcqRel) {
+            over.store(true, Ordering::Release);
+        }
+    });
+    match result {
+        // A second session in one process (tests) keeps the first handler.
+        Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(()),
+        Err(ctrlc::Error::NoSuchSignal(signal)) => Err(SessionError::Usage(format!("no signal {signal:?}"))),
+        Err(ctrlc::Error::System(error)) => Err(SessionError::Thread { name: "ctrl-c".into(), error }),
+    }
+}
+
+fn enter_real_time(role: Role) {
+    if let Err(reason) = realtime::enter(role) {
+        tracing::warn!("{role:?} runs without real-time priority: {reason}");
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, SessionError> {
+    let failed = |error| SessionError::Thread { name: name.into(), error };
+    thread::Builder::new().name(name.into()).spawn(body).map_err(failed)
+}
+
+fn join<T>(thread: JoinHandle<T>, name: &str) -> Result<T, SessionError> {
+    thread.join().map_err(|_| SessionError::ThreadFailed(name.into()))
+}

@@ -1,0 +1,286 @@
+//! `photic run`: prepare everything that may fail, run on one of the two clocks, close in order, say what it came to.
+
+mod carriers;
+mod live;
+mod participant;
+mod progress;
+mod realtime;
+mod recorder;
+pub(crate) mod sources;
+pub mod virtual_clock;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use closedloop::Loop;
+use display::Description;
+use ::participant::Person;
+use recording::{
+    ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder, WallTime,
+    check_free, sha256_hex,
+};
+
+use crate::cli::{ClockMode, DisplayMode, RunArgs};
+use crate::error::SessionError;
+use crate::experiment::{Experiment, Lowered};
+use crate::summary::Summary;
+use crate::{report, safety};
+use ::participant::nominal;
+use carriers::{Source, raw_stream, source_entry};
+
+/// A session that is ready to be recorded: everything but the carriers and the threads.
+pub(crate) struct Prepared {
+    pub(crate) experiment: Experiment,
+    pub(crate) lowered: Lowered,
+    pub(crate) person: Option<&'static Person>,
+    pub(crate) args: RunArgs,
+    pub(crate) network: bool,
+}
+
+/// What a run on either clock came to.
+pub(crate) struct Ended {
+    /// `finished`, `stopped`, `failed: ...`.
+    exit: String,
+    counts: BTreeMap<String, i64>,
+    ended_early: Option<String>,
+    display: Option<Description>,
+    error: Option<SessionError>,
+}
+
+/// Runs a session and writes its report.
+///
+/// # Errors
+/// What kept it from starting, or made it end. Whatever was recorded until then stays.
+pub fn run(args: RunArgs, network: bool) -> Result<Summary, SessionError> {
+    let prepared = prepare(args, network)?;
+    let folder = match prepared.args.clock {
+        ClockMode::Virtual => run_virtual(&prepared, &mut ())?,
+        ClockMode::Live => live::run(&prepared)?,
+    };
+    let session = RecordedSession::open(folder.path())?;
+    let summary = Summary::of(&session);
+    report::write(&session, &summary)?;
+    Ok(summary)
+}
+
+/// Reads, lowers and checks; nothing is opened yet.
+pub(crate) fn prepare(args: RunArgs, network: bool) -> Result<Prepared, SessionError> {
+    let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
+    prepare_experiment(experiment, args, network)
+}
+
+/// The same from an experiment that is already read.
+pub(crate) fn prepare_experiment(
+    experiment: Experiment,
+    args: RunArgs,
+    network: bool,
+) -> Result<Prepared, SessionError> {
+    let lowered = experiment.lower(args.seed)?;
+    if let Some(seconds) = args.seconds
+        && !(seconds.is_finite() && seconds > 0.0)
+    {
+        return Err(SessionError::Usage(format!("--seconds {seconds}: more than 0 is allowed")));
+    }
+    let person = choose_person(&experiment, &args)?;
+    if args.clock == ClockMode::Virtual && person.is_none() {
+        let text = "--clock virtual has no brain to measure: give a simulated --participant";
+        return Err(SessionError::Usage(text.into()));
+    }
+    safety::admit(&experiment, &lowered, &args, person.is_some())?;
+    Ok(Prepared { experiment, lowered, person, args, network })
+}
+
+fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<&'static Person>, SessionError> {
+    match args.participant.as_deref() {
+        Some("none") => Ok(None),
+        Some(name) => Ok(Some(Person::find(name)?)),
+        None if experiment.protocol.controller.is_some() => Ok(Some(nominal())),
+        None => Ok(None),
+    }
+}
+
+/// Runs on the virtual clock, watched by `watcher`; the folder is complete but for the report.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_virtual(
+    prepared: &Prepared,
+    watcher: &mut impl virtual_clock::Watcher,
+) -> Result<SessionFolder, SessionError> {
+    let person = prepared.person.ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
+    let samples = sources::participant_stream(&prepared.experiment.protocol)?;
+    let sources = vec![sources::in_process(person, &prepared.experiment.protocol, samples)?];
+    let options = Options::virtual_clock();
+    let (folder, mut manifest, recorder) = prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
+    let step = Loop::prepare(&prepared.plan_for(&sources))?;
+    let carriers = carriers::Carriers::lay(&sources, step, recorder);
+    let (retina_in, retina) = carriers::retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
+    let presenter = virtual_clock::ScriptedPresenter::new(
+        &prepared.lowered,
+        retina_in,
+        carriers.commands,
+        carriers.flips,
+        carriers.display_events,
+    );
+    let brain = participant::prepare(person, &prepared.lowered, samples.samples, prepared.args.seed)?;
+    let way = participant::Way::Sink(sources::sink(&sources, carriers.sources)?);
+    let chair = participant::Chair::new(brain, retina, carriers.participant_events, way, samples.samples.rate_hz);
+    let mut pump = carriers.pump;
+    let result =
+        virtual_clock::run(presenter, chair, carriers.driver, &mut pump, prepared.args.seconds, watcher);
+    let (end_ns, error) = match result {
+        Ok(end_ns) => (end_ns, None),
+        Err(error) => (virtual_clock::START_NS, Some(error)),
+    };
+    let status = pump.status();
+    let written = pump.close(end_ns);
+    let asked = prepared.args.seconds.is_some_and(|seconds| seconds < prepared.lowered.schedule.duration_s());
+    Ended::new(asked, &status, &written, None, error).seal(&folder, &mut manifest)?;
+    Ok(folder)
+}
+
+impl Prepared {
+    /// The loop's plan with what the sources really are.
+    fn plan_for(&self, sources: &[Source]) -> closedloop::Plan {
+        let mut plan = self.lowered.plan.clone();
+        for (plan, source) in plan.sources.iter_mut().zip(sources) {
+            plan.time_scale = source.info.time_scale;
+        }
+        plan
+    }
+
+    /// Makes the session folder with its copies and first manifest, and opens the recording in it.
+    fn open_recording(
+        &self,
+        sources: &[Source],
+        options: Options,
+        start_ns: i64,
+        display: Option<&Description>,
+    ) -> Result<(SessionFolder, Manifest, Recorder), SessionError> {
+        let started = WallTime::now();
+        let name = self.person.map_or("none", |person| person.name.as_str());
+        let protocol = &self.experiment.protocol;
+        let folder = SessionFolder::create(&self.args.out, name, &protocol.name, started)?;
+        check_free(folder.path(), protocol.min_free_mb).inspect_err(|_| {
+            // Nothing is in it yet; a folder without a recording would only puzzle somebody later.
+            let _ = std::fs::remove_dir(folder.path());
+        })?;
+        folder.write_copies(self.experiment.protocol_text.as_bytes(), self.experiment.rig_text.as_bytes())?;
+        let manifest = self.manifest(sources, started, start_ns, name, display);
+        manifest.write(&folder)?;
+        let streams: Vec<_> = sources.iter().map(raw_stream).collect();
+        let recorder = Recorder::create(&folder, &streams, options)?;
+        Ok((folder, manifest, recorder))
+    }
+
+    fn manifest(
+        &self,
+        sources: &[Source],
+        started: WallTime,
+        start_ns: i64,
+        name: &str,
+        display: Option<&Description>,
+    ) -> Manifest {
+        let screen = &self.lowered.screen;
+        let mode = match (self.args.clock, display_mode(&self.args)) {
+            (ClockMode::Virtual, _) => "scripted",
+            (_, DisplayMode::Window) => "window",
+            (_, DisplayMode::Fullscreen) => "fullscreen",
+            (_, DisplayMode::Offscreen) => "offscreen",
+        };
+        Manifest {
+            format_version: Manifest::FORMAT_VERSION,
+            photic_version: env!("CARGO_PKG_VERSION").into(),
+            photic_build: option_env!("PHOTIC_BUILD").unwrap_or("unknown").into(),
+            protocol: self.experiment.protocol.name.clone(),
+            protocol_sha256: sha256_hex(self.experiment.protocol_text.as_bytes()),
+            rig_sha256: sha256_hex(self.experiment.rig_text.as_bytes()),
+            seed: self.args.seed,
+            participant: name.into(),
+            clock: match self.args.clock {
+                ClockMode::Live => ClockKind::Live,
+                ClockMode::Virtual => ClockKind::Virtual,
+            },
+            started_utc: started.iso(),
+            start_ns,
+            command_line: std::env::args().collect(),
+            machine: Machine::probe(),
+            sources: sources.iter().map(source_entry).collect(),
+            display: Some(DisplayInfo {
+                mode: mode.into(),
+                adapter: display.map(ToString::to_string).unwrap_or_default(),
+                width_px: screen.width_px,
+                height_px: screen.height_px,
+                refresh_hz: screen.refresh_hz,
+            }),
+            outcome: None,
+            extra: serde_json::Map::new(),
+        }
+    }
+}
+
+impl Ended {
+    fn new(
+        stopped: bool,
+        status: &recorder::Status,
+        written: &recording::Summary,
+        display: Option<Description>,
+        error: Option<SessionError>,
+    ) -> Self {
+        let exit = match (&error, stopped) {
+            (Some(error), _) => format!("failed: {error}"),
+            (None, true) => "stopped".to_owned(),
+            (None, false) => "finished".to_owned(),
+        };
+        let mut counts = BTreeMap::from([
+            ("frames".to_owned(), status.frames as i64),
+            ("missed_frames".to_owned(), status.missed_frames as i64),
+            ("bytes".to_owned(), written.bytes as i64),
+        ]);
+        for stream in &written.streams {
+            counts.insert(format!("samples of {}", stream.name), stream.samples as i64);
+        }
+        let ended_early = written.ended_early.as_ref().map(ToString::to_string);
+        Self { exit, counts, ended_early, display, error }
+    }
+
+    /// Writes the outcome into the manifest; hands on what ended the run.
+    fn seal(self, folder: &SessionFolder, manifest: &mut Manifest) -> Result<(), SessionError> {
+        if let (Some(info), Some(display)) = (&mut manifest.display, &self.display) {
+            info.adapter = display.to_string();
+        }
+        manifest.outcome = Some(Outcome {
+            exit: self.exit,
+            ended_utc: WallTime::now().iso(),
+            counts: self.counts,
+            recording_ended_early: self.ended_early,
+        });
+        manifest.write(folder)?;
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+/// The display mode asked for, or a window where there is a desktop.
+pub(crate) fn display_mode(args: &RunArgs) -> DisplayMode {
+    args.display.unwrap_or_else(|| {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if set("DISPLAY") || set("WAYLAND_DISPLAY") { DisplayMode::Window } else { DisplayMode::Offscreen }
+    })
+}
+
+/// Arguments of a run on the virtual clock, for benches and tests.
+pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<f64>) -> RunArgs {
+    RunArgs {
+        protocol: PathBuf::new(),
+        rig: None,
+        participant: Some(participant.into()),
+        display: Some(DisplayMode::Offscreen),
+        clock: ClockMode::Virtual,
+        out,
+        seconds,
+        seed,
+        json: false,
+        wait_s: 0.0,
+        in_process: true,
+    }
+}

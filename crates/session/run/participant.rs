@@ -1,0 +1,179 @@
+//! The simulated participant's way into a session: sees the retina's rows, answers with samples.
+
+use acquisition::{AcquisitionError, ChannelFormat, ChunkSink, OutletSpec, SampleOutlet};
+use participant::{Participant, Person, Setup};
+use stimulus::Scene;
+use timeline::ring::{RowReader, Writer};
+use timeline::{Event, s_from_ns};
+
+use crate::error::SessionError;
+use crate::experiment::Lowered;
+
+/// Samples per chunk: an amplifier's typical 32 ms at 250 Hz.
+const CHUNK: usize = 8;
+
+/// Where the answer goes.
+pub enum Way {
+    /// Over LSL, as an amplifier's would.
+    Outlet(SampleOutlet),
+    /// Straight into the carriers, without liblsl or on the virtual clock.
+    Sink(ChunkSink),
+}
+
+/// The participant in its chair.
+pub struct Chair {
+    participant: Participant,
+    retina: RowReader,
+    cells: Vec<f64>,
+    events: Writer<Event>,
+    way: Way,
+    rate_hz: f64,
+    start_ns: i64,
+    next: u64,
+    stamps_s: Vec<f64>,
+    values: Vec<f64>,
+    row: Vec<f64>,
+}
+
+/// Builds the person for this session's screen and stream.
+///
+/// # Errors
+/// When the protocol wants channels that the simulated head does not have.
+pub fn prepare(
+    person: &Person,
+    lowered: &Lowered,
+    samples: &protocol::Samples,
+    seed: u64,
+) -> Result<Participant, SessionError> {
+    let grid = &lowered.retina;
+    let cell_px = f64::from(grid.cell_px);
+    let grating = lowered.scenes.iter().find_map(|scene| match scene {
+        Scene::Grating(grating) => Some(grating),
+        Scene::Grey => None,
+    });
+    let cells_per_deg = lowered.screen.px_per_deg / cell_px;
+    let flicker = grating.map_or(
+        // Nothing flickers, so nothing is answered to; any frequency will do.
+        participant::Flicker {
+            kind: participant::FlickerKind::Counterphase,
+            hz: lowered.screen.refresh_hz / 8.0,
+            waveform: participant::Waveform::Sine,
+        },
+        |grating| participant::Flicker {
+            kind: match grating.flicker.kind() {
+                stimulus::FlickerKind::Counterphase => participant::FlickerKind::Counterphase,
+                stimulus::FlickerKind::OnOff => participant::FlickerKind::OnOff,
+            },
+            hz: grating.flicker.frequency_hz(),
+            waveform: match grating.flicker.waveform() {
+                stimulus::Waveform::Sine => participant::Waveform::Sine,
+                stimulus::Waveform::Square => participant::Waveform::Square,
+            },
+        },
+    );
+    let setup = Setup {
+        rate_hz: samples.rate_hz,
+        channels: samples.channels.clone(),
+        retina_width: grid.columns as usize,
+        retina_height: grid.rows as usize,
+        cells_per_deg,
+        cells_per_cycle: grating.map_or(cells_per_deg, |grating| 1.0 / (grating.frequency_per_px() * cell_px)),
+        pixels_per_cell: grid.cell_px,
+        refresh_hz: lowered.screen.refresh_hz,
+        flicker,
+        seed,
+    };
+    Ok(Participant::prepare(person, &setup)?)
+}
+
+/// The stream that the participant's EEG travels in. `tag` keeps two runs on one machine apart.
+pub fn outlet_spec(person: &Person, samples: &protocol::Samples, stream_type: &str, tag: &str) -> OutletSpec {
+    OutletSpec {
+        name: format!("photic-participant-{}-{tag}", person.name),
+        stream_type: stream_type.to_owned(),
+        channel_labels: samples.channels.clone(),
+        units: vec!["microvolts".into()],
+        rate_hz: samples.rate_hz,
+        format: ChannelFormat::Float32,
+        source_id: format!("photic-participant-{}-{tag}", person.name),
+        time_scale: 1.0,
+        desc: vec![("simulated_participant".into(), person.name.clone())],
+    }
+}
+
+impl Chair {
+    /// Sits the participant down; the first sample is taken at the first call of [`Chair::advance`].
+    pub fn new(participant: Participant, retina: RowReader, events: Writer<Event>, way: Way, rate_hz: f64) -> Self {
+        let channels = participant.channels();
+        Self {
+            cells: vec![0.0; retina.width()],
+            retina,
+            events,
+            way,
+            rate_hz,
+            start_ns: 0,
+            next: 0,
+            stamps_s: Vec::with_capacity(CHUNK),
+            values: Vec::with_capacity(CHUNK * channels),
+            row: vec![0.0; channels],
+            participant,
+        }
+    }
+
+    /// When the first sample is taken.
+    pub fn start(&mut self, start_ns: i64) {
+        self.start_ns = start_ns;
+    }
+
+    /// When the last sample of the next chunk is due.
+    pub fn next_chunk_ns(&self) -> i64 {
+        self.sample_ns(self.next + CHUNK as u64 - 1)
+    }
+
+    /// The participant's true gain, for the yardstick of a bench.
+    pub fn true_gain_uv(&self) -> f64 {
+        self.participant.true_gain_uv()
+    }
+
+    /// Sees every frame that waits and hands over every chunk that is complete at `now_ns`.
+    ///
+    /// # Errors
+    /// When LSL does not take a chunk.
+    pub fn advance(&mut self, now_ns: i64) -> Result<(), AcquisitionError> {
+        while let Some(head) = self.retina.pop(&mut self.cells) {
+            self.participant.see(head.at_ns, &self.cells);
+        }
+        while self.next_chunk_ns() <= now_ns {
+            self.chunk(now_ns)?;
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, now_ns: i64) -> Result<(), AcquisitionError> {
+        self.stamps_s.clear();
+        self.values.clear();
+        for _ in 0..CHUNK {
+            let at_ns = self.sample_ns(self.next);
+            let latent = self.participant.sample(at_ns, &mut self.row);
+            self.stamps_s.push(s_from_ns(at_ns));
+            // The stream is float32, so what the loop gets over either way has the same bits.
+            self.values.extend(self.row.iter().map(|&value| f64::from(value as f32)));
+            self.next += 1;
+            if self.next.is_multiple_of(CHUNK as u64) {
+                // A full ring costs the judge a point, nothing else.
+                let _ = self.events.push(Event::Latent(latent));
+            }
+        }
+        match &mut self.way {
+            Way::Outlet(outlet) => outlet.push(&self.stamps_s, &self.values),
+            Way::Sink(sink) => {
+                sink.accept(now_ns, &self.stamps_s, &self.values);
+                Ok(())
+            }
+        }
+    }
+
+    fn sample_ns(&self, index: u64) -> i64 {
+        self.start_ns + (index as f64 * 1e9 / self.rate_hz).round() as i64
+    }
+}

@@ -1,0 +1,115 @@
+//! From every thread's ring into the recording. Live this runs on the `recorder` thread, on the virtual clock between
+//! events; either way everything that was handed over is written.
+
+use crossbeam_channel::Receiver;
+use timeline::ring::{Reader, RowReader};
+use timeline::{Command, Decision, Event, Latent, Notice, NoticeKind, SourceId};
+
+use acquisition::TextMarker;
+use recording::{Recorder, Summary};
+
+/// Time between two writes: what a crash can lose.
+pub const PUMP_EVERY_NS: i64 = 100_000_000;
+
+/// What a person wants to see while it runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Status {
+    /// Frames shown.
+    pub frames: u64,
+    /// Refreshes that showed an old frame again.
+    pub missed_frames: u64,
+    /// Samples of all sources.
+    pub samples: u64,
+    /// The newest decision.
+    pub decision: Option<Decision>,
+    /// The newest command.
+    pub command: Option<Command>,
+    /// What the simulated participant really does.
+    pub latent: Option<Latent>,
+    /// Index of the running block.
+    pub block: Option<usize>,
+    /// The newest notice that is not about blocks.
+    pub notice: Option<Notice>,
+}
+
+/// The recorder with the reading ends of all rings.
+pub struct RecorderPump {
+    recorder: Recorder,
+    events: Vec<Reader<Event>>,
+    rows: Vec<(SourceId, RowReader)>,
+    row: Vec<f64>,
+    texts: Receiver<TextMarker>,
+    status: Status,
+}
+
+impl RecorderPump {
+    /// Takes the reading ends.
+    pub fn new(
+        recorder: Recorder,
+        events: Vec<Reader<Event>>,
+        rows: Vec<(SourceId, RowReader)>,
+        texts: Receiver<TextMarker>,
+    ) -> Self {
+        Self { recorder, events, rows, row: Vec::new(), texts, status: Status::default() }
+    }
+
+    /// Writes everything that waits. `true` once every writing end is gone and all is written.
+    pub fn pump(&mut self, now_ns: i64) -> bool {
+        // Before the rings are read: what is handed over after this look is for the next call.
+        let finished = self.events.iter().all(Reader::is_finished) && self.rows.iter().all(|(_, rows)| rows.is_finished());
+        for ring in &mut self.events {
+            while let Some(event) = ring.pop() {
+                self.status.note(&event);
+                self.recorder.take_event(event);
+            }
+        }
+        for (source, rows) in &mut self.rows {
+            self.row.resize(rows.width(), 0.0);
+            while let Some(head) = rows.pop(&mut self.row) {
+                self.status.samples += 1;
+                self.recorder.take_sample(*source, &head, &self.row);
+            }
+        }
+        while let Ok(marker) = self.texts.try_recv() {
+            self.recorder.take_text(marker.source, marker.stamp_s, &marker.text);
+        }
+        if let Err(ended) = self.recorder.flush(now_ns) {
+            // The file ends at its last whole chunk; the session goes on, because a person is in it.
+            let count = i64::try_from(ended.not_written).unwrap_or(i64::MAX);
+            let kind = NoticeKind::RecordingEnded;
+            self.status.notice = Some(Notice { at_ns: now_ns, kind, source: None, count, value: 0.0 });
+        }
+        finished
+    }
+
+    /// What a person wants to see.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Writes the rest and the footers.
+    pub fn close(mut self, now_ns: i64) -> Summary {
+        self.pump(now_ns);
+        self.recorder.close(now_ns)
+    }
+}
+
+impl Status {
+    fn note(&mut self, event: &Event) {
+        match *event {
+            Event::Flip(flip) => {
+                self.frames += 1;
+                self.missed_frames += u64::from(flip.missed);
+            }
+            Event::Decision(decision) => self.decision = Some(decision),
+            Event::Command(command) => self.command = Some(command),
+            Event::Latent(latent) => self.latent = Some(latent),
+            Event::Notice(notice) => match notice.kind {
+                NoticeKind::BlockBegin => self.block = usize::try_from(notice.count).ok(),
+                NoticeKind::BlockEnd => {}
+                _ => self.notice = Some(notice),
+            },
+            Event::Published(_) | Event::Chunk(_) | Event::Marker(_) | Event::ClockOffset(_) | Event::Turn(_) => {}
+        }
+    }
+}

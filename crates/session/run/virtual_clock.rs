@@ -1,0 +1,122 @@
+//! The virtual clock: presenter, participant and loop take turns in one thread, in the order of one event queue, as fast
+//! as the core goes. The carriers, the step and the recording are those of a live run; frames come from the CPU twin.
+
+use display::Pacing;
+use display::clock::RefreshClock;
+use display::plan::FramePlan;
+use stimulus::RetinaTemplate;
+use timeline::latest::LatestReader;
+use timeline::ring::{RowHead, RowWriter, Writer};
+use timeline::{Command, Event, Flip, s_from_ns};
+
+use super::participant::Chair;
+use super::recorder::{PUMP_EVERY_NS, RecorderPump};
+use crate::error::SessionError;
+use crate::experiment::Lowered;
+use crate::turns::{LoopDriver, TurnEnd};
+
+/// Where virtual time begins: not at 0, so that nothing that is "0 = never" can hide.
+pub const START_NS: i64 = 1_000_000_000;
+
+/// What a chunk takes from its last sample to the inlet: an amplifier's driver and LSL on one machine.
+const TRANSPORT_NS: i64 = 2_000_000;
+
+/// A presenter that follows the schedule of refreshes exactly, with frames from the CPU twin.
+pub struct ScriptedPresenter {
+    plan: FramePlan,
+    templates: Vec<RetinaTemplate>,
+    cells: Vec<f64>,
+    retina: RowWriter,
+    commands: LatestReader<Option<Command>>,
+    flips: Writer<Flip>,
+    events: Writer<Event>,
+    period_ns: f64,
+}
+
+impl ScriptedPresenter {
+    /// Prepares a template per scene.
+    pub fn new(
+        lowered: &Lowered,
+        retina: RowWriter,
+        commands: LatestReader<Option<Command>>,
+        flips: Writer<Flip>,
+        events: Writer<Event>,
+    ) -> Self {
+        let period_ns = lowered.screen.refresh_period_ns();
+        let clock = RefreshClock::new(START_NS, period_ns);
+        Self {
+            plan: FramePlan::prepare(lowered.scenes.clone(), clock, Pacing::Simulated),
+            templates: lowered.scenes.iter().map(|scene| RetinaTemplate::prepare(scene, &lowered.retina)).collect(),
+            cells: vec![0.0; lowered.retina.cells()],
+            retina,
+            commands,
+            flips,
+            events,
+            period_ns,
+        }
+    }
+
+    /// Presents the frame whose onset is `onset_ns`, drawn from the command that was newest one refresh before.
+    fn present(&mut self, begin_ns: i64) -> i64 {
+        let command = *self.commands.read();
+        let planned = self.plan.step(begin_ns, command.as_ref(), false);
+        let flip = self.plan.shown(&planned, begin_ns);
+        if let Some(template) = self.templates.get(planned.params.scene) {
+            template.frame(flip.frame, flip.contrast, &mut self.cells);
+        }
+        let head = RowHead { index: flip.frame, stamp_s: s_from_ns(flip.onset_ns), at_ns: flip.onset_ns };
+        let taken = self.retina.push(head, self.cells.iter().copied())
+            && self.flips.push(flip)
+            && self.events.push(Event::Flip(flip));
+        debug_assert!(taken, "one thread empties every ring before it is full");
+        flip.onset_ns
+    }
+}
+
+/// Looks at the run between events, for benches (the yardstick arm) and tests.
+pub trait Watcher {
+    /// Called before each turn.
+    fn before_turn(&mut self, driver: &mut LoopDriver, chair: &Chair);
+}
+
+impl Watcher for () {
+    fn before_turn(&mut self, _: &mut LoopDriver, _: &Chair) {}
+}
+
+/// Runs to the end of the schedule, or asks for the end after `seconds`.
+///
+/// # Errors
+/// When the participant cannot hand over its samples.
+pub fn run(
+    mut presenter: ScriptedPresenter,
+    mut chair: Chair,
+    mut driver: LoopDriver,
+    pump: &mut RecorderPump,
+    seconds: Option<f64>,
+    watcher: &mut impl Watcher,
+) -> Result<i64, SessionError> {
+    let stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
+    chair.start(START_NS);
+    let mut flip_ns = presenter.present(START_NS);
+    let mut pump_ns = START_NS;
+    loop {
+        let chunk_ns = chair.next_chunk_ns() + TRANSPORT_NS;
+        let now_ns = flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns.max(START_NS));
+        if now_ns == chunk_ns {
+            chair.advance(now_ns)?;
+        }
+        watcher.before_turn(&mut driver, &chair);
+        let end = driver.turn(now_ns, now_ns >= stop_ns, || now_ns);
+        if now_ns >= pump_ns || end == TurnEnd::Held {
+            pump.pump(now_ns);
+            pump_ns = now_ns + PUMP_EVERY_NS;
+        }
+        if end == TurnEnd::Finished {
+            return Ok(now_ns);
+        }
+        if now_ns == flip_ns {
+            // The next frame is drawn as soon as this one is up, so a command waits one to two refreshes.
+            flip_ns = presenter.present(now_ns + (presenter.period_ns * 0.01) as i64);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Who may be shown what: the photosensitivity rule at the door of a run.
+
+use std::fmt::Write as _;
+
+use stimulus::{FlashReport, FlashVerdict};
+
+use crate::cli::{ClockMode, DisplayMode, RunArgs};
+use crate::error::SessionError;
+use crate::experiment::{Experiment, Lowered};
+use crate::run::display_mode;
+
+/// Lets a run begin, or says why not. Light reaches a person where frames go to a window without a simulated
+/// participant; there a schedule that the rule flags needs `[safety]`, whose own bound still binds.
+///
+/// # Errors
+/// [`SessionError::Unsafe`] with the figures, [`SessionError::Usage`] for a simulated rig in front of a person.
+pub fn admit(
+    experiment: &Experiment,
+    lowered: &Lowered,
+    args: &RunArgs,
+    simulated: bool,
+) -> Result<(), SessionError> {
+    let lit = args.clock == ClockMode::Live && display_mode(args) != DisplayMode::Offscreen;
+    if !lit || simulated {
+        return Ok(());
+    }
+    if experiment.rig.screen.simulated {
+        let text = "a person in front of a window needs --rig FILE: the simulated rig's luminance and distance say \
+                    nothing about this screen";
+        return Err(SessionError::Usage(text.into()));
+    }
+    let mut worst = 0;
+    let mut refused = String::new();
+    for (scene, contrast, report) in lowered.assess_flashes() {
+        if !report.passes() {
+            worst = worst.max(report.max_flashes_per_s());
+            let _ = write!(refused, "{} at contrast {contrast}: {}; ", scene_name(experiment, scene.0), describe(&report));
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    match &experiment.protocol.safety {
+        None => Err(SessionError::Unsafe(format!(
+            "{refused}a [safety] table with max_flashes_per_s and a screening_reference would take the responsibility"
+        ))),
+        Some(safety) if f64::from(worst) > safety.max_flashes_per_s => Err(SessionError::Unsafe(format!(
+            "{refused}[safety] allows {} flashes per second, the schedule makes {worst}",
+            safety.max_flashes_per_s
+        ))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The stimulus's name in the protocol.
+pub fn scene_name(experiment: &Experiment, scene: u16) -> &str {
+    let stimulus = usize::from(scene).checked_sub(1).and_then(|index| experiment.protocol.stimuli.get(index));
+    stimulus.map_or("grey", |stimulus| stimulus.name.as_str())
+}
+
+/// Both standards in one line.
+pub fn describe(report: &FlashReport) -> String {
+    let verdict = |name: &str, verdict: &FlashVerdict, unit: &str| {
+        let passes = if verdict.passes { "passes" } else { "fails" };
+        format!(
+            "{name} {passes}: {} flashes in a second on {:.4} {unit} (limits: 3, {:.4})",
+            verdict.max_flashes_per_s, verdict.area, verdict.area_allowed
+        )
+    };
+    format!(
+        "{}; {}",
+        verdict("WCAG 2.2", &report.wcag, "sr of a 10 deg field"),
+        verdict("BT.1702-3", &report.bt1702, "of the screen")
+    )
+}

@@ -1,0 +1,344 @@
+//! What a session came to, in numbers: the last line of `photic run --json`, and the text that a person reads.
+
+use std::fmt;
+
+use protocol::{Decoder, Protocol};
+use recording::RecordedSession;
+use serde::Serialize;
+use timeline::{Decision, NoticeKind, SourceId};
+
+use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
+
+/// The summary. What a session does not have (no set point, no cues) is `None`, and `null` in JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The session's folder.
+    pub session: String,
+    /// Frames presented.
+    pub frames: u64,
+    /// Refreshes that showed an old frame again.
+    pub missed_frames: u64,
+    /// Decisions of the decoder.
+    pub decisions: u64,
+    /// Commands to the display.
+    pub commands: u64,
+    /// Samples of all numeric streams, as recorded.
+    pub samples: u64,
+    /// Samples that the loop never saw: the sum of [`Summary::samples_lost_by`].
+    pub samples_lost: u64,
+    /// The same by cause.
+    pub samples_lost_by: SamplesLost,
+    /// Arrival at the inlet of the newest chunk that a turn took, to the instant at which that turn's command stood
+    /// published; over all turns that took samples and published a command.
+    pub loop_latency_us: Option<Latency>,
+    /// Only with a set point.
+    pub tracking_error: Option<TrackingError>,
+    /// Part of the cued decisions that were right; only with cues.
+    pub accuracy: Option<f64>,
+    /// Decided class against cued class; only with cues.
+    pub confusion: Option<Confusion>,
+    /// How the session ended; `None` when it did not end in order.
+    pub exit: Option<String>,
+}
+
+/// Samples that the loop never saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct SamplesLost {
+    /// Passed over by a turn, because newer ones waited or the ring had refused them.
+    pub skipped: u64,
+    /// Refused by a full ring after the last turn that took samples (earlier ones count as skipped).
+    pub refused: u64,
+    /// Never sent: gaps in the stamps of a regular stream; an estimate.
+    pub at_source: u64,
+}
+
+/// A distribution of latencies in us; percentiles by nearest rank.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Latency {
+    /// Number of values.
+    pub n: u64,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Greatest.
+    pub max: f64,
+}
+
+/// Mean absolute distance between response and set point, in uV.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct TrackingError {
+    /// The simulated participant's noise-free response, over the whole time of all hold blocks; `None` for a person.
+    pub latent: Option<f64>,
+    /// The decoder's value, over all decisions with a set point.
+    pub measured: Option<f64>,
+    /// As `latent`, without the first `settling_s` of each hold block.
+    pub latent_settled: Option<f64>,
+    /// As `measured`, without the first `settling_s` of each hold block.
+    pub measured_settled: Option<f64>,
+    /// Two windows of the decoder; `None` when the protocol names no window.
+    pub settling_s: Option<f64>,
+    /// Decisions in `measured`.
+    pub measured_n: u64,
+    /// Time in `latent`, in s.
+    pub latent_s: f64,
+}
+
+/// Counts of decisions by cue and answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Confusion {
+    /// Names of the classes, as the protocol gives them.
+    pub classes: Vec<String>,
+    /// `counts[cued][decided]`, in the order of `classes`.
+    pub counts: Vec<Vec<u64>>,
+    /// Cued decisions that name no class, by cue.
+    pub undecided: Vec<u64>,
+}
+
+impl Confusion {
+    /// All cued decisions.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().flatten().chain(&self.undecided).sum()
+    }
+
+    /// Cued decisions that were right.
+    pub fn right(&self) -> u64 {
+        self.counts.iter().enumerate().map(|(class, row)| row[class]).sum()
+    }
+}
+
+impl Summary {
+    /// Counts and measures a session. The copy of the protocol in its folder gives names, windows and set points; where
+    /// it cannot be read, the records alone have to do.
+    pub fn of(session: &RecordedSession) -> Self {
+        Self::with_protocol(session, read_protocol(session).as_ref())
+    }
+
+    /// The same with a protocol that has been read already.
+    pub fn with_protocol(session: &RecordedSession, protocol: Option<&Protocol>) -> Self {
+        let samples_lost_by = samples_lost(session);
+        let SamplesLost { skipped, refused, at_source } = samples_lost_by;
+        let confusion = confusion(&session.decisions, protocol);
+        let numeric = session.sources.iter().filter(|source| source.texts.is_empty() && !source.values.is_empty());
+        Self {
+            session: session.folder.path().display().to_string(),
+            frames: session.flips.len() as u64,
+            missed_frames: session.flips.iter().map(|flip| u64::from(flip.missed)).sum(),
+            decisions: session.decisions.len() as u64,
+            commands: session.commands.len() as u64,
+            samples: numeric.map(|source| source.stamps_s.len() as u64).sum(),
+            samples_lost: skipped + refused + at_source,
+            samples_lost_by,
+            loop_latency_us: Latency::of(loop_latencies_us(session)),
+            tracking_error: tracking_error(session, protocol),
+            accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
+            confusion,
+            exit: session.meta.outcome.as_ref().map(|outcome| outcome.exit.clone()),
+        }
+    }
+}
+
+/// The protocol of a session, from the copy in its folder; `None` when it is missing or this build cannot read it.
+pub fn read_protocol(session: &RecordedSession) -> Option<Protocol> {
+    let path = session.folder.protocol_path();
+    let text = std::fs::read_to_string(&path).ok()?;
+    Protocol::parse(&text, &path.display().to_string()).ok()
+}
+
+impl Latency {
+    fn of(mut values_us: Vec<f64>) -> Option<Self> {
+        values_us.sort_by(f64::total_cmp);
+        let max = *values_us.last()?;
+        let at = |p| nearest_rank(&values_us, p);
+        Some(Self { n: values_us.len() as u64, p50: at(0.5), p99: at(0.99), max })
+    }
+}
+
+fn samples_lost(session: &RecordedSession) -> SamplesLost {
+    let skipped = session.turns.iter().flat_map(|turn| turn.takes).map(|take| take.skipped).sum();
+    let taken = |source: SourceId| {
+        let last = session.turns.last();
+        last.and_then(|turn| turn.takes.get(usize::from(source.0))).map_or(0, |take| take.end)
+    };
+    let late = session.chunks.iter().filter(|chunk| chunk.first_sample >= taken(chunk.source));
+    let gaps = session.notices.iter().filter(|notice| notice.kind == NoticeKind::SamplesLost);
+    SamplesLost {
+        skipped,
+        refused: late.map(|chunk| u64::from(chunk.refused)).sum(),
+        at_source: gaps.map(|notice| u64::try_from(notice.count).unwrap_or(0)).sum(),
+    }
+}
+
+/// One value per turn that took samples and published; only the turn's first command counts, the others stood published
+/// at the same instant.
+fn loop_latencies_us(session: &RecordedSession) -> Vec<f64> {
+    let chunks = Chunks::of(session);
+    let mut values = Vec::new();
+    let mut published = session.published.iter().peekable();
+    let mut commands = session.commands.iter().peekable();
+    let mut ends = [0_u64; timeline::MAX_SOURCES];
+    for turn in &session.turns {
+        let mut arrival_ns: Option<i64> = None;
+        for (source, (take, end)) in turn.takes.iter().zip(&mut ends).enumerate() {
+            if take.end > *end {
+                let chunk = chunks.with_sample(SourceId(source as u16), take.end - 1);
+                arrival_ns = arrival_ns.max(chunk.map(|chunk| chunk.arrival_ns));
+                *end = take.end;
+            }
+        }
+        let Some(arrival_ns) = arrival_ns else { continue };
+        while commands.next_if(|command| command.turn < turn.index).is_some() {}
+        let Some(command) = commands.peek().filter(|command| command.turn == turn.index) else { continue };
+        while published.next_if(|published| published.command < command.index).is_some() {}
+        if let Some(published) = published.peek().filter(|published| published.command == command.index) {
+            values.push((published.at_ns - arrival_ns) as f64 / 1e3);
+        }
+    }
+    values
+}
+
+fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Option<TrackingError> {
+    let held = blocks(session, protocol);
+    let held: Vec<(Span, f64)> = held.iter().filter_map(|Block { span, set_point_uv, .. }| Some((*span, (*set_point_uv)?))).collect();
+    if held.is_empty() && !session.decisions.iter().any(|decision| decision.set_point.is_some()) {
+        return None;
+    }
+    let window_s = match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
+        Some(Decoder::SsvepAmplitude(decoder)) => Some(decoder.window_s),
+        _ => None,
+    };
+    let settling_s = window_s.map(|window_s| 2.0 * window_s);
+    let settled: Option<Vec<(Span, f64)>> = settling_s.map(|settling_s| {
+        let settling_ns = timeline::ns_from_s(settling_s);
+        let later = |span: &Span| Span { start_ns: (span.start_ns + settling_ns).min(span.end_ns), ..*span };
+        held.iter().map(|(span, set_point)| (later(span), *set_point)).collect()
+    });
+    let measured = measured_error(session, |_| true);
+    let (latent, latent_s) = latent_error(session, &held).unzip();
+    Some(TrackingError {
+        latent,
+        measured: measured.map(|(error, _)| error),
+        latent_settled: settled.as_ref().and_then(|settled| latent_error(session, settled)).map(|(error, _)| error),
+        measured_settled: settled
+            .and_then(|settled| {
+                let within = |at_ns| settled.iter().any(|(span, _)| at_ns >= span.start_ns && at_ns < span.end_ns);
+                measured_error(session, within)
+            })
+            .map(|(error, _)| error),
+        settling_s,
+        measured_n: measured.map_or(0, |(_, n)| n),
+        latent_s: latent_s.unwrap_or(0.0),
+    })
+}
+
+/// Mean absolute error and number of decisions; a value that is not a number cannot be averaged and is left out.
+fn measured_error(session: &RecordedSession, counts: impl Fn(i64) -> bool) -> Option<(f64, u64)> {
+    let (mut sum, mut n) = (0.0, 0);
+    for decision in session.decisions.iter().filter(|decision| counts(decision.decided_ns)) {
+        let Some(set_point) = decision.set_point else { continue };
+        let error = (decision.value - set_point).abs();
+        if error.is_finite() {
+            sum += error;
+            n += 1;
+        }
+    }
+    (n > 0).then(|| (sum / n as f64, n))
+}
+
+/// Mean absolute error over time and the time in s. A latent value holds until the next one.
+fn latent_error(session: &RecordedSession, held: &[(Span, f64)]) -> Option<(f64, f64)> {
+    let (mut sum, mut time_s) = (0.0, 0.0);
+    let mut next_block = 0;
+    for (at, latent) in session.latents.iter().enumerate() {
+        let end_ns = session.latents.get(at + 1).map_or(latent.at_ns, |next| next.at_ns);
+        let holds = Span { start_ns: latent.at_ns, end_ns };
+        while held.get(next_block).is_some_and(|(span, _)| span.end_ns <= holds.start_ns) {
+            next_block += 1;
+        }
+        for (span, set_point) in &held[next_block..] {
+            if span.start_ns >= holds.end_ns {
+                break;
+            }
+            let error = (latent.response_uv - set_point).abs();
+            if let Some(both) = holds.overlap(span).filter(|_| error.is_finite()) {
+                sum += error * both.length_s();
+                time_s += both.length_s();
+            }
+        }
+    }
+    (time_s > 0.0).then(|| (sum / time_s, time_s))
+}
+
+fn confusion(decisions: &[Decision], protocol: Option<&Protocol>) -> Option<Confusion> {
+    let cued: Vec<(u32, Option<u32>)> = decisions.iter().filter_map(|d| Some((d.cue?, d.label))).collect();
+    if cued.is_empty() {
+        return None;
+    }
+    let mut classes = class_names(protocol);
+    // Codes that the protocol does not name (it may be unreadable) must not vanish from the count.
+    for code in cued.iter().flat_map(|(cue, label)| [Some(*cue), *label]).flatten() {
+        if !classes.iter().any(|(known, _)| *known == code) {
+            classes.push((code, format!("class {code}")));
+        }
+    }
+    let place = |code: u32| classes.iter().position(|(known, _)| *known == code).unwrap_or(0);
+    let mut counts = vec![vec![0; classes.len()]; classes.len()];
+    let mut undecided = vec![0; classes.len()];
+    for (cue, label) in cued {
+        match label {
+            Some(label) => counts[place(cue)][place(label)] += 1,
+            None => undecided[place(cue)] += 1,
+        }
+    }
+    Some(Confusion { classes: classes.into_iter().map(|(_, name)| name).collect(), counts, undecided })
+}
+
+/// Code and name of each class that the protocol's decoder knows.
+pub fn class_names(protocol: Option<&Protocol>) -> Vec<(u32, String)> {
+    match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
+        Some(Decoder::Cca(cca)) => cca.classes.iter().map(|class| (class.code, class.label.clone())).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, text: String| writeln!(f, "{name:<16} {text}");
+        line("session", self.session.clone())?;
+        line("ended", self.exit.clone().unwrap_or_else(|| "not in order: no outcome was recorded".into()))?;
+        line("frames", format!("{}, missed {}", self.frames, self.missed_frames))?;
+        let lost = &self.samples_lost_by;
+        let by = format!(
+            " (skipped {}, refused {}, lost at the source about {})",
+            lost.skipped, lost.refused, lost.at_source
+        );
+        let by = if self.samples_lost > 0 { by } else { String::new() };
+        line("samples", format!("{}, lost {}{by}", self.samples, self.samples_lost))?;
+        line("decisions", self.decisions.to_string())?;
+        line("commands", self.commands.to_string())?;
+        if let Some(Latency { n, p50, p99, max }) = self.loop_latency_us {
+            let text = format!("p50 {p50:.0} us, p99 {p99:.0} us, max {max:.0} us (chunk arrival to command, n = {n})");
+            line("loop latency", text)?;
+        }
+        if let Some(error) = &self.tracking_error {
+            let uv = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3} uV"));
+            let settled = match error.settling_s {
+                Some(s) => format!("; without the first {s} s of each block"),
+                None => String::new(),
+            };
+            let text = |all, later| match error.settling_s {
+                Some(_) => format!("{} mean absolute{settled} {}", uv(all), uv(later)),
+                None => format!("{} mean absolute", uv(all)),
+            };
+            line("error, measured", text(error.measured, error.measured_settled))?;
+            if error.latent.is_some() {
+                line("error, latent", text(error.latent, error.latent_settled))?;
+            }
+        }
+        if let Some(confusion) = &self.confusion {
+            let (right, total) = (confusion.right(), confusion.total());
+            line("accuracy", format!("{right} of {total} cues ({:.1} %)", 100.0 * right as f64 / total as f64))?;
+        }
+        Ok(())
+    }
+}

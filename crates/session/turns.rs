@@ -1,0 +1,255 @@
+//! One turn of the loop: what is taken from the rings, the step, and what is handed on. Live runs and the virtual clock
+//! share it; replay builds the same inputs from the recording.
+
+use closedloop::{Inputs, Loop, Outputs, SourceInput};
+use timeline::latest::LatestWriter;
+use timeline::ring::{Reader, RowReader, Writer};
+use timeline::{Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, SourceId, Take, Turn};
+
+/// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
+const RECORDS_PER_TURN: usize = 1 + 32 + 2 * 8 + 32 + 2 * MAX_SOURCES;
+
+/// Flips and markers that one turn takes at most; the rest waits for the next turn.
+const BATCH: usize = 64;
+
+/// What the loop reads from one source.
+pub enum Port {
+    /// Rows of samples; more than `max_lag` waiting rows make the reader skip to the newest.
+    Samples {
+        /// The ring.
+        rows: RowReader,
+        /// Rows that may wait.
+        max_lag: usize,
+    },
+    /// Markers.
+    Markers(Reader<Marker>),
+}
+
+/// Samples that a turn took, in prepared buffers.
+struct Taken {
+    skipped: u64,
+    first: u64,
+    at_ns: Vec<i64>,
+    values: Vec<f64>,
+    row: Vec<f64>,
+}
+
+/// The loop with its carriers.
+pub struct LoopDriver {
+    step: Loop,
+    ports: Vec<Port>,
+    flips: Reader<Flip>,
+    commands: LatestWriter<Option<Command>>,
+    events: Writer<Event>,
+    turn: Turn,
+    taken: Vec<Taken>,
+    new_flips: Vec<Flip>,
+    new_markers: Vec<Marker>,
+    outputs: Outputs,
+    unrecorded: bool,
+}
+
+/// What a turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnEnd {
+    /// Nothing was new and nothing was due; no turn was made.
+    Idle,
+    /// A turn was made.
+    Stepped,
+    /// The recorder cannot take a turn: the loop holds.
+    Held,
+    /// The run is over and the screen is grey.
+    Finished,
+}
+
+impl LoopDriver {
+    /// Takes the ends of all carriers and allocates the buffers.
+    pub fn new(
+        step: Loop,
+        ports: Vec<Port>,
+        flips: Reader<Flip>,
+        commands: LatestWriter<Option<Command>>,
+        events: Writer<Event>,
+    ) -> Self {
+        let taken = ports.iter().map(|port| match port {
+            Port::Samples { rows, max_lag } => Taken {
+                skipped: 0,
+                first: 0,
+                at_ns: Vec::with_capacity(*max_lag),
+                values: Vec::with_capacity(max_lag * rows.width()),
+                row: vec![0.0; rows.width()],
+            },
+            Port::Markers(_) => {
+                Taken { skipped: 0, first: 0, at_ns: Vec::new(), values: Vec::new(), row: Vec::new() }
+            }
+        });
+        Self {
+            taken: taken.collect(),
+            step,
+            ports,
+            flips,
+            commands,
+            events,
+            turn: Turn { index: 0, now_ns: 0, flips_end: 0, stop: false, takes: [Take::default(); MAX_SOURCES] },
+            new_flips: Vec::with_capacity(BATCH),
+            new_markers: Vec::with_capacity(BATCH),
+            outputs: Outputs::default(),
+            unrecorded: false,
+        }
+    }
+
+    /// The step, for the yardstick of a bench.
+    pub fn step_mut(&mut self) -> &mut Loop {
+        &mut self.step
+    }
+
+    /// When [`LoopDriver::turn`] has to be called at the latest.
+    pub fn next_wake_ns(&self) -> i64 {
+        self.step.next_wake_ns()
+    }
+
+    /// One turn: takes what is new, steps, publishes and records. `clock` is read once more after publishing, so that
+    /// the ledger knows the loop's own latency.
+    pub fn turn(&mut self, now_ns: i64, stop: bool, clock: impl Fn() -> i64) -> TurnEnd {
+        if self.events.vacant() < RECORDS_PER_TURN {
+            // Lossless: nothing is taken, so nothing is lost; the loop goes on as soon as the recorder has caught up.
+            self.unrecorded = true;
+            return TurnEnd::Held;
+        }
+        let due = now_ns >= self.step.next_wake_ns() || self.turn.index == 0 || (stop && !self.turn.stop);
+        if !self.take() && !due {
+            return TurnEnd::Idle;
+        }
+        self.turn.now_ns = now_ns;
+        self.turn.stop |= stop;
+        self.run_step();
+        self.publish(clock);
+        self.record();
+        self.turn.index += 1;
+        if self.outputs.finished { TurnEnd::Finished } else { TurnEnd::Stepped }
+    }
+
+    /// Moves what waits into the prepared buffers; whether there was anything.
+    fn take(&mut self) -> bool {
+        self.new_flips.clear();
+        while self.new_flips.len() < BATCH {
+            let Some(flip) = self.flips.pop() else { break };
+            self.new_flips.push(flip);
+        }
+        self.turn.flips_end += self.new_flips.len() as u64;
+        self.new_markers.clear();
+        let mut any = !self.new_flips.is_empty();
+        for ((port, taken), take) in self.ports.iter_mut().zip(&mut self.taken).zip(&mut self.turn.takes) {
+            match port {
+                Port::Samples { rows, max_lag } => taken.take(rows, *max_lag, take),
+                Port::Markers(markers) => take_markers(markers, &mut self.new_markers, take),
+            }
+            any |= !taken.at_ns.is_empty() || taken.skipped > 0;
+        }
+        any || !self.new_markers.is_empty()
+    }
+
+    fn run_step(&mut self) {
+        let mut sources = [SourceInput::default(); MAX_SOURCES];
+        for (source, taken) in sources.iter_mut().zip(&self.taken) {
+            *source = SourceInput {
+                skipped: taken.skipped,
+                first_sample: taken.first,
+                at_ns: &taken.at_ns,
+                values: &taken.values,
+            };
+        }
+        let inputs = Inputs {
+            turn: self.turn.index,
+            now_ns: self.turn.now_ns,
+            stop: self.turn.stop,
+            flips: &self.new_flips,
+            markers: &self.new_markers,
+            sources: &sources[..self.ports.len()],
+        };
+        self.step.step(&inputs, &mut self.outputs);
+    }
+
+    fn publish(&mut self, clock: impl Fn() -> i64) {
+        let Some(&newest) = self.outputs.commands.last() else { return };
+        self.commands.publish(Some(newest));
+        let at_ns = clock();
+        for command in &self.outputs.commands {
+            put(&mut self.events, Event::Published(Published { command: command.index, at_ns }));
+        }
+    }
+
+    fn record(&mut self) {
+        if self.unrecorded {
+            self.unrecorded = false;
+            let at_ns = self.turn.now_ns;
+            let kind = NoticeKind::RecorderHeld;
+            put(&mut self.events, Event::Notice(Notice { at_ns, kind, source: None, count: 0, value: 0.0 }));
+        }
+        put(&mut self.events, Event::Turn(self.turn));
+        for (id, taken) in self.taken.iter().enumerate() {
+            if taken.skipped > 0 {
+                let notice = Notice {
+                    at_ns: self.turn.now_ns,
+                    kind: NoticeKind::Skipped,
+                    source: Some(SourceId(id as u16)),
+                    count: taken.skipped as i64,
+                    value: 0.0,
+                };
+                put(&mut self.events, Event::Notice(notice));
+            }
+        }
+        for &decision in &self.outputs.decisions {
+            put(&mut self.events, Event::Decision(decision));
+        }
+        for &command in &self.outputs.commands {
+            put(&mut self.events, Event::Command(command));
+        }
+        for &notice in &self.outputs.notices {
+            put(&mut self.events, Event::Notice(notice));
+        }
+    }
+}
+
+/// Room was made sure of before the turn began.
+fn put(events: &mut Writer<Event>, event: Event) {
+    let taken = events.push(event);
+    debug_assert!(taken, "RECORDS_PER_TURN is too small");
+}
+
+impl Taken {
+    /// Newest first: a reader that lags passes over the oldest. A gap in the indices (the ring had refused a chunk)
+    /// keeps only what came after it, so that a turn always has one contiguous run.
+    fn take(&mut self, rows: &mut RowReader, max_lag: usize, take: &mut Take) {
+        self.at_ns.clear();
+        self.values.clear();
+        let waiting = rows.waiting();
+        if waiting > max_lag {
+            // Down to a quarter of the bound, or the loop would skip again in the next turn.
+            rows.skip(waiting - max_lag / 4);
+        }
+        let mut next = take.end;
+        self.first = take.end;
+        while self.at_ns.len() < max_lag {
+            let Some(head) = rows.pop(&mut self.row) else { break };
+            if head.index != next {
+                self.at_ns.clear();
+                self.values.clear();
+                self.first = head.index;
+            }
+            next = head.index + 1;
+            self.at_ns.push(head.at_ns);
+            self.values.extend_from_slice(&self.row);
+        }
+        self.skipped = self.first - take.end;
+        *take = Take { end: next, skipped: self.skipped };
+    }
+}
+
+fn take_markers(markers: &mut Reader<Marker>, into: &mut Vec<Marker>, take: &mut Take) {
+    while into.len() < BATCH {
+        let Some(marker) = markers.pop() else { break };
+        take.end = marker.index + 1;
+        into.push(marker);
+    }
+}

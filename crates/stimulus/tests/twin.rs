@@ -1,0 +1,201 @@
+//! The CPU twin and the retina against closed forms.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up should end there")]
+
+use std::f64::consts::TAU;
+
+use proptest::prelude::*;
+use stimulus::twin::{encode, render};
+use stimulus::{
+    Flicker, FlickerKind, Grating, Patch, RetinaGrid, RetinaTemplate, Scene, Screen, ScreenSpec, Waveform,
+    retina_of,
+};
+
+fn screen(width_px: u32, height_px: u32) -> Screen {
+    Screen::new(&ScreenSpec {
+        width_px,
+        height_px,
+        width_cm: f64::from(width_px) / 10.0,
+        height_cm: f64::from(height_px) / 10.0,
+        distance_cm: 57.3,
+        refresh_hz: 60.0,
+        luminance_max_cd_m2: 120.0,
+        luminance_min_cd_m2: 0.0,
+        gamma: 2.2,
+    })
+    .unwrap()
+}
+
+fn grating(screen: &Screen, waveform: Waveform) -> Grating {
+    Grating {
+        cycles_per_px: screen.wave_vector(1.0, 45.0),
+        phase_rad: 0.3,
+        center_px: screen.centre_px(),
+        diameter_px: screen.size_px(10.0),
+        edge_px: screen.size_px(1.0),
+        flicker: Flicker::realise(FlickerKind::Counterphase, 7.5, waveform, 60.0).unwrap(),
+    }
+}
+
+/// A carrier of `cycles` whole cycles along a screen that it fills, so that closed forms hold without a window.
+fn full_field(screen: &Screen, cycles: u32) -> Grating {
+    Grating {
+        cycles_per_px: [f64::from(cycles) / f64::from(screen.width_px), 0.0],
+        phase_rad: 0.0,
+        diameter_px: 1e6,
+        edge_px: 0.0,
+        ..grating(screen, Waveform::Square)
+    }
+}
+
+#[test]
+fn one_line_in_the_spectrum_and_the_stated_contrast() {
+    let screen = screen(256, 8);
+    for (cycles, contrast) in [(4, 0.9), (16, 0.5), (31, 0.02)] {
+        let scene = Scene::Grating(full_field(&screen, cycles));
+        let mut pixels = vec![0.0; 256 * 8];
+        render(&scene, 0, contrast, &Patch::NONE, &screen, &mut pixels);
+        let mean = pixels.iter().map(|&v| f64::from(v)).sum::<f64>() / pixels.len() as f64;
+        assert!((mean - 0.5).abs() < 1e-6, "mean {mean}");
+        let variance =
+            pixels.iter().map(|&v| (f64::from(v) / 0.5 - 1.0).powi(2)).sum::<f64>() / pixels.len() as f64;
+        // A sine of Michelson contrast C has RMS contrast C / sqrt 2.
+        assert!((variance.sqrt() - contrast / 2f64.sqrt()).abs() < 1e-6);
+        for line in 0..128_u32 {
+            let (mut re, mut im) = (0.0, 0.0);
+            for (x, &value) in pixels[..256].iter().enumerate() {
+                let angle = TAU * f64::from(line) * x as f64 / 256.0;
+                re += (f64::from(value) - 0.5) * angle.cos();
+                im += (f64::from(value) - 0.5) * angle.sin();
+            }
+            let amplitude = 2.0 / 256.0 * re.hypot(im);
+            let expected = if line == cycles { 0.5 * contrast } else { 0.0 };
+            assert!((amplitude - expected).abs() < 1e-5, "line {line}: {amplitude}, expected {expected}");
+        }
+    }
+}
+
+#[test]
+fn the_window_is_a_raised_cosine_inside_its_diameter() {
+    let screen = screen(320, 240);
+    let grating = grating(&screen, Waveform::Sine);
+    let (radius, edge, [x, y]) = (grating.diameter_px / 2.0, grating.edge_px, grating.center_px);
+    assert_eq!(grating.window(x, y), 1.0);
+    assert_eq!(grating.window(x + radius - edge, y), 1.0);
+    assert!((grating.window(x, y + radius - edge / 2.0) - 0.5).abs() < 1e-12);
+    assert_eq!(grating.window(x - radius, y), 0.0);
+    // Area under a disc with a raised-cosine edge: pi [ (R - e/2)^2 + e^2 (1/4 - 2/pi^2) ].
+    let pi = std::f64::consts::PI;
+    let expected = pi * ((radius - edge / 2.0).powi(2) + edge * edge * (0.25 - 2.0 / (pi * pi)));
+    let mut sum = 0.0;
+    for row in 0..240 {
+        for column in 0..320 {
+            sum += grating.window(f64::from(column) + 0.5, f64::from(row) + 0.5);
+        }
+    }
+    assert!((sum / expected - 1.0).abs() < 1e-3, "{sum} {expected}");
+}
+
+#[test]
+fn counterphase_reverses_and_keeps_the_mean() {
+    let screen = screen(320, 240);
+    let scene = Scene::Grating(grating(&screen, Waveform::Sine));
+    let (mut early, mut late) = (vec![0.0; 320 * 240], vec![0.0; 320 * 240]);
+    render(&scene, 2, 0.8, &Patch::NONE, &screen, &mut early);
+    render(&scene, 6, 0.8, &Patch::NONE, &screen, &mut late);
+    for (a, b) in early.iter().zip(&late) {
+        assert!((a + b - 1.0).abs() < 1e-6, "{a} {b}");
+    }
+    assert!(early.iter().any(|&v| v > 0.85));
+}
+
+#[test]
+fn the_patch_is_white_in_the_first_half_and_black_on_grey() {
+    let screen = screen(320, 240);
+    let patch = Patch::lower_right(&screen, 24);
+    let scene = Scene::Grating(grating(&screen, Waveform::Sine));
+    let mut pixels = vec![0.0; 320 * 240];
+    let last = pixels.len() - 1;
+    for frame in 0..16 {
+        render(&scene, frame, 0.5, &patch, &screen, &mut pixels);
+        assert_eq!(pixels[last], if frame % 8 < 4 { 1.0 } else { 0.0 });
+        assert_eq!(pixels[last - 24], 0.5);
+        assert_eq!(pixels.iter().filter(|&&v| v == pixels[last]).count(), 24 * 24);
+    }
+    render(&Scene::Grey, 0, 0.5, &patch, &screen, &mut pixels);
+    assert_eq!((pixels[last], pixels[0]), (0.0, 0.5));
+}
+
+#[test]
+fn codes_give_back_the_light() {
+    assert_eq!((encode(0.0, 2.2), encode(1.0, 2.2), encode(-1.0, 2.2), encode(2.0, 2.2)), (0, 255, 0, 255));
+    // 0.5^(1/2.2) * 255 = 186.08
+    assert_eq!(encode(0.5, 2.2), 186);
+    for code in 0..=255_u8 {
+        assert_eq!(encode((f64::from(code) / 255.0).powf(2.2), 2.2), code);
+    }
+}
+
+#[test]
+fn the_retina_has_four_cells_per_cycle_and_covers_the_stimulus() {
+    let screen = screen(320, 240);
+    let scenes = [Scene::Grey, Scene::Grating(grating(&screen, Waveform::Sine))];
+    let grid = RetinaGrid::for_scenes(&scenes, &screen);
+    assert_eq!((grid.cell_px, grid.columns, grid.rows, grid.left_px, grid.top_px), (2, 64, 64, 96, 56));
+
+    let fine =
+        Grating { cycles_per_px: [0.3, 0.0], center_px: [300.0, 10.0], ..grating(&screen, Waveform::Sine) };
+    let grid = RetinaGrid::for_scenes(&[Scene::Grey, Scene::Grating(fine)], &screen);
+    assert_eq!((grid.cell_px, grid.left_px, grid.top_px), (1, 236, 10));
+    let coarse = RetinaGrid::for_scenes(&[Scene::Grey], &screen);
+    assert_eq!((coarse.columns, coarse.rows), (64.min(320 / coarse.cell_px), 240 / coarse.cell_px));
+}
+
+#[test]
+fn a_block_attenuates_a_carrier_by_its_dirichlet_factor() {
+    // Mean of n samples of cos: sin(n w / 2) / (n sin(w / 2)), at the block's centre.
+    let screen = screen(256, 64);
+    let grating = full_field(&screen, 16);
+    let grid = RetinaGrid { cell_px: 4, columns: 64, rows: 16, left_px: 0, top_px: 0 };
+    let template = RetinaTemplate::prepare(&Scene::Grating(grating), &grid);
+    let w = TAU * 16.0 / 256.0;
+    let factor = (2.0 * w).sin() / (4.0 * (w / 2.0).sin());
+    for (cell, &pattern) in template.pattern().iter().enumerate() {
+        let centre = (cell % 64) as f64 * 4.0 + 2.0;
+        let expected = factor * (w * (centre - 128.0)).cos();
+        assert!((pattern - expected).abs() < 1e-9, "cell {cell}: {pattern} {expected}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn template_equals_the_reduction(
+        frame in 0_u64..1_000_000, contrast in 0.0..=1.0_f64, cpd in 0.2..4.0_f64, orientation in 0.0..180.0_f64,
+    ) {
+        let screen = screen(160, 120);
+        let scene = Scene::Grating(Grating {
+            cycles_per_px: screen.wave_vector(cpd, orientation),
+            ..grating(&screen, Waveform::Sine)
+        });
+        let grid = RetinaGrid::for_scenes(&[scene], &screen);
+        let (mut direct, mut prepared) = (vec![0.0; grid.cells()], vec![0.0; grid.cells()]);
+        retina_of(&scene, frame, contrast, &grid, &mut direct);
+        RetinaTemplate::prepare(&scene, &grid).frame(frame, contrast, &mut prepared);
+        for (a, b) in direct.iter().zip(&prepared) {
+            prop_assert!((a - b).abs() < 1e-6);
+            prop_assert!((0.0..=1.0).contains(a));
+        }
+    }
+
+    #[test]
+    fn rendered_pixels_are_the_scenes_luminance(frame in 0_u64..1000, contrast in 0.0..=1.0_f64) {
+        let screen = screen(64, 48);
+        let scene = Scene::Grating(grating(&screen, Waveform::Square));
+        let mut pixels = vec![0.0; 64 * 48];
+        render(&scene, frame, contrast, &Patch::NONE, &screen, &mut pixels);
+        for (at, &pixel) in pixels.iter().enumerate() {
+            let (x, y) = ((at % 64) as f64 + 0.5, (at / 64) as f64 + 0.5);
+            prop_assert!((f64::from(pixel) - scene.luminance(frame, contrast, x, y)).abs() < 1e-6);
+        }
+    }
+}

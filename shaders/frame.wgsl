@@ -1,0 +1,37 @@
+// What every pass of a frame shares: the numbers of the frame (one buffer write) and the triangle that covers the target.
+// The layout is mirrored by `display::uniform` and held to it by a test. Units: px (y down, pixel centre at +0.5), rad,
+// cycles per px; luminance is linear light, 0..1.
+
+struct Frame {
+    cycles_per_px: vec2<f32>,
+    center_px: vec2<f32>,
+    phase_rad: f32,
+    radius_px: f32,
+    edge_px: f32,
+    // contrast times modulation of this frame, -1..1
+    amplitude: f32,
+    size_px: vec2<u32>,
+    // where the stimulus begins on a surface that is larger than it
+    origin_px: vec2<i32>,
+    patch_px: vec2<u32>,
+    patch_size_px: u32,
+    patch_luminance: f32,
+    retina_px: vec2<u32>,
+    retina_cells: vec2<u32>,
+    retina_cell_px: u32,
+    // 0 grey, 1 grating
+    kind: u32,
+    gamma_inverse: f32,
+    unused: f32,
+}
+
+const MEAN_LUMINANCE: f32 = 0.5;
+
+@group(0) @binding(0) var<uniform> frame: Frame;
+
+@vertex
+fn cover(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
+    // One triangle, twice as wide and high as the target: no seam along a diagonal.
+    let corner = vec2<f32>(f32((index << 1u) & 2u), f32(index & 2u));
+    return vec4<f32>(corner * 2.0 - 1.0, 0.0, 1.0);
+}

@@ -119,7 +119,8 @@ impl Summary {
         let samples_lost_by = samples_lost(session);
         let SamplesLost { skipped, refused, at_source } = samples_lost_by;
         let confusion = confusion(&session.decisions, protocol);
-        let numeric = session.sources.iter().filter(|source| source.texts.is_empty() && !source.values.is_empty());
+        let numeric =
+            session.sources.iter().filter(|source| source.texts.is_empty() && !source.values.is_empty());
         Self {
             session: session.folder.path().display().to_string(),
             frames: session.flips.len() as u64,
@@ -199,7 +200,8 @@ fn loop_latencies_us(session: &RecordedSession) -> Vec<f64> {
 
 fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Option<TrackingError> {
     let held = blocks(session, protocol);
-    let held: Vec<(Span, f64)> = held.iter().filter_map(|Block { span, set_point_uv, .. }| Some((*span, (*set_point_uv)?))).collect();
+    let held: Vec<(Span, f64)> =
+        held.iter().filter_map(|Block { span, set_point_uv, .. }| Some((*span, (*set_point_uv)?))).collect();
     if held.is_empty() && !session.decisions.iter().any(|decision| decision.set_point.is_some()) {
         return None;
     }
@@ -218,10 +220,14 @@ fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Opt
     Some(TrackingError {
         latent,
         measured: measured.map(|(error, _)| error),
-        latent_settled: settled.as_ref().and_then(|settled| latent_error(session, settled)).map(|(error, _)| error),
+        latent_settled: settled
+            .as_ref()
+            .and_then(|settled| latent_error(session, settled))
+            .map(|(error, _)| error),
         measured_settled: settled
             .and_then(|settled| {
-                let within = |at_ns| settled.iter().any(|(span, _)| at_ns >= span.start_ns && at_ns < span.end_ns);
+                let within =
+                    |at_ns| settled.iter().any(|(span, _)| at_ns >= span.start_ns && at_ns < span.end_ns);
                 measured_error(session, within)
             })
             .map(|(error, _)| error),
@@ -296,7 +302,9 @@ fn confusion(decisions: &[Decision], protocol: Option<&Protocol>) -> Option<Conf
 /// Code and name of each class that the protocol's decoder knows.
 pub fn class_names(protocol: Option<&Protocol>) -> Vec<(u32, String)> {
     match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
-        Some(Decoder::Cca(cca)) => cca.classes.iter().map(|class| (class.code, class.label.clone())).collect(),
+        Some(Decoder::Cca(cca)) => {
+            cca.classes.iter().map(|class| (class.code, class.label.clone())).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -317,7 +325,9 @@ impl fmt::Display for Summary {
         line("decisions", self.decisions.to_string())?;
         line("commands", self.commands.to_string())?;
         if let Some(Latency { n, p50, p99, max }) = self.loop_latency_us {
-            let text = format!("p50 {p50:.0} us, p99 {p99:.0} us, max {max:.0} us (chunk arrival to command, n = {n})");
+            let text = format!(
+                "p50 {p50:.0} us, p99 {p99:.0} us, max {max:.0} us (chunk arrival to command, n = {n})"
+            );
             line("loop latency", text)?;
         }
         if let Some(error) = &self.tracking_error {
@@ -337,8 +347,197 @@ impl fmt::Display for Summary {
         }
         if let Some(confusion) = &self.confusion {
             let (right, total) = (confusion.right(), confusion.total());
-            line("accuracy", format!("{right} of {total} cues ({:.1} %)", 100.0 * right as f64 / total as f64))?;
+            line(
+                "accuracy",
+                format!("{right} of {total} cues ({:.1} %)", 100.0 * right as f64 / total as f64),
+            )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use timeline::{Chunk, Command, Latent, NoticeKind, Published, Ramp, SceneId};
+
+    use super::*;
+    use crate::report::synthetic::{
+        LISTEN, Synthetic, THERMOSTAT, ZERO_NS, add_source, decision, empty, flip, listening, notice,
+        thermostat, turn,
+    };
+
+    const S: i64 = 1_000_000_000;
+
+    fn command(index: u64, turn: u64) -> Command {
+        let contrast = Ramp::constant(0.5);
+        Command { index, turn, issued_ns: 0, decision: None, scene: SceneId(1), contrast }
+    }
+
+    fn chunk(first_sample: u64, count: u32, arrival_ns: i64) -> Chunk {
+        Chunk { source: SourceId(0), first_sample, count, arrival_ns, offset_ns: 0, refused: 0 }
+    }
+
+    #[test]
+    fn counts() {
+        let mut held = empty(THERMOSTAT);
+        let session = &mut held.session;
+        session.flips = (0..5).map(|n| flip(n, n as i64, 0.0, None)).collect();
+        session.flips[2].missed = 3;
+        session.flips[4].missed = 1;
+        add_source(session, &["a".into(), "b".into()], 250.0, vec![0.0; 40], vec![0.0; 80]);
+        let summary = Summary::of(session);
+        assert_eq!((summary.frames, summary.missed_frames, summary.samples), (5, 4, 40));
+        assert_eq!((summary.samples_lost, summary.exit), (0, None));
+    }
+
+    #[test]
+    fn each_lost_sample_counts_once() {
+        let mut held = empty(THERMOSTAT);
+        let session = &mut held.session;
+        // Samples 10..20 were refused, and the turn that took 20..30 skipped them; 30..40 were refused and no later
+        // turn took any; 7 never came.
+        session.chunks = vec![chunk(0, 10, 1), chunk(10, 10, 2), chunk(20, 10, 3), chunk(30, 10, 4)];
+        session.chunks[1].refused = 10;
+        session.chunks[3].refused = 10;
+        session.turns = vec![turn(0, 1, 10), turn(1, 3, 30)];
+        session.turns[1].takes[0].skipped = 10;
+        session.notices = vec![notice(2, NoticeKind::SamplesLost, Some(SourceId(0)), 7)];
+        let summary = Summary::of(session);
+        assert_eq!(summary.samples_lost_by, SamplesLost { skipped: 10, refused: 10, at_source: 7 });
+        assert_eq!(summary.samples_lost, 27);
+    }
+
+    #[test]
+    fn loop_latency_is_from_the_newest_chunk_of_a_turn_that_published() {
+        let mut held = empty(THERMOSTAT);
+        let session = &mut held.session;
+        // Turn n takes two chunks, the second of which arrives 1 s later, and publishes n + 1 us after that; turns from
+        // 100 on publish without samples, or take samples without publishing.
+        for n in 0..100_i64 {
+            let index = n as u64;
+            session.chunks.push(chunk(8 * index, 4, 10 * n * S));
+            session.chunks.push(chunk(8 * index + 4, 4, (10 * n + 1) * S));
+            session.turns.push(turn(index, (10 * n + 1) * S, 8 * index + 8));
+            session.commands.extend([command(2 * index, index), command(2 * index + 1, index)]);
+            let at_ns = (10 * n + 1) * S + (n + 1) * 1000;
+            session.published.extend([2 * index, 2 * index + 1].map(|command| Published { command, at_ns }));
+        }
+        session.turns.push(turn(100, 2000 * S, 800));
+        session.commands.push(command(200, 100));
+        session.published.push(Published { command: 200, at_ns: 2001 * S });
+        session.chunks.push(chunk(800, 4, 2002 * S));
+        session.turns.push(turn(101, 2002 * S, 804));
+        let latency = Summary::of(session).loop_latency_us.unwrap();
+        assert_eq!(latency, Latency { n: 100, p50: 50.0, p99: 99.0, max: 100.0 });
+    }
+
+    #[test]
+    fn percentiles_are_ranks_not_means() {
+        let at = |values: &[f64], p| nearest_rank(values, p);
+        assert_eq!(at(&[1.0, 2.0], 0.5), 1.0);
+        assert_eq!(at(&[1.0, 2.0, 3.0], 0.5), 2.0);
+        assert_eq!((at(&[5.0], 0.0), at(&[5.0], 1.0)), (5.0, 5.0));
+        assert_eq!(Latency::of(vec![]), None);
+    }
+
+    /// One hold block at 2 uV from 24 s to 54 s: the thermostat's second block.
+    fn held_at_two() -> crate::report::synthetic::Held {
+        let mut held = empty(THERMOSTAT);
+        let begin = notice(ZERO_NS + 24 * S, NoticeKind::BlockBegin, None, 1);
+        let end = notice(ZERO_NS + 54 * S, NoticeKind::BlockEnd, None, 1);
+        held.session.notices = vec![begin, end];
+        held
+    }
+
+    #[test]
+    fn tracking_errors_by_hand() {
+        let mut held = held_at_two();
+        let session = &mut held.session;
+        let at = |s: i64| ZERO_NS + s * S;
+        let all = [(20, 9.0, None), (25, 1.0, Some(2.0)), (40, 2.5, Some(2.0)), (50, f64::NAN, Some(2.0))];
+        session.decisions =
+            (0_u64..).zip(all).map(|(n, (s, value, set))| decision(n, at(s), value, set)).collect();
+        // 5 uV before the block and for its first 3 s, 2.5 uV for 17 s, 1 uV for its last 10 s and after it.
+        let latent = |s, response_uv| Latent { at_ns: at(s), response_uv, gain: 1.0, contrast_seen: 0.5 };
+        session.latents =
+            vec![latent(0, 5.0), latent(27, 2.5), latent(44, 1.0), latent(60, 9.0), latent(61, 9.0)];
+        let error = Summary::of(session).tracking_error.unwrap();
+        assert_eq!((error.measured, error.measured_n), (Some((1.0 + 0.5) / 2.0), 2));
+        assert_eq!(error.measured_settled, Some(0.5));
+        assert_eq!((error.settling_s, error.latent_s), (Some(4.0), 30.0));
+        let close = |a: Option<f64>, b: f64| assert!((a.unwrap() - b).abs() < 1e-12, "{a:?} {b}");
+        close(error.latent, (3.0 * 3.0 + 0.5 * 17.0 + 1.0 * 10.0) / 30.0);
+        close(error.latent_settled, (0.5 * 16.0 + 1.0 * 10.0) / 26.0);
+    }
+
+    #[test]
+    fn without_the_protocol_the_decisions_say_the_set_point() {
+        let mut held = held_at_two();
+        let session = &mut held.session;
+        session.decisions = vec![decision(0, ZERO_NS + 30 * S, 3.0, Some(2.0))];
+        let latent =
+            |s, response_uv| Latent { at_ns: ZERO_NS + s * S, response_uv, gain: 1.0, contrast_seen: 0.5 };
+        session.latents = vec![latent(0, 1.5), latent(60, 1.5)];
+        let error = Summary::with_protocol(session, None).tracking_error.unwrap();
+        assert_eq!((error.measured, error.latent, error.settling_s), (Some(1.0), Some(0.5), None));
+        session.notices.clear();
+        session.decisions.push(decision(1, ZERO_NS + 40 * S, 1.0, Some(2.0)));
+        let error = Summary::with_protocol(session, None).tracking_error.unwrap();
+        assert_eq!((error.latent, error.latent_s), (Some(0.5), 10.0));
+    }
+
+    #[test]
+    fn confusion_by_cue_and_answer() {
+        let mut held = empty(LISTEN);
+        let cued = [(0, Some(0)), (1, Some(1)), (1, Some(2)), (3, Some(3)), (3, None), (9, Some(9))];
+        held.session.decisions = (0_u64..)
+            .zip(cued)
+            .map(|(n, (cue, label))| Decision { cue: Some(cue), label, ..decision(n, 0, 0.0, None) })
+            .collect();
+        held.session.decisions.push(decision(6, 0, 0.0, None));
+        let summary = Summary::of(&held.session);
+        let confusion = summary.confusion.unwrap();
+        assert_eq!(confusion.classes, ["rest", "13 Hz", "17 Hz", "21 Hz", "class 9"]);
+        assert_eq!(confusion.counts[1], [0, 1, 1, 0, 0]);
+        assert_eq!(confusion.undecided, [0, 0, 0, 1, 0]);
+        assert_eq!((confusion.right(), confusion.total(), summary.accuracy), (4, 6, Some(4.0 / 6.0)));
+    }
+
+    #[test]
+    fn the_json_has_the_documented_keys() {
+        let keys =
+            |held: &crate::report::synthetic::Held| serde_json::to_value(Summary::of(&held.session)).unwrap();
+        let json = keys(&empty("not a protocol"));
+        for key in ["loop_latency_us", "tracking_error", "accuracy", "confusion", "exit"] {
+            assert!(json[key].is_null(), "{key}");
+        }
+        for key in ["session", "frames", "missed_frames", "decisions", "commands", "samples", "samples_lost"]
+        {
+            assert!(!json[key].is_null(), "{key}");
+        }
+        let json = keys(&thermostat(&Synthetic { seconds: 60.0, channels: 1, seed: 1 }));
+        assert!(json["loop_latency_us"]["p99"].as_f64().unwrap() > 30.0);
+        assert!(json["tracking_error"]["latent"].as_f64().unwrap() < 2.0);
+        assert!(json["tracking_error"]["measured"].is_f64() && json["exit"] == "finished");
+        let json = keys(&listening());
+        assert_eq!(json["accuracy"], 30.0 / 32.0);
+        assert_eq!(json["confusion"]["counts"][0].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn the_text_is_aligned_and_has_units() {
+        let text =
+            Summary::of(&thermostat(&Synthetic { seconds: 60.0, channels: 1, seed: 1 }).session).to_string();
+        assert!(text.lines().all(|line| line.len() > 17 && &line[16..17] == " "), "{text}");
+        for part in [
+            "frames",
+            "lost",
+            "us (chunk arrival to command",
+            "error, latent",
+            " uV mean absolute",
+            "first 4 s",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 }

@@ -77,8 +77,13 @@ pub fn frames(session: &RecordedSession, time: &TimeAxis) -> Option<Figure> {
     let histogram = frame_histogram(&intervals, period_ms, top_ms);
     let missed_n: u64 = missed.iter().map(|flip| u64::from(flip.missed)).sum();
     let beyond = intervals.iter().filter(|ms| **ms > top_ms).count();
-    let beyond = if beyond > 0 { format!(" {beyond} intervals are longer and drawn at the edge.") } else { String::new() };
-    let nominal = refresh_hz.map_or_else(String::new, |hz| format!(" Nominal refresh {hz} Hz = {period_ms:.3} ms."));
+    let beyond = if beyond > 0 {
+        format!(" {beyond} intervals are longer and drawn at the edge.")
+    } else {
+        String::new()
+    };
+    let nominal =
+        refresh_hz.map_or_else(String::new, |hz| format!(" Nominal refresh {hz} Hz = {period_ms:.3} ms."));
     Some(Figure {
         svg: svg(368.0, "Frame intervals over time and as a histogram", [series, histogram]),
         keys: vec![
@@ -129,7 +134,8 @@ pub fn latencies(ledger: &Ledger) -> Option<Figure> {
     const ROW: f64 = 44.0;
     const NAMES: f64 = 190.0;
     const LOWEST_MS: f64 = 1e-3;
-    let longest = ledger.stages.iter().filter_map(|stage| stage.values_ms.last()).copied().reduce(f64::max)?;
+    let longest =
+        ledger.stages.iter().filter_map(|stage| stage.values_ms.last()).copied().reduce(f64::max)?;
     let top_ms = 10_f64.powf(longest.max(10.0).log10().ceil());
     let bottom = ROW * ledger.stages.len() as f64 + 8.0;
     let x = Scale::log(LOWEST_MS, top_ms, NAMES, WIDTH - RIGHT);
@@ -149,7 +155,9 @@ pub fn latencies(ledger: &Ledger) -> Option<Figure> {
     }
     let clamped = match clamped {
         0 => String::new(),
-        n => format!(" {n} values below 1 \u{b5}s (or negative, where a stamp runs ahead) are drawn at the left edge."),
+        n => format!(
+            " {n} values below 1 \u{b5}s (or negative, where a stamp runs ahead) are drawn at the left edge."
+        ),
     };
     Some(Figure {
         svg: svg(bottom + 40.0, "Distribution of each stage's latency", plots),
@@ -217,7 +225,8 @@ impl Course<'_> {
 
     fn response(&mut self, session: &RecordedSession, blocks: &[Block]) {
         let decisions = || session.decisions.iter();
-        let mut values: Vec<f64> = decisions().map(|decision| decision.value).filter(|v| v.is_finite()).collect();
+        let mut values: Vec<f64> =
+            decisions().map(|decision| decision.value).filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let at = |p| if values.is_empty() { 0.0 } else { nearest_rank(&values, p) };
         let latents = || session.latents.iter().map(|latent| latent.response_uv).filter(|v| v.is_finite());
@@ -251,7 +260,8 @@ impl Course<'_> {
         }
         self.keys.push(("c0 dashed", "set point".into()));
         let outside = values.iter().filter(|v| **v > high || **v < low).count();
-        let outside = if outside > 0 { format!(", {outside} of them beyond the axis") } else { String::new() };
+        let outside =
+            if outside > 0 { format!(", {outside} of them beyond the axis") } else { String::new() };
         self.words.push(format!("{} decisions{outside}; {} latent values.", measured.len(), latent.len()));
     }
 
@@ -272,8 +282,18 @@ impl Course<'_> {
         };
         for row in 0..classes.len() {
             plot.strokes(&strokes(&|d| d.cue, row), row as f64, 10.0, "cue");
-            plot.strokes(&strokes(&|d| d.label.filter(|_| d.label == d.cue), row), row as f64, 7.0, "c1 thick");
-            plot.strokes(&strokes(&|d| d.label.filter(|_| d.label != d.cue), row), row as f64, 7.0, "c2 thick");
+            plot.strokes(
+                &strokes(&|d| d.label.filter(|_| d.label == d.cue), row),
+                row as f64,
+                7.0,
+                "c1 thick",
+            );
+            plot.strokes(
+                &strokes(&|d| d.label.filter(|_| d.label != d.cue), row),
+                row as f64,
+                7.0,
+                "c2 thick",
+            );
         }
         self.plots.push(plot);
         self.keys.push(("cue", "class that was cued".into()));
@@ -286,8 +306,10 @@ impl Course<'_> {
         let mut plot = self.panel(96.0, 0.0, 1.0);
         plot.y_axis(2, "contrast");
         plot.x_axis(10, None);
-        let points: Vec<_> =
-            commanded(session, self.time.extent.end_ns).into_iter().map(|(at, c)| (self.time.at(at), c)).collect();
+        let points: Vec<_> = commanded(session, self.time.extent.end_ns)
+            .into_iter()
+            .map(|(at, c)| (self.time.at(at), c))
+            .collect();
         plot.line(&points, "c3");
         self.plots.push(plot);
         self.keys.push(("c3", "contrast commanded (Michelson, 0 to 1)".into()));
@@ -311,7 +333,8 @@ impl Course<'_> {
             ("recording", Vec::new(), instants(&[N::RecorderHeld, N::RecordingEnded, N::NotReplayable])),
             ("stop", Vec::new(), instants(&[N::Stop])),
         ];
-        let used: Vec<_> = lanes.into_iter().filter(|(_, spans, at)| !spans.is_empty() || !at.is_empty()).collect();
+        let used: Vec<_> =
+            lanes.into_iter().filter(|(_, spans, at)| !spans.is_empty() || !at.is_empty()).collect();
         if used.is_empty() {
             self.words.push("No staleness, grey, lost sample or missed frame in this session.".into());
         }
@@ -320,7 +343,11 @@ impl Course<'_> {
             let mut plot = self.panel(16.0, 0.0, 1.0);
             plot.text(LEFT - 8.0, self.top - 12.0 - 4.0, "tick end", name);
             for span in spans {
-                let title = format!("{name}: {:.2} s from {:.2} s", span.length_s(), time.extent.since_s(span.start_ns));
+                let title = format!(
+                    "{name}: {:.2} s from {:.2} s",
+                    span.length_s(),
+                    time.extent.since_s(span.start_ns)
+                );
                 plot.stretch(time.at(span.start_ns), time.at(span.end_ns), "event", &title);
             }
             plot.strokes(&at, 0.5, 8.0, "c2 thick");
@@ -383,7 +410,9 @@ fn commanded(session: &RecordedSession, end_ns: i64) -> Vec<(i64, f64)> {
         let to_ns = session.commands.get(n + 1).map_or(end_ns.max(from_ns), |next| next.issued_ns);
         let shown = |at_ns| if command.scene == SceneId::GREY { 0.0 } else { command.contrast.at(at_ns) };
         let corners = [from_ns, start_ns, ramp_end_ns, to_ns];
-        points.extend(corners.into_iter().filter(|at| (from_ns..=to_ns).contains(at)).map(|at| (at, shown(at))));
+        points.extend(
+            corners.into_iter().filter(|at| (from_ns..=to_ns).contains(at)).map(|at| (at, shown(at))),
+        );
     }
     points
 }
@@ -392,16 +421,24 @@ fn commanded(session: &RecordedSession, end_ns: i64) -> Vec<(i64, f64)> {
 const MOST_PANELS: usize = 16;
 
 /// A small plot per channel. `marks` are frequencies to be marked: class, frequency, name.
-pub fn spectra(spectra: &Spectra, labels: &[String], unit: &str, marks: &[(&'static str, f64, String)]) -> Option<Figure> {
+pub fn spectra(
+    spectra: &Spectra,
+    labels: &[String],
+    unit: &str,
+    marks: &[(&'static str, f64, String)],
+) -> Option<Figure> {
     const ROWS_PX: f64 = 150.0;
     let top_hz = spectra.nyquist_hz.min(70.0);
-    let bins = |channel: &ChannelSpectra| [channel.whole.clone(), channel.stimulated.clone()].into_iter().flatten();
+    let bins =
+        |channel: &ChannelSpectra| [channel.whole.clone(), channel.stimulated.clone()].into_iter().flatten();
     let first = (1.0 / spectra.resolution_hz).ceil() as usize;
     let last = (top_hz / spectra.resolution_hz) as usize;
     let shown = spectra.channels.len().min(MOST_PANELS);
     let drawn = || spectra.channels.iter().take(shown);
-    let values: Vec<f64> =
-        drawn().flat_map(bins).flat_map(|s| s.db.get(first..=last.min(s.db.len() - 1)).unwrap_or(&[]).to_vec()).collect();
+    let values: Vec<f64> = drawn()
+        .flat_map(bins)
+        .flat_map(|s| s.db.get(first..=last.min(s.db.len() - 1)).unwrap_or(&[]).to_vec())
+        .collect();
     let high = values.iter().copied().reduce(f64::max)? + 3.0;
     let low = values.iter().copied().reduce(f64::min)?.max(high - 90.0) - 3.0;
     let columns = shown.min(4);
@@ -450,7 +487,11 @@ fn panel(
 }
 
 /// What the first mark's line reaches over its neighbours.
-fn line_strength(spectra: &Spectra, channel: &ChannelSpectra, marks: &[(&'static str, f64, String)]) -> Option<String> {
+fn line_strength(
+    spectra: &Spectra,
+    channel: &ChannelSpectra,
+    marks: &[(&'static str, f64, String)],
+) -> Option<String> {
     let (_, hz, _) = marks.iter().find(|(class, ..)| class.starts_with("c2"))?;
     let spectrum = channel.stimulated.as_ref()?;
     let db = spectrum.over_neighbours_db(*hz, spectra.resolution_hz)?;
@@ -464,11 +505,14 @@ fn spectra_words(
     unit: &str,
     marks: &[(&'static str, f64, String)],
 ) -> Figure {
-    let most = |pick: fn(&ChannelSpectra) -> Option<usize>| spectra.channels.iter().filter_map(pick).max().unwrap_or(0);
+    let most = |pick: fn(&ChannelSpectra) -> Option<usize>| {
+        spectra.channels.iter().filter_map(pick).max().unwrap_or(0)
+    };
     let whole = most(|channel| channel.whole.as_ref().map(|s| s.segments));
     let stimulated = most(|channel| channel.stimulated.as_ref().map(|s| s.segments));
     let hidden = spectra.channels.len() - shown;
-    let hidden = if hidden > 0 { format!(" {hidden} further channels are not drawn.") } else { String::new() };
+    let hidden =
+        if hidden > 0 { format!(" {hidden} further channels are not drawn.") } else { String::new() };
     let mut keys = vec![("grey", format!("whole session (n = {whole} segments)"))];
     if stimulated > 0 {
         keys.push(("c1", format!("during stimulation (n = {stimulated} segments)")));

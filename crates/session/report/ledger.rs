@@ -159,7 +159,9 @@ fn stages(session: &RecordedSession, chains: &[Chain]) -> Vec<Stage> {
         stage("published → submitted", read("in the loop, then in the display"), |c| {
             c.submitted_ns - c.published_ns
         }),
-        stage("submitted → onset", format!("clock read in the display; {onset}"), |c| c.onset_ns - c.submitted_ns),
+        stage("submitted → onset", format!("clock read in the display; {onset}"), |c| {
+            c.onset_ns - c.submitted_ns
+        }),
         stage("newest sample → onset", format!("the whole way; {onset}"), |c| c.onset_ns - c.sample_ns),
     ]
 }
@@ -173,7 +175,8 @@ pub fn onset_words(session: &RecordedSession) -> String {
         (OnsetClass::Photodiode, "seen by a photodiode"),
     ];
     let count = |class| session.flips.iter().filter(|flip| flip.class == class).count();
-    let seen: Vec<_> = classes.into_iter().map(|(class, words)| (count(class), words)).filter(|(n, _)| *n > 0).collect();
+    let seen: Vec<_> =
+        classes.into_iter().map(|(class, words)| (count(class), words)).filter(|(n, _)| *n > 0).collect();
     match seen.as_slice() {
         [] => "unknown: no frame was recorded".into(),
         [(_, words)] => (*words).into(),

@@ -9,7 +9,7 @@ mod spans;
 mod spectra;
 mod svg;
 #[cfg(test)]
-mod synthetic;
+pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;
 

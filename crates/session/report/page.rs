@@ -73,7 +73,8 @@ impl Page {
         self.html.push_str("<ul class=\"tiles\">\n");
         for (value, unit, meaning) in tiles {
             let (value, unit, meaning) = (escape(value), escape(unit), escape(meaning));
-            let _ = writeln!(self.html, "<li><b>{value}<small> {unit}</small></b><span>{meaning}</span></li>");
+            let _ =
+                writeln!(self.html, "<li><b>{value}<small> {unit}</small></b><span>{meaning}</span></li>");
         }
         self.html.push_str("</ul>\n");
     }
@@ -108,7 +109,10 @@ impl Page {
                 format!("<path class=\"line {class}\" d=\"M1 6H23\"/>")
             };
             let meaning = escape(meaning);
-            let _ = write!(self.html, "<span><svg viewBox=\"0 0 24 12\" aria-hidden=\"true\">{mark}</svg>{meaning}</span>");
+            let _ = write!(
+                self.html,
+                "<span><svg viewBox=\"0 0 24 12\" aria-hidden=\"true\">{mark}</svg>{meaning}</span>"
+            );
         }
         let caption = escape(&figure.caption);
         let _ = writeln!(self.html, "</p>\n{}\n<figcaption>{caption}</figcaption>\n</figure>", figure.svg);
@@ -144,7 +148,11 @@ impl Page {
 
     /// A square table of counts, shaded by the part of its row.
     pub fn matrix(&mut self, corner: &str, columns: &[String], rows: &[(String, Vec<u64>)]) {
-        let _ = write!(self.html, "<div class=\"scroll\"><table class=\"matrix\">\n<thead><tr><th>{}</th>", escape(corner));
+        let _ = write!(
+            self.html,
+            "<div class=\"scroll\"><table class=\"matrix\">\n<thead><tr><th>{}</th>",
+            escape(corner)
+        );
         for name in columns {
             let _ = write!(self.html, "<th scope=\"col\" class=\"number\">{}</th>", escape(name));
         }

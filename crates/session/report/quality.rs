@@ -101,13 +101,16 @@ pub fn arrival(session: &RecordedSession, source: SourceId) -> Arrival {
     let lag = |chunk: &&timeline::Chunk| {
         let newest = chunk.first_sample + u64::from(chunk.count.checked_sub(1)?);
         let stamp_s = stamps_s.get(usize::try_from(newest).ok()?).filter(|stamp_s| stamp_s.is_finite())?;
-        Some(s_from_ns(chunk.arrival_ns - timeline::ns_from_s(*stamp_s).saturating_add(chunk.offset_ns)) * 1e3)
+        Some(
+            s_from_ns(chunk.arrival_ns - timeline::ns_from_s(*stamp_s).saturating_add(chunk.offset_ns)) * 1e3,
+        )
     };
     let mut lags_ms: Vec<f64> = chunks.iter().filter_map(lag).collect();
     lags_ms.sort_by(f64::total_cmp);
     let pauses = chunks.windows(2).map(|pair| s_from_ns(pair[1].arrival_ns - pair[0].arrival_ns) * 1e3);
     let place = usize::from(source.0);
-    let lost = session.notices.iter().filter(|n| n.kind == NoticeKind::SamplesLost && n.source == Some(source));
+    let lost =
+        session.notices.iter().filter(|n| n.kind == NoticeKind::SamplesLost && n.source == Some(source));
     let length_s = stamps_s.first().zip(stamps_s.last()).map(|(first, last)| last - first);
     let length_s = length_s.filter(|length_s| length_s.is_finite() && *length_s > 0.0);
     Arrival {

@@ -69,10 +69,15 @@ impl<'a> Facts<'a> {
             _ => " It cannot be replayed in full.",
         };
         match &self.session.meta.outcome {
-            None => (false, format!("Did not end in order: no outcome was written, {length}.{problems}{unreplayable}")),
+            None => (
+                false,
+                format!("Did not end in order: no outcome was written, {length}.{problems}{unreplayable}"),
+            ),
             Some(outcome) => {
                 let early = outcome.recording_ended_early.as_ref();
-                let early = early.map_or_else(String::new, |why| format!(" Recording ended before the session did: {why}."));
+                let early = early.map_or_else(String::new, |why| {
+                    format!(" Recording ended before the session did: {why}.")
+                });
                 let calm = outcome.exit == "finished" || outcome.exit == "stopped";
                 let good = calm && early.is_empty() && problems.is_empty() && unreplayable.is_empty();
                 (good, format!("Ended: {}, {length}.{early}{problems}{unreplayable}", outcome.exit))
@@ -82,17 +87,29 @@ impl<'a> Facts<'a> {
 
     fn tiles(&self) -> Vec<(String, &'static str, String)> {
         let summary = self.summary;
-        let mut tiles = vec![(summary.frames.to_string(), "", format!("frames, {} refreshes missed", summary.missed_frames))];
+        let mut tiles = vec![(
+            summary.frames.to_string(),
+            "",
+            format!("frames, {} refreshes missed", summary.missed_frames),
+        )];
         if let Some(latency) = summary.loop_latency_us {
             let meaning = format!("loop latency p99; median {}", micro(latency.p50));
             tiles.push((micro(latency.p99), "", meaning));
         }
         if let Some(error) = &summary.tracking_error {
             if let Some(latent) = error.latent {
-                tiles.push((format!("{latent:.2}"), "\u{b5}V", "mean absolute error, latent response".into()));
+                tiles.push((
+                    format!("{latent:.2}"),
+                    "\u{b5}V",
+                    "mean absolute error, latent response".into(),
+                ));
             }
             if let Some(measured) = error.measured {
-                tiles.push((format!("{measured:.2}"), "\u{b5}V", "mean absolute error, measured response".into()));
+                tiles.push((
+                    format!("{measured:.2}"),
+                    "\u{b5}V",
+                    "mean absolute error, measured response".into(),
+                ));
             }
         }
         if let Some(confusion) = &summary.confusion {
@@ -114,9 +131,15 @@ impl<'a> Facts<'a> {
         }
         if let Some(error) = &self.summary.tracking_error {
             let uv = |value: Option<f64>| value.map_or("\u{2013}".into(), |value| format!("{value:.3}"));
-            let settled = error.settling_s.map_or("settled".into(), |s| format!("without the first {s} s of each block (\u{b5}V)"));
-            let columns: [Column; 4] =
-                [("mean absolute error of", false), ("whole time (\u{b5}V)", true), (&settled, true), ("over", true)];
+            let settled = error
+                .settling_s
+                .map_or("settled".into(), |s| format!("without the first {s} s of each block (\u{b5}V)"));
+            let columns: [Column; 4] = [
+                ("mean absolute error of", false),
+                ("whole time (\u{b5}V)", true),
+                (&settled, true),
+                ("over", true),
+            ];
             let measured = vec![
                 "measured response".into(),
                 uv(error.measured),
@@ -160,7 +183,9 @@ impl<'a> Facts<'a> {
             })
             .collect();
         page.matrix("cued \\ decided", &columns, &rows);
-        page.how("Counts of cued decisions, as taken live. Interval: Wilson (1927, J. Am. Stat. Assoc. 22, 209).");
+        page.how(
+            "Counts of cued decisions, as taken live. Interval: Wilson (1927, J. Am. Stat. Assoc. 22, 209).",
+        );
         self.decisions(page);
     }
 
@@ -406,18 +431,24 @@ impl<'a> Facts<'a> {
         match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
             Some(Decoder::SsvepAmplitude(ssvep)) if ssvep.stream == usize::from(source.0) => {
                 let stimulus = protocol.and_then(|protocol| protocol.stimuli.get(ssvep.stimulus));
-                if let Some(protocol::StimulusKind::Grating(grating)) = stimulus.map(|stimulus| stimulus.kind) {
+                if let Some(protocol::StimulusKind::Grating(grating)) = stimulus.map(|stimulus| stimulus.kind)
+                {
                     let hz = grating.flicker.response_hz();
                     marks.push(("c2 fine", hz, format!("response frequency, {} Hz", short(hz))));
                 }
             }
             Some(Decoder::Cca(cca)) if cca.stream == usize::from(source.0) => {
-                let classes = cca.classes.iter().filter_map(|class| Some((class.frequency_hz?, &class.label)));
-                marks.extend(classes.map(|(hz, label)| ("c3 fine", hz, format!("class {label}, {} Hz", short(hz)))));
+                let classes =
+                    cca.classes.iter().filter_map(|class| Some((class.frequency_hz?, &class.label)));
+                marks.extend(
+                    classes.map(|(hz, label)| ("c3 fine", hz, format!("class {label}, {} Hz", short(hz)))),
+                );
             }
             _ => {}
         }
-        let hum = |at: usize| quality.iter().filter_map(|channel| channel.report.mains_ratio[at]).fold(0.0, f64::max);
+        let hum = |at: usize| {
+            quality.iter().filter_map(|channel| channel.report.mains_ratio[at]).fold(0.0, f64::max)
+        };
         let [at_50, at_60] = [hum(0), hum(1)];
         if at_50.max(at_60) > 0.0 {
             let hz = if at_60 > at_50 { 60.0 } else { 50.0 };
@@ -448,14 +479,20 @@ impl<'a> Facts<'a> {
                 self.detail(notice),
             ]
         });
-        let columns: [Column; 4] = [("time (s)", true), ("notice", false), ("stream", false), ("detail", false)];
+        let columns: [Column; 4] =
+            [("time (s)", true), ("notice", false), ("stream", false), ("detail", false)];
         page.table(&columns, &rows.collect::<Vec<_>>());
         let counted = if notices.len() > MOST_ROWS {
-            format!("{} notices, of which {MOST_ROWS} are shown: block and safety notices first. ", notices.len())
+            format!(
+                "{} notices, of which {MOST_ROWS} are shown: block and safety notices first. ",
+                notices.len()
+            )
         } else {
             String::new()
         };
-        page.how(&format!("{counted}Told by the loop, the inlets, the display and the recorder when it happened."));
+        page.how(&format!(
+            "{counted}Told by the loop, the inlets, the display and the recorder when it happened."
+        ));
     }
 
     fn detail(&self, notice: &timeline::Notice) -> String {
@@ -469,8 +506,10 @@ impl<'a> Facts<'a> {
         };
         match notice.kind {
             N::BlockBegin | N::BlockEnd => {
-                let schedule = self.protocol.as_ref().map(|protocol| protocol.schedule(self.session.meta.seed));
-                let planned = schedule.and_then(|s| s.blocks.get(usize::try_from(notice.count).ok()?).cloned());
+                let schedule =
+                    self.protocol.as_ref().map(|protocol| protocol.schedule(self.session.meta.seed));
+                let planned =
+                    schedule.and_then(|s| s.blocks.get(usize::try_from(notice.count).ok()?).cloned());
                 planned.map_or_else(|| format!("block {}", notice.count), |planned| planned.block.name)
             }
             N::Calibrated => format!("amplitude {:.3} \u{b5}V", notice.value),
@@ -501,7 +540,8 @@ impl<'a> Facts<'a> {
         let display = meta.display.as_ref().map_or_else(
             || "none".into(),
             |display| {
-                let adapter = if display.adapter.is_empty() { "no graphics adapter" } else { &display.adapter };
+                let adapter =
+                    if display.adapter.is_empty() { "no graphics adapter" } else { &display.adapter };
                 let size = format!("{} \u{d7} {} px", display.width_px, display.height_px);
                 format!("{}, {size}, {} Hz, {adapter}", display.mode, display.refresh_hz)
             },
@@ -521,7 +561,8 @@ impl<'a> Facts<'a> {
             ("protocol SHA-256", meta.protocol_sha256.clone()),
             ("rig SHA-256", meta.rig_sha256.clone()),
         ];
-        let extra: Vec<(&String, String)> = meta.extra.iter().take(40).map(|(key, value)| (key, value.to_string())).collect();
+        let extra: Vec<(&String, String)> =
+            meta.extra.iter().take(40).map(|(key, value)| (key, value.to_string())).collect();
         entries.extend(extra.iter().map(|(key, value)| (key.as_str(), value.chars().take(300).collect())));
         page.list(&entries);
         page.how("From the session's manifest, which the run wrote. Hashes are those of the copies in the session folder at the start.");
@@ -537,7 +578,9 @@ impl<'a> Facts<'a> {
                     page.folded(&format!("{name} (its begin; the rest is in the session folder)"), &part);
                 }
                 Ok(text) => page.folded(name, &text),
-                Err(error) => page.text(&format!("{name}: the copy in the session folder cannot be read ({error}).")),
+                Err(error) => {
+                    page.text(&format!("{name}: the copy in the session folder cannot be read ({error})."))
+                }
             }
         }
         if self.protocol.is_none() {
@@ -548,7 +591,11 @@ impl<'a> Facts<'a> {
 
 /// Microseconds or milliseconds, whichever reads better.
 fn micro(value_us: f64) -> String {
-    if value_us.abs() < 1000.0 { format!("{value_us:.0} \u{b5}s") } else { format!("{:.2} ms", value_us / 1e3) }
+    if value_us.abs() < 1000.0 {
+        format!("{value_us:.0} \u{b5}s")
+    } else {
+        format!("{:.2} ms", value_us / 1e3)
+    }
 }
 
 fn shown(n: usize) -> String {

@@ -26,7 +26,8 @@ impl Span {
 
     /// The part that both have, if it is not empty.
     pub fn overlap(&self, other: &Span) -> Option<Span> {
-        let both = Span { start_ns: self.start_ns.max(other.start_ns), end_ns: self.end_ns.min(other.end_ns) };
+        let both =
+            Span { start_ns: self.start_ns.max(other.start_ns), end_ns: self.end_ns.min(other.end_ns) };
         (both.start_ns < both.end_ns).then_some(both)
     }
 }
@@ -75,12 +76,14 @@ pub fn blocks(session: &RecordedSession, protocol: Option<&Protocol>) -> Vec<Blo
                 if let (Some(_), Some(last)) = (running, blocks.last_mut()) {
                     last.span.end_ns = notice.at_ns;
                 }
-                let planned = usize::try_from(notice.count).ok().and_then(|index| schedule.as_ref()?.blocks.get(index));
+                let planned =
+                    usize::try_from(notice.count).ok().and_then(|index| schedule.as_ref()?.blocks.get(index));
                 let set_point_uv = match planned.map(|planned| planned.block.kind) {
                     Some(BlockKind::Hold(hold)) => Some(hold.set_point_uv),
                     _ => None,
                 };
-                let name = planned.map_or_else(|| format!("block {}", notice.count), |p| p.block.name.clone());
+                let name =
+                    planned.map_or_else(|| format!("block {}", notice.count), |p| p.block.name.clone());
                 blocks.push(Block { name, span: Span { start_ns: notice.at_ns, end_ns }, set_point_uv });
                 running = Some(notice.count);
             }

@@ -94,7 +94,11 @@ impl Spectra {
             whole: welch.mean(recorded, channel, &all),
             stimulated: welch.mean(recorded, channel, &within),
         });
-        Some(Self { channels: spectra.collect(), resolution_hz: rate_hz / length as f64, nyquist_hz: rate_hz / 2.0 })
+        Some(Self {
+            channels: spectra.collect(),
+            resolution_hz: rate_hz / length as f64,
+            nyquist_hz: rate_hz / 2.0,
+        })
     }
 }
 
@@ -193,8 +197,9 @@ mod tests {
     fn a_sine_has_its_power_and_white_noise_its_density() {
         // A sine of amplitude 2 has power 2; with a Hann window of 4 s its line is 1.5 bins of 0.25 Hz wide.
         let rate_hz = 250.0;
-        let values: Vec<f64> =
-            (0..10_000).map(|n| 2.0 * (std::f64::consts::TAU * 15.0 * f64::from(n) / rate_hz).sin()).collect();
+        let values: Vec<f64> = (0..10_000)
+            .map(|n| 2.0 * (std::f64::consts::TAU * 15.0 * f64::from(n) / rate_hz).sin())
+            .collect();
         let session = with_values(&Synthetic::default(), values, 1, rate_hz);
         let spectra = Spectra::of(&session.session, SourceId(0), &[0], &[]).unwrap();
         let whole = spectra.channels[0].whole.as_ref().unwrap();

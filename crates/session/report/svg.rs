@@ -64,7 +64,7 @@ pub fn short(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
         "0".into()
-    } else if magnitude >= 1e6 || magnitude < 1e-4 {
+    } else if !(1e-4..1e6).contains(&magnitude) {
         format!("{value:.0e}")
     } else {
         let digits = (3 - magnitude.log10().floor() as i32 - 1).clamp(0, 6) as usize;
@@ -151,7 +151,8 @@ impl Plot {
 
     /// A text at a pixel; `class` may hold `mid` or `end` for its anchor.
     pub fn text(&mut self, x_px: f64, y_px: f64, class: &str, text: &str) {
-        let _ = write!(self.body, r#"<text class="{class}" x="{x_px:.1}" y="{y_px:.1}">{}</text>"#, escape(text));
+        let _ =
+            write!(self.body, r#"<text class="{class}" x="{x_px:.1}" y="{y_px:.1}">{}</text>"#, escape(text));
     }
 
     /// A line through points in the order given; a point that is no number breaks it. Thinned to what can be seen.
@@ -228,7 +229,8 @@ impl Plot {
     /// Short upright strokes at instants on the height of `value`, one per pixel at most.
     pub fn strokes(&mut self, at: &[f64], value: f64, half_px: f64, class: &str) {
         let y = self.y.px(value);
-        let mut columns: Vec<i64> = at.iter().filter(|x| x.is_finite()).map(|x| self.x.px(*x).round() as i64).collect();
+        let mut columns: Vec<i64> =
+            at.iter().filter(|x| x.is_finite()).map(|x| self.x.px(*x).round() as i64).collect();
         columns.sort_unstable();
         columns.dedup();
         let mut path = String::new();
@@ -262,7 +264,8 @@ fn thin_line(points: &[(f64, f64)], scale: &Scale) -> Vec<(f64, f64)> {
     for column in columns(&points, |point| point.0, scale) {
         let finite = || column.iter().enumerate().filter(|(_, (x, y))| x.is_finite() && y.is_finite());
         let by_value = |a: &(usize, &(f64, f64)), b: &(usize, &(f64, f64))| a.1.1.total_cmp(&b.1.1);
-        let kept = [finite().next(), finite().min_by(by_value), finite().max_by(by_value), finite().next_back()];
+        let kept =
+            [finite().next(), finite().min_by(by_value), finite().max_by(by_value), finite().next_back()];
         let mut kept: Vec<usize> = kept.into_iter().flatten().map(|(at, _)| at).collect();
         kept.sort_unstable();
         kept.dedup();
@@ -302,7 +305,11 @@ fn ordered<P: Copy>(points: &[P], x: impl Fn(&P) -> f64) -> Cow<'_, [P]> {
 }
 
 /// Consecutive points that fall on the same pixel. Points whose x is no number stay with the column before them.
-fn columns<'a, P>(points: &'a [P], x: impl Fn(&P) -> f64 + 'a, scale: &'a Scale) -> impl Iterator<Item = &'a [P]> {
+fn columns<'a, P>(
+    points: &'a [P],
+    x: impl Fn(&P) -> f64 + 'a,
+    scale: &'a Scale,
+) -> impl Iterator<Item = &'a [P]> {
     let place = move |point: &P| {
         let x = scale.px(x(point));
         (!x.is_nan()).then_some(x.floor() as i64)
@@ -333,7 +340,14 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let cases = [(0.0, "0"), (16.6667, "16.7"), (-0.05, "\u{2212}0.05"), (1234.5, "1234"), (2e6, "2e6"), (1e-6, "1e-6")];
+        let cases = [
+            (0.0, "0"),
+            (16.6667, "16.7"),
+            (-0.05, "\u{2212}0.05"),
+            (1234.5, "1234"),
+            (2e6, "2e6"),
+            (1e-6, "1e-6"),
+        ];
         for (value, text) in cases {
             assert_eq!(short(value), text);
         }

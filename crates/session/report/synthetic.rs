@@ -5,17 +5,126 @@ use std::f64::consts::TAU;
 use protocol::{BlockKind, Protocol, SplitMix64};
 use recording::xdf::{Format, StreamHeader};
 use recording::{
-    ClockKind, DisplayInfo, Machine, Manifest, Outcome, RecordedSession, RecordedSource, SessionFolder, SourceEntry,
-    WallTime,
+    ClockKind, DisplayInfo, Machine, Manifest, Outcome, RecordedSession, RecordedSource, SessionFolder,
+    SourceEntry, WallTime,
 };
 use timeline::{
-    Chunk, Command, Decision, Flip, Latent, Marker, Notice, NoticeKind, OnsetClass, Published, Ramp, SceneId, SourceId,
-    Take, Turn, ns_from_s,
+    Chunk, Command, Decision, Flip, Latent, Marker, Notice, NoticeKind, OnsetClass, Published, Ramp, SceneId,
+    SourceId, Take, Turn, ns_from_s,
 };
 
-pub const THERMOSTAT: &str = include_str!("../../../protocols/thermostat.toml");
-pub const LISTEN: &str = include_str!("../../../protocols/ssvep-listen.toml");
-const RIG: &str = include_str!("../../../protocols/simulated-rig.toml");
+/// A protocol of the tests' own, so that tuning the shipped one changes no expectation here.
+pub const THERMOSTAT: &str = r#"
+[protocol]
+name = "thermostat"
+description = "Holds the response to a flickering grating at a set point that steps"
+grey_ramp_s = 0.5
+min_free_mb = 200
+
+[stream.eeg]
+type = "EEG"
+channels = ["PO7", "PO3", "POz", "PO4", "PO8", "O1", "Oz", "O2"]
+rate_hz = 250.0
+unit = "uV"
+stale_after_s = 0.3
+grey_after_s = 1.0
+max_lag_s = 0.5
+
+[stimulus.target.grating]
+sf_cpd = 1.0
+orientation_deg = 45.0
+phase_deg = 0.0
+diameter_deg = 10.0
+edge_deg = 1.0
+flicker = { counterphase_hz = 7.5, waveform = "sine" }
+
+[decoder.ssvep_amplitude]
+stream = "eeg"
+stimulus = "target"
+report_channel = "Oz"
+window_s = 2.0
+update_s = 0.1
+highpass_hz = 1.0
+
+[controller.pi]
+kp = 0.2
+ki_per_s = 0.5
+nominal_gain_uv = 5.0
+semisaturation = 0.25
+exponent = 2.0
+contrast_min = 0.0
+contrast_max = 0.9
+slew_per_s = 2.0
+
+[[block]]
+name = "calibrate"
+duration_s = 24.0
+calibrate = { stimulus = "target", contrast = 0.6, on_s = 4.0, off_s = 2.0 }
+
+[[block]]
+name = "hold-2.0"
+duration_s = 30.0
+hold = { stimulus = "target", set_point_uv = 2.0 }
+
+[[block]]
+name = "hold-3.0"
+duration_s = 30.0
+hold = { stimulus = "target", set_point_uv = 3.0 }
+
+[[block]]
+name = "hold-1.5"
+duration_s = 30.0
+hold = { stimulus = "target", set_point_uv = 1.5 }
+
+[[block]]
+name = "hold-2.5"
+duration_s = 30.0
+hold = { stimulus = "target", set_point_uv = 2.5 }
+"#;
+
+/// The same for a listening run.
+pub const LISTEN: &str = r#"
+[protocol]
+name = "ssvep-listen"
+description = "Attended flicker of 13, 17 and 21 Hz or rest"
+grey_ramp_s = 0.5
+min_free_mb = 200
+
+[stream.eeg]
+type = "EEG"
+channels = ["Oz", "O1", "O2", "PO3", "POz", "PO7", "PO8", "PO4"]
+rate_hz = 256.0
+unit = "any"
+stale_after_s = 0.5
+grey_after_s = 2.0
+max_lag_s = 5.0
+
+[stream.cues]
+type = "Markers"
+markers = { cue_rest = 0, cue_13 = 1, cue_17 = 2, cue_21 = 3 }
+
+[decoder.cca]
+stream = "eeg"
+cues = "cues"
+classes = [
+    { label = "rest", code = 0 },
+    { label = "13 Hz", code = 1, frequency_hz = 13.0 },
+    { label = "17 Hz", code = 2, frequency_hz = 17.0 },
+    { label = "21 Hz", code = 3, frequency_hz = 21.0 },
+]
+harmonics = 2
+window_s = 4.0
+delay_s = 1.0
+band_hz = [6.0, 45.0]
+rest_false_alarm = 0.01
+
+[[block]]
+name = "listen"
+duration_s = 900.0
+listen = { until_cues = 32 }
+"#;
+
+const RIG: &str = "# a rig\n";
 
 /// Some instant of a monotonic clock.
 pub const ZERO_NS: i64 = 5_000_000_000_000;
@@ -43,7 +152,8 @@ impl Default for Synthetic {
 /// A session with a manifest, the given protocol text and nothing else.
 pub fn empty(protocol: &str) -> Held {
     let dir = tempfile::tempdir().unwrap();
-    let folder = SessionFolder::create(dir.path(), "P07", "synthetic", WallTime::from_unix_s(1_795_367_151)).unwrap();
+    let folder =
+        SessionFolder::create(dir.path(), "P07", "synthetic", WallTime::from_unix_s(1_795_367_151)).unwrap();
     folder.write_copies(protocol.as_bytes(), RIG.as_bytes()).unwrap();
     let meta = Manifest {
         format_version: Manifest::FORMAT_VERSION,
@@ -91,7 +201,13 @@ pub fn empty(protocol: &str) -> Held {
 }
 
 /// Adds a numeric source.
-pub fn add_source(session: &mut RecordedSession, labels: &[String], rate_hz: f64, stamps_s: Vec<f64>, values: Vec<f64>) {
+pub fn add_source(
+    session: &mut RecordedSession,
+    labels: &[String],
+    rate_hz: f64,
+    stamps_s: Vec<f64>,
+    values: Vec<f64>,
+) {
     session.meta.sources.push(SourceEntry {
         name: "eeg".into(),
         stream_name: "Synthetic amplifier".into(),
@@ -245,7 +361,13 @@ fn hold_of(protocol: &Protocol, t: f64) -> Option<f64> {
     }
 }
 
-fn begin_blocks(session: &mut RecordedSession, protocol: &Protocol, now_ns: i64, t: f64, block: &mut Option<usize>) {
+fn begin_blocks(
+    session: &mut RecordedSession,
+    protocol: &Protocol,
+    now_ns: i64,
+    t: f64,
+    block: &mut Option<usize>,
+) {
     let schedule = protocol.schedule(1);
     let now = schedule.blocks.iter().position(|block| (block.start_s..block.end_s).contains(&(t % 144.0)));
     if now != *block {
@@ -284,7 +406,13 @@ impl Thermostat {
         for channel in 0..channels {
             let weight = 0.4 + 0.6 * (-((channel as f64 % 8.0 - 6.0) / 2.5).powi(2)).exp();
             let response = self.latent * weight * (TAU * 15.0 * t).sin();
-            values.push(response + alpha * (1.2 - weight) + hum * weight + 5.0 * noise(random) + blink * (1.0 - weight));
+            values.push(
+                response
+                    + alpha * (1.2 - weight)
+                    + hum * weight
+                    + 5.0 * noise(random)
+                    + blink * (1.0 - weight),
+            );
         }
     }
 
@@ -310,8 +438,17 @@ impl Thermostat {
         self.contrast = to;
         let command = session.commands.len() as u64;
         let scene = SceneId(1);
-        session.commands.push(Command { index: command, turn, issued_ns: now_ns, decision: Some(index), scene, contrast });
-        session.published.push(Published { command, at_ns: now_ns + 30_000 + (noise(random).abs() * 2e4) as i64 });
+        session.commands.push(Command {
+            index: command,
+            turn,
+            issued_ns: now_ns,
+            decision: Some(index),
+            scene,
+            contrast,
+        });
+        session
+            .published
+            .push(Published { command, at_ns: now_ns + 30_000 + (noise(random).abs() * 2e4) as i64 });
     }
 
     fn show(&mut self, session: &mut RecordedSession, frame: u64, onset_ns: i64, missed: u32, t: f64) {
@@ -322,7 +459,12 @@ impl Thermostat {
         self.latent += 0.06 * (wanted - self.latent);
         let command = session.commands.last().map(|command| command.index);
         session.flips.push(Flip { missed, ..flip(frame, onset_ns, contrast, command) });
-        session.latents.push(Latent { at_ns: onset_ns, response_uv: self.latent, gain: gain / 5.0, contrast_seen: contrast });
+        session.latents.push(Latent {
+            at_ns: onset_ns,
+            response_uv: self.latent,
+            gain: gain / 5.0,
+            contrast_seen: contrast,
+        });
     }
 }
 

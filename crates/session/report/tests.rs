@@ -33,7 +33,9 @@ fn check_form(html: &str) {
         }
     }
     assert!(open.is_empty(), "{open:?}");
-    for bad in ["http://", "https://", "<script", "url(", "@import", " src=", "\"NaN", "NaN ", "LNaN", "inf\""] {
+    for bad in
+        ["http://", "https://", "<script", "url(", "@import", " src=", "\"NaN", "NaN ", "LNaN", "inf\""]
+    {
         assert!(!html.contains(bad), "{bad}");
     }
 }
@@ -65,7 +67,14 @@ fn a_thermostat_session_has_every_section() {
 #[test]
 fn a_listening_session_has_its_confusion() {
     let html = page(&listening());
-    for text in ["30 of 32 right: 93.8 %", "79.9 to 98.3 %", "cued \\ decided", "21 Hz", "decided, wrong", "no command was caused"] {
+    for text in [
+        "30 of 32 right: 93.8 %",
+        "79.9 to 98.3 %",
+        "cued \\ decided",
+        "21 Hz",
+        "decided, wrong",
+        "no command was caused",
+    ] {
         assert!(html.contains(text), "{text}");
     }
 }

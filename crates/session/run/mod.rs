@@ -2,7 +2,7 @@
 
 mod carriers;
 mod live;
-mod participant;
+pub mod participant;
 mod progress;
 mod realtime;
 mod recorder;
@@ -12,7 +12,7 @@ pub mod virtual_clock;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use closedloop::Loop;
+use closedloop::{ControllerPlan, Loop};
 use display::Description;
 use ::participant::Person;
 use recording::{
@@ -97,6 +97,27 @@ fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<&'sta
         None if experiment.protocol.controller.is_some() => Ok(Some(nominal())),
         None => Ok(None),
     }
+}
+
+/// A session of an experiment on the virtual clock, read back; for benches, tests and studies.
+///
+/// `controller` takes the place of the protocol's, so that arms of a comparison differ in nothing else (and so that the
+/// yardstick, which no protocol can name, can run at all).
+///
+/// # Errors
+/// As [`run`].
+pub fn simulate(
+    experiment: Experiment,
+    args: RunArgs,
+    controller: Option<ControllerPlan>,
+    watcher: &mut impl virtual_clock::Watcher,
+) -> Result<RecordedSession, SessionError> {
+    let mut prepared = prepare_experiment(experiment, args, false)?;
+    if controller.is_some() {
+        prepared.lowered.plan.controller = controller;
+    }
+    let folder = run_virtual(&prepared, watcher)?;
+    Ok(RecordedSession::open(folder.path())?)
 }
 
 /// Runs on the virtual clock, watched by `watcher`; the folder is complete but for the report.

@@ -543,7 +543,9 @@ impl<'a> Facts<'a> {
                 let adapter =
                     if display.adapter.is_empty() { "no graphics adapter" } else { &display.adapter };
                 let size = format!("{} \u{d7} {} px", display.width_px, display.height_px);
-                format!("{}, {size}, {} Hz, {adapter}", display.mode, display.refresh_hz)
+                let refresh =
+                    if display.refresh_hz.is_finite() { short(display.refresh_hz) } else { "unknown".into() };
+                format!("{}, {size}, {refresh} Hz, {adapter}", display.mode)
             },
         );
         let mut entries = vec![

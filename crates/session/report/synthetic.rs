@@ -305,7 +305,7 @@ pub fn thermostat(make: &Synthetic) -> Held {
             stamps_s.push(ZERO_NS as f64 / 1e9 + t);
             run.sample(t, make.channels, &mut random, &mut values);
         }
-        let jitter_ns = (noise(&mut random).powi(4) * 4e5) as i64 + 300_000;
+        let jitter_ns = (noise(&mut random).powi(4) * 1e5) as i64 + 300_000;
         let arrival_ns = ZERO_NS + ns_from_s(t + (CHUNK - 1) as f64 / rate_hz) + jitter_ns;
         let index = session.turns.len() as u64;
         let source = SourceId(0);
@@ -457,7 +457,9 @@ impl Thermostat {
         let gain = 5.0 * (1.0 + 0.2 * (TAU * t / 140.0).sin());
         let wanted = gain * contrast * contrast / (contrast * contrast + 0.0625);
         self.latent += 0.06 * (wanted - self.latent);
-        let command = session.commands.last().map(|command| command.index);
+        let before_ns = onset_ns - 9_000_000;
+        let command = session.commands.iter().rev().find(|command| command.issued_ns < before_ns);
+        let command = command.map(|command| command.index);
         session.flips.push(Flip { missed, ..flip(frame, onset_ns, contrast, command) });
         session.latents.push(Latent {
             at_ns: onset_ns,

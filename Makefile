@@ -3,6 +3,9 @@ CARGO ?= cargo
 PYTHON ?= python3
 DEMO_SECONDS ?= 60
 
+# Goes into every session's manifest.
+export PHOTIC_BUILD := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
 .PHONY: demo test build setup judges lint bench clean
 
 build: ; $(CARGO) build --release --locked

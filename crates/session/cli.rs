@@ -121,6 +121,9 @@ pub struct RunArgs {
     /// Keep the simulated participant inside the process instead of sending its EEG over LSL.
     #[arg(long)]
     pub in_process: bool,
+    /// Leave inlets and loop at normal priority even where real-time priority is allowed.
+    #[arg(long)]
+    pub no_realtime: bool,
 }
 
 /// `photic replay`.

@@ -163,6 +163,14 @@ impl<'a> Tracks<'a> {
                 let end = first.saturating_add(chunk.count as usize).min(offsets.len());
                 offsets[first..end].fill(chunk.offset_ns);
             }
+            let handed_over = session.chunks.iter().rfind(|chunk| usize::from(chunk.source.0) == id);
+            let handed_over = handed_over.map_or(0, |chunk| chunk.first_sample + u64::from(chunk.count));
+            let recorded = source.stamps_s.len() as u64;
+            if session.is_closed && !entry.wanted.is_empty() && handed_over != recorded {
+                let name = &entry.name;
+                let reason = format!("source `{name}` sent {handed_over} samples, {recorded} of them were recorded");
+                return Err(SessionError::NotReplayable { path: session.folder.path().to_owned(), reason });
+            }
             sources.push(Track {
                 channels: entry.wanted.len(),
                 at_ns: source.stamps_s.iter().zip(&offsets).map(|(&stamp, offset)| ns_from_s(stamp) + offset).collect(),

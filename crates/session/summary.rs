@@ -3,7 +3,7 @@
 use std::fmt;
 
 use protocol::{Decoder, Protocol};
-use recording::RecordedSession;
+use recording::{ClockKind, RecordedSession};
 use serde::Serialize;
 use timeline::{Decision, NoticeKind, SourceId};
 
@@ -29,7 +29,8 @@ pub struct Summary {
     /// The same by cause.
     pub samples_lost_by: SamplesLost,
     /// Arrival at the inlet of the newest chunk that a turn took, to the instant at which that turn's command stood
-    /// published; over all turns that took samples and published a command.
+    /// published; over all turns that took samples and published a command. `None` on the virtual clock, on which
+    /// software takes no time.
     pub loop_latency_us: Option<Latency>,
     /// Only with a set point.
     pub tracking_error: Option<TrackingError>,
@@ -130,7 +131,10 @@ impl Summary {
             samples: numeric.map(|source| source.stamps_s.len() as u64).sum(),
             samples_lost: skipped + refused + at_source,
             samples_lost_by,
-            loop_latency_us: Latency::of(loop_latencies_us(session)),
+            loop_latency_us: match session.meta.clock {
+                ClockKind::Live => Latency::of(loop_latencies_us(session)),
+                ClockKind::Virtual => None,
+            },
             tracking_error: tracking_error(session, protocol),
             accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
             confusion,
@@ -140,7 +144,7 @@ impl Summary {
 }
 
 /// The protocol of a session, from the copy in its folder; `None` when it is missing or this build cannot read it.
-pub fn read_protocol(session: &RecordedSession) -> Option<Protocol> {
+pub(crate) fn read_protocol(session: &RecordedSession) -> Option<Protocol> {
     let path = session.folder.protocol_path();
     let text = std::fs::read_to_string(&path).ok()?;
     Protocol::parse(&text, &path.display().to_string()).ok()
@@ -280,13 +284,7 @@ fn confusion(decisions: &[Decision], protocol: Option<&Protocol>) -> Option<Conf
     if cued.is_empty() {
         return None;
     }
-    let mut classes = class_names(protocol);
-    // Codes that the protocol does not name (it may be unreadable) must not vanish from the count.
-    for code in cued.iter().flat_map(|(cue, label)| [Some(*cue), *label]).flatten() {
-        if !classes.iter().any(|(known, _)| *known == code) {
-            classes.push((code, format!("class {code}")));
-        }
-    }
+    let classes = classes_of(decisions, protocol);
     let place = |code: u32| classes.iter().position(|(known, _)| *known == code).unwrap_or(0);
     let mut counts = vec![vec![0; classes.len()]; classes.len()];
     let mut undecided = vec![0; classes.len()];
@@ -299,14 +297,23 @@ fn confusion(decisions: &[Decision], protocol: Option<&Protocol>) -> Option<Conf
     Some(Confusion { classes: classes.into_iter().map(|(_, name)| name).collect(), counts, undecided })
 }
 
-/// Code and name of each class that the protocol's decoder knows.
-pub fn class_names(protocol: Option<&Protocol>) -> Vec<(u32, String)> {
-    match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
+/// Code and name of each class: those of the protocol's decoder, then codes of cued decisions that the protocol does
+/// not name (it may be unreadable), for they must not vanish from a count.
+pub(crate) fn classes_of(decisions: &[Decision], protocol: Option<&Protocol>) -> Vec<(u32, String)> {
+    let mut classes: Vec<(u32, String)> = match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
         Some(Decoder::Cca(cca)) => {
             cca.classes.iter().map(|class| (class.code, class.label.clone())).collect()
         }
         _ => Vec::new(),
+    };
+    for decision in decisions.iter().filter(|decision| decision.cue.is_some()) {
+        for code in [decision.cue, decision.label].into_iter().flatten() {
+            if !classes.iter().any(|(known, _)| *known == code) {
+                classes.push((code, format!("class {code}")));
+            }
+        }
     }
+    classes
 }
 
 impl fmt::Display for Summary {
@@ -429,6 +436,8 @@ mod tests {
         session.turns.push(turn(101, 2002 * S, 804));
         let latency = Summary::of(session).loop_latency_us.unwrap();
         assert_eq!(latency, Latency { n: 100, p50: 50.0, p99: 99.0, max: 100.0 });
+        session.meta.clock = ClockKind::Virtual;
+        assert_eq!(Summary::of(session).loop_latency_us, None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The report's figures: which data stands in which plot. What a figure says in words stands beside it in [`Figure`].
 
 use recording::RecordedSession;
-use timeline::{Flip, NoticeKind, Ramp, SceneId, s_from_ns};
+use timeline::{Decision, Flip, NoticeKind, Ramp, SceneId, s_from_ns};
 
 use super::ledger::{Ledger, nearest_rank, onset_words};
 use super::spans::{Block, Span, between};
@@ -72,7 +72,7 @@ pub fn frames(session: &RecordedSession, time: &TimeAxis) -> Option<Figure> {
     series.line(&points, "c1");
     let missed: Vec<&Flip> = session.flips.iter().filter(|flip| flip.missed > 0).collect();
     let at: Vec<f64> = missed.iter().map(|flip| time.at(flip.onset_ns)).collect();
-    series.strokes(&at, 0.0, 9.0, "c2 thick");
+    series.strokes(&at, top_ms * 0.045, 8.0, "c2 thick");
 
     let histogram = frame_histogram(&intervals, period_ms, top_ms);
     let missed_n: u64 = missed.iter().map(|flip| u64::from(flip.missed)).sum();
@@ -231,19 +231,16 @@ impl Course<'_> {
         let at = |p| if values.is_empty() { 0.0 } else { nearest_rank(&values, p) };
         let latents = || session.latents.iter().map(|latent| latent.response_uv).filter(|v| v.is_finite());
         let set_points = || blocks.iter().filter_map(|block| block.set_point_uv);
-        let high = set_points().chain(latents()).fold(at(0.995), f64::max) * 1.15;
-        let low = latents().fold(at(0.005).min(0.0), f64::min) * 1.15;
+        let high = set_points().chain(latents()).fold(at(0.98), f64::max) * 1.25;
+        let low = latents().fold(at(0.02).min(0.0), f64::min) * 1.25;
         let mut plot = self.panel(240.0, low, high);
         plot.y_axis(6, "response (\u{b5}V)");
         plot.x_axis(10, None);
         let time = self.time;
-        let band = decisions().map(|d| {
-            let half = 1.96 * d.spread;
-            (time.at(d.decided_ns), d.value - half, d.value + half)
-        });
-        plot.band(&band.collect::<Vec<_>>(), "c1");
-        let measured: Vec<_> = decisions().map(|d| (time.at(d.decided_ns), d.value)).collect();
-        plot.line(&measured, "c1");
+        let points = measured(session, time);
+        let band: Vec<_> = points.iter().map(|&(x, y, half)| (x, y - half, y + half)).collect();
+        plot.band(&band, "c1");
+        plot.line(&points.iter().map(|&(x, y, _)| (x, y)).collect::<Vec<_>>(), "c1");
         let latent: Vec<_> = session.latents.iter().map(|l| (time.at(l.at_ns), l.response_uv)).collect();
         plot.line(&latent, "c2");
         for block in blocks {
@@ -262,35 +259,41 @@ impl Course<'_> {
         let outside = values.iter().filter(|v| **v > high || **v < low).count();
         let outside =
             if outside > 0 { format!(", {outside} of them beyond the axis") } else { String::new() };
-        self.words.push(format!("{} decisions{outside}; {} latent values.", measured.len(), latent.len()));
+        self.words.push(format!(
+            "{} decisions{outside}; {} latent values.",
+            session.decisions.len(),
+            latent.len()
+        ));
     }
 
     fn answers(&mut self, session: &RecordedSession, classes: &[(u32, String)]) {
-        let place = |code: u32| classes.iter().position(|(known, _)| *known == code).map(|at| at as f64);
+        let place = |code: u32| classes.iter().position(|(known, _)| *known == code);
         let height = 26.0 * classes.len().max(2) as f64;
-        let mut plot = self.panel(height, classes.len() as f64 - 0.5, -0.5);
+        // The first class stands at the top.
+        let y_of = |row: usize| (classes.len() - 1 - row) as f64;
+        let mut plot = self.panel(height, -0.5, classes.len() as f64 - 0.5);
         let left = LEFT - 8.0;
         for (row, (_, name)) in classes.iter().enumerate() {
-            let y = plot.y.px(row as f64);
+            let y = plot.y.px(y_of(row));
             plot.text(left, y + 4.0, "tick end", name);
-            plot.level(row as f64, "faint");
+            plot.level(y_of(row), "faint");
         }
         plot.x_axis(10, None);
-        let strokes = |keep: &dyn Fn(&timeline::Decision) -> Option<u32>, row: usize| -> Vec<f64> {
-            let here = session.decisions.iter().filter(|d| keep(d).and_then(place) == Some(row as f64));
+        let strokes = |keep: &dyn Fn(&Decision) -> Option<u32>, row: usize| -> Vec<f64> {
+            let here = session.decisions.iter().filter(|d| keep(d).and_then(place) == Some(row));
             here.map(|d| self.time.at(d.decided_ns)).collect()
         };
         for row in 0..classes.len() {
-            plot.strokes(&strokes(&|d| d.cue, row), row as f64, 10.0, "cue");
+            plot.strokes(&strokes(&|d| d.cue, row), y_of(row), 10.0, "cue");
             plot.strokes(
                 &strokes(&|d| d.label.filter(|_| d.label == d.cue), row),
-                row as f64,
+                y_of(row),
                 7.0,
                 "c1 thick",
             );
             plot.strokes(
                 &strokes(&|d| d.label.filter(|_| d.label != d.cue), row),
-                row as f64,
+                y_of(row),
                 7.0,
                 "c2 thick",
             );
@@ -330,7 +333,7 @@ impl Course<'_> {
             ("skipped", Vec::new(), instants(&[N::Skipped, N::RingFull])),
             ("signal", Vec::new(), instants(&[N::SamplesLost, N::NotFinite, N::FlatChannel, N::StampJump])),
             ("missed", Vec::new(), missed),
-            ("recording", Vec::new(), instants(&[N::RecorderHeld, N::RecordingEnded, N::NotReplayable])),
+            ("recording", Vec::new(), instants(&[N::RecorderHeld, N::RecordingEnded])),
             ("stop", Vec::new(), instants(&[N::Stop])),
         ];
         let used: Vec<_> =
@@ -374,18 +377,40 @@ impl Course<'_> {
         }
         behind.x_axis(10, Some(&self.time.name()));
         self.plots.insert(0, behind);
-        self.words.push(format!("{} blocks, shaded in turn.", blocks.len()));
+        self.words.push(match blocks.len() {
+            0 => "No block was recorded.".into(),
+            1 => "1 block.".into(),
+            n => format!("{n} blocks, shaded in turn."),
+        });
         Some(Figure {
             svg: svg(bottom.max(60.0) + 40.0, "Course of the session", self.plots),
             keys: self.keys,
             caption: self.words.join(" "),
             how: "Measured values and their standard errors as the decoder gave them, at the instant of the decision (the value \
                   describes the window before it). Blocks, staleness and grey from the loop's own notices. Contrast as commanded; \
-                  the frames' own contrast follows by the latency above. Long sessions are thinned to the least and greatest \
+                  the frames' own contrast follows by the latency below. Long sessions are thinned to the least and greatest \
                   value per pixel."
                 .into(),
         })
     }
+}
+
+/// Time, value and half the width of the band of each decision; a hole where decisions pause, so that no line is drawn
+/// over a time in which nothing was measured.
+fn measured(session: &RecordedSession, time: &TimeAxis) -> Vec<(f64, f64, f64)> {
+    let at = |decision: &Decision| time.at(decision.decided_ns);
+    let mut steps: Vec<f64> = session.decisions.windows(2).map(|pair| at(&pair[1]) - at(&pair[0])).collect();
+    steps.sort_by(f64::total_cmp);
+    let pause = if steps.is_empty() { f64::INFINITY } else { 5.0 * nearest_rank(&steps, 0.5) };
+    let mut points: Vec<(f64, f64, f64)> = Vec::with_capacity(session.decisions.len());
+    for decision in &session.decisions {
+        let x = at(decision);
+        if points.last().is_some_and(|last| x - last.0 > pause) {
+            points.push((x, f64::NAN, f64::NAN));
+        }
+        points.push((x, decision.value, 1.96 * decision.spread));
+    }
+    points
 }
 
 /// As much of a name as fits, or nothing.

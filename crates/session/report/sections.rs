@@ -11,7 +11,7 @@ use super::quality::{self, ChannelQuality};
 use super::spans::{Block, Span, blocks, extent, stimulated};
 use super::spectra::Spectra;
 use super::svg::short;
-use crate::summary::{Summary, class_names, read_protocol};
+use crate::summary::{Summary, classes_of, read_protocol};
 
 /// Rows that a table of decisions or notices shows; the recording holds all.
 const MOST_ROWS: usize = 200;
@@ -63,24 +63,16 @@ impl<'a> Facts<'a> {
             0 => String::new(),
             n => format!(" The recording has {n} damaged places, listed under Notices."),
         };
-        let count = |kind| self.session.notices.iter().filter(|notice| notice.kind == kind).count();
-        let unreplayable = match count(NoticeKind::NotReplayable) {
-            0 => "",
-            _ => " It cannot be replayed in full.",
-        };
         match &self.session.meta.outcome {
-            None => (
-                false,
-                format!("Did not end in order: no outcome was written, {length}.{problems}{unreplayable}"),
-            ),
+            None => (false, format!("Did not end in order: no outcome was written, {length}.{problems}")),
             Some(outcome) => {
                 let early = outcome.recording_ended_early.as_ref();
                 let early = early.map_or_else(String::new, |why| {
                     format!(" Recording ended before the session did: {why}.")
                 });
                 let calm = outcome.exit == "finished" || outcome.exit == "stopped";
-                let good = calm && early.is_empty() && problems.is_empty() && unreplayable.is_empty();
-                (good, format!("Ended: {}, {length}.{early}{problems}{unreplayable}", outcome.exit))
+                let good = calm && early.is_empty() && problems.is_empty();
+                (good, format!("Ended: {}, {length}.{early}{problems}", outcome.exit))
             }
         }
     }
@@ -124,7 +116,7 @@ impl<'a> Facts<'a> {
     /// The course of the session.
     pub fn course(&self, page: &mut Page) {
         page.heading("Course of the session");
-        let classes = class_names(self.protocol.as_ref());
+        let classes = classes_of(&self.session.decisions, self.protocol.as_ref());
         match charts::course(self.session, &self.time, &self.blocks, &classes) {
             Some(figure) => page.figure(&figure),
             None => page.text("Nothing to draw: no block, decision, command or event was recorded."),
@@ -190,7 +182,7 @@ impl<'a> Facts<'a> {
     }
 
     fn decisions(&self, page: &mut Page) {
-        let classes = class_names(self.protocol.as_ref());
+        let classes = classes_of(&self.session.decisions, self.protocol.as_ref());
         let name = |code: Option<u32>| match code {
             None => "\u{2013}".into(),
             Some(code) => {
@@ -240,6 +232,12 @@ impl<'a> Facts<'a> {
                 micro(latency.max),
                 latency.n
             ));
+        }
+        if self.session.meta.clock == ClockKind::Virtual {
+            page.text(
+                "This session ran on the virtual clock. Delays of software are not measured here: they are what the event \
+                 queue makes them, mostly zero.",
+            );
         }
         let ledger = Ledger::of(self.session);
         let Some(figure) = charts::latencies(&ledger).filter(|_| ledger.chains > 0) else {
@@ -440,9 +438,11 @@ impl<'a> Facts<'a> {
             Some(Decoder::Cca(cca)) if cca.stream == usize::from(source.0) => {
                 let classes =
                     cca.classes.iter().filter_map(|class| Some((class.frequency_hz?, &class.label)));
-                marks.extend(
-                    classes.map(|(hz, label)| ("c3 fine", hz, format!("class {label}, {} Hz", short(hz)))),
-                );
+                marks.extend(classes.map(|(hz, label)| {
+                    let frequency = format!("{} Hz", short(hz));
+                    let name = if *label == frequency { frequency } else { format!("{label}, {frequency}") };
+                    ("c3 fine", hz, format!("class {name}"))
+                }));
             }
             _ => {}
         }
@@ -517,13 +517,12 @@ impl<'a> Facts<'a> {
             N::Stale | N::ToGrey => format!("newest sample {} old", seconds()),
             N::SourceBack => format!("after {}", seconds()),
             N::StampJump => format!("by {}", seconds()),
-            N::RetinaLate => format!("by {:.3} ms", s_from_ns(notice.count) * 1e3),
-            N::Skipped | N::SamplesLost | N::NotFinite => format!("{} samples", notice.count),
+            N::Skipped | N::SamplesLost | N::NotFinite | N::RetinaLate => format!("{} samples", notice.count),
             N::RingFull => format!("{} records", notice.count),
             N::FlatChannel => format!("{}, {:.2} s without change", channel(notice.count), notice.value),
             N::MissedFrames => format!("{} refreshes", notice.count),
             N::RecordingEnded => format!("{} bytes not written", notice.count),
-            N::Resumed | N::Stop | N::NotReplayable | N::RecorderHeld | N::NoRealTime => "\u{2013}".into(),
+            N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }
     }
 

@@ -176,7 +176,7 @@ impl Plot {
     /// The area between two lines: `(x, low, high)`.
     pub fn band(&mut self, points: &[(f64, f64, f64)], class: &str) {
         let points = thin_band(points, &self.x);
-        for stretch in points.split(|(x, low, high)| (x + low + high).is_nan()) {
+        for stretch in points.split(|(x, low, high)| !(x + low + high).is_finite()) {
             if stretch.len() < 2 {
                 continue;
             }
@@ -277,7 +277,7 @@ fn thin_line(points: &[(f64, f64)], scale: &Scale) -> Vec<(f64, f64)> {
     out
 }
 
-/// The hull of each pixel column.
+/// The hull of each pixel column. A column with a hole ends in a break.
 fn thin_band(points: &[(f64, f64, f64)], scale: &Scale) -> Vec<(f64, f64, f64)> {
     if points.len() <= COLUMNS {
         return points.to_vec();
@@ -286,9 +286,11 @@ fn thin_band(points: &[(f64, f64, f64)], scale: &Scale) -> Vec<(f64, f64, f64)> 
     let mut out = Vec::with_capacity(COLUMNS);
     for column in columns(&points, |point| point.0, scale) {
         let hole = (f64::NAN, f64::NAN, f64::NAN);
-        let finite = column.iter().filter(|(x, low, high)| (x + low + high).is_finite());
-        let hull = finite.copied().reduce(|a, b| (a.0, a.1.min(b.1), a.2.max(b.2)));
-        out.push(hull.unwrap_or(hole));
+        let finite = || column.iter().filter(|(x, low, high)| (x + low + high).is_finite());
+        out.extend(finite().copied().reduce(|a, b| (a.0, a.1.min(b.1), a.2.max(b.2))));
+        if finite().count() < column.len() {
+            out.push(hole);
+        }
     }
     out
 }
@@ -367,6 +369,7 @@ mod tests {
         assert_eq!((thin[0], thin[thin.len() - 1]), (points[0], points[99_999]));
         let band: Vec<_> = points.iter().map(|(x, y)| (*x, y - 1.0, y + 1.0)).collect();
         let thin = thin_band(&band, &scale);
-        assert!(thin.len() <= 901 && thin.iter().any(|hull| hull.2 == 1001.0));
+        assert!(thin.len() <= 902 && thin.iter().any(|hull| hull.2 == 1001.0));
+        assert_eq!(thin.iter().filter(|hull| hull.0.is_nan()).count(), 1);
     }
 }

@@ -17,7 +17,7 @@ use timeline::{SourceId, clock, ns_from_s};
 use super::carriers::{Carriers, Kind, Source, SourcePorts, retina_ring};
 use super::participant::{Chair, Way};
 use super::progress;
-use super::realtime::{self, Role};
+use super::realtime::{Granted, Role};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
 use super::sources;
 use super::{Ended, Prepared, display_mode};
@@ -38,6 +38,19 @@ pub struct Ending {
     pub asked: Arc<AtomicBool>,
     /// The loop is finished, or failed: everybody ends.
     pub over: Arc<AtomicBool>,
+}
+
+/// Real-time priority: whether it is wanted, and who got it.
+#[derive(Clone)]
+struct Rights {
+    wanted: bool,
+    granted: Granted,
+}
+
+impl Rights {
+    fn enter(&self, role: Role) {
+        if self.wanted { self.granted.enter(role) } else { self.granted.decline() }
+    }
 }
 
 /// Sets `over` when dropped, so that a loop that panics cannot leave a stimulus on the screen.
@@ -85,9 +98,10 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
     let barrier = Arc::new(Barrier::new(threads));
 
     let seconds = prepared.args.seconds;
-    let loop_thread = spawn_loop(carriers.driver, &ending, &barrier, seconds)?;
+    let rights = Rights { wanted: !prepared.args.no_realtime, granted: Granted::default() };
+    let loop_thread = spawn_loop(carriers.driver, &ending, &barrier, seconds, &rights)?;
     let wake = loop_thread.thread().clone();
-    let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier)?;
+    let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier, &rights)?;
     let chair_thread = match room.take_way(inlets.sink.take())? {
         Some(way) => {
             let (rate_hz, brain) = room.answer.take().ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
@@ -140,6 +154,8 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
             true
         }
     };
+    let lines = rights.granted.lines().into_iter().map(|(thread, line)| (thread, line.into())).collect();
+    manifest.extra.insert("real_time".into(), serde_json::Value::Object(lines));
     Ended::new(stopped, &status, &written, Some(description), error).seal(&folder, &mut manifest)?;
     Ok(folder)
 }
@@ -188,6 +204,7 @@ impl Room {
         wake: &Thread,
         ending: &Ending,
         barrier: &Arc<Barrier>,
+        rights: &Rights,
     ) -> Result<Inlets, SessionError> {
         let mut inlets = Inlets { samples: Vec::new(), markers: Vec::new(), sink: None };
         for (id, (ports, found)) in ports.into_iter().zip(self.found.drain(..)).enumerate() {
@@ -202,12 +219,12 @@ impl Room {
                 })?;
                 continue;
             };
-            let at_start = Arc::clone(barrier);
+            let (at_start, rights) = (Arc::clone(barrier), rights.clone());
             let thread = ThreadPorts {
                 wake: wake.clone(),
                 stop: Arc::clone(&ending.over),
                 on_start: Box::new(move || {
-                    enter_real_time(Role::Inlet);
+                    rights.enter(Role::Inlet);
                     at_start.wait();
                 }),
             };
@@ -277,12 +294,13 @@ fn spawn_loop(
     ending: &Ending,
     barrier: &Arc<Barrier>,
     seconds: Option<f64>,
+    rights: &Rights,
 ) -> Result<JoinHandle<Asked>, SessionError> {
     let (asked, over) = (Arc::clone(&ending.asked), Arc::clone(&ending.over));
-    let barrier = Arc::clone(barrier);
+    let (barrier, rights) = (Arc::clone(barrier), rights.clone());
     spawn("loop", move || {
         let _ends = EndsWith(Arc::clone(&over));
-        enter_real_time(Role::Loop);
+        rights.enter(Role::Loop);
         barrier.wait();
         let end_ns = seconds.map_or(i64::MAX, |seconds| clock::now_ns().saturating_add(ns_from_s(seconds)));
         loop {
@@ -349,12 +367,6 @@ fn stop_on_signal(ending: &Ending) -> Result<(), SessionError> {
         Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(()),
         Err(ctrlc::Error::NoSuchSignal(signal)) => Err(SessionError::Usage(format!("no signal {signal:?}"))),
         Err(ctrlc::Error::System(error)) => Err(SessionError::Thread { name: "ctrl-c".into(), error }),
-    }
-}
-
-fn enter_real_time(role: Role) {
-    if let Err(reason) = realtime::enter(role) {
-        tracing::warn!("{role:?} runs without real-time priority: {reason}");
     }
 }
 

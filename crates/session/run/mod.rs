@@ -303,5 +303,6 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         json: false,
         wait_s: 0.0,
         in_process: true,
+        no_realtime: true,
     }
 }

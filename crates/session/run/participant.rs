@@ -4,7 +4,7 @@ use acquisition::{AcquisitionError, ChannelFormat, ChunkSink, OutletSpec, Sample
 use participant::{Participant, Person, Setup};
 use stimulus::Scene;
 use timeline::ring::{RowReader, Writer};
-use timeline::{Event, s_from_ns};
+use timeline::{Event, Notice, NoticeKind, s_from_ns};
 
 use crate::error::SessionError;
 use crate::experiment::Lowered;
@@ -30,6 +30,7 @@ pub struct Chair {
     rate_hz: f64,
     start_ns: i64,
     next: u64,
+    late: u64,
     stamps_s: Vec<f64>,
     values: Vec<f64>,
     row: Vec<f64>,
@@ -113,6 +114,7 @@ impl Chair {
             rate_hz,
             start_ns: 0,
             next: 0,
+            late: 0,
             stamps_s: Vec::with_capacity(CHUNK),
             values: Vec::with_capacity(CHUNK * channels),
             row: vec![0.0; channels],
@@ -163,6 +165,13 @@ impl Chair {
                 // A full ring costs the judge a point, nothing else.
                 let _ = self.events.push(Event::Latent(latent));
             }
+        }
+        let late = self.participant.late_count();
+        if late > self.late {
+            let count = (late - self.late) as i64;
+            self.late = late;
+            let notice = Notice { at_ns: now_ns, kind: NoticeKind::RetinaLate, source: None, count, value: 0.0 };
+            let _ = self.events.push(Event::Notice(notice));
         }
         match &mut self.way {
             Way::Outlet(outlet) => outlet.push(&self.stamps_s, &self.values),

@@ -287,18 +287,14 @@ notice_kinds! {
     SamplesLost = 25, "samples lost at the source";
     /// Frames that came too late for their refresh; `count` says how many.
     MissedFrames = 30, "missed frames";
-    /// The retina copy of a frame came too late for the participant; `count` is the lateness in ns.
+    /// Samples of the simulated participant that were answered without a frame that came too late; `count` says how many.
     RetinaLate = 31, "retina late";
     /// The operator asked for the end.
     Stop = 40, "stop";
-    /// The recorder could not take a turn; the session cannot be replayed from here.
-    NotReplayable = 41, "not replayable from here";
     /// The recorder could not take a turn for a while; the loop held, nothing was lost.
     RecorderHeld = 44, "held by the recorder";
     /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.
     RecordingEnded = 42, "recording ended early";
-    /// A thread could not get real-time priority.
-    NoRealTime = 43, "no real-time priority";
 }
 
 /// Everything that a thread can tell the recorder, as one type, so that one ring per thread suffices.

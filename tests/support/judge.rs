@@ -1,0 +1,109 @@
+//! Python's part: pyxdf and mne as judges of files, pylsl as the source of a stream.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use recording::sha256_hex;
+use recording::xdf::{Stream, Values, corrected_stamps, read_path};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Process, lsl_session, output, root, skip};
+
+/// The judges' Python; `None` (with a printed reason) when there is none and nobody insists.
+pub fn python() -> Option<String> {
+    std::env::var("PHOTIC_JUDGE_PYTHON").ok().or_else(|| skip("PHOTIC_JUDGE_PYTHON is not set"))
+}
+
+fn script(python: &str, name: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(root().join("tests/judges").join(name)).current_dir(root());
+    command
+}
+
+/// pyxdf reads these recordings as we do (raw stamps to the bit, corrected ones to 1 us), mne takes their EEG. What it
+/// says of each file.
+pub fn read_alike(python: &str, files: &[&Path]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (index, file) in files.iter().enumerate() {
+        let copy = folder.path().join(format!("{index}.xdf"));
+        fs::copy(file, &copy).unwrap();
+        let streams: Vec<Value> = read_path(&copy).unwrap().streams.iter().map(expectation).collect();
+        fs::write(folder.path().join(format!("{index}.xdf.json")), json!({ "streams": streams }).to_string()).unwrap();
+    }
+    let said = output(script(python, "xdf_judge.py").arg(folder.path()), 120.0);
+    String::from_utf8(said.stdout).unwrap()
+}
+
+/// Which of these files pyxdf opens with the streams and samples that are in them.
+pub fn opens(python: &str, files: &[impl AsRef<Path>]) -> Vec<bool> {
+    let files = files.iter().map(AsRef::as_ref);
+    let said = output(script(python, "xdf_opens.py").args(files.map(Path::as_os_str)), 120.0);
+    let said = String::from_utf8(said.stdout).unwrap();
+    eprint!("{said}");
+    said.lines().map(|line| line.starts_with("opens")).collect()
+}
+
+fn expectation(stream: &Stream) -> Value {
+    let stamps: Vec<u8> = stream.stamps_s.iter().flat_map(|stamp| stamp.to_le_bytes()).collect();
+    json!({
+        "id": stream.id,
+        "name": stream.header.name,
+        "format": stream.header.format.name(),
+        "samples": stream.samples(),
+        "stamps_sha256": sha256_hex(&stamps),
+        "values_sha256": sha256_hex(&bytes_of(&stream.values)),
+        "labels": stream.header.channels.iter().map(|channel| &channel.label).collect::<Vec<_>>(),
+        "clock_offsets": stream.clock_offsets.len(),
+        "footer_samples": stream.footer.as_ref().and_then(|footer| footer.sample_count),
+        "corrected_s": corrected_stamps(stream),
+    })
+}
+
+/// Values as they stand in a file, so that equal means equal to the bit.
+pub fn bytes_of(values: &Values) -> Vec<u8> {
+    fn all<T: Copy, const N: usize>(values: &[T], to_le: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+        values.iter().flat_map(|value| to_le(*value)).collect()
+    }
+    match values {
+        Values::Float32(values) => all(values, f32::to_le_bytes),
+        Values::Double64(values) => all(values, f64::to_le_bytes),
+        Values::Int8(values) => all(values, i8::to_le_bytes),
+        Values::Int16(values) => all(values, i16::to_le_bytes),
+        Values::Int32(values) => all(values, i32::to_le_bytes),
+        Values::Int64(values) => all(values, i64::to_le_bytes),
+        Values::Text(texts) => texts.iter().flat_map(|text| [text.as_bytes(), b"\0"].concat()).collect(),
+    }
+}
+
+/// A place in LSL where a foreign source and the program meet.
+pub struct Meeting {
+    /// The LSL session id.
+    pub session: String,
+    python: String,
+    config: TempDir,
+}
+
+impl Meeting {
+    /// `None` where there is no pylsl.
+    pub fn new() -> Option<Self> {
+        let python = python()?;
+        let (config, session) = (tempfile::tempdir().unwrap(), lsl_session());
+        let content = format!(
+            "[ports]\nIPv6 = disable\n[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n\
+             [log]\nlevel = -3\n[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = {session}\n"
+        );
+        fs::write(config.path().join("lsl_api.cfg"), content).unwrap();
+        Some(Self { session, python, config })
+    }
+
+    /// Starts `eeg_source.py` and waits until its outlet stands.
+    pub fn source(&self, arguments: &[&str]) -> Process {
+        let config = self.config.path().join("lsl_api.cfg");
+        let mut source = script(&self.python, "eeg_source.py");
+        let mut source = Process::start(source.env("LSLAPICFG", config).args(arguments));
+        source.says("ready", 30.0);
+        source
+    }
+}

@@ -18,34 +18,6 @@ use timeline::{NoticeKind, OnsetClass, SceneId};
 /// Live runs want the machine for themselves: one at a time.
 static LIVE: Mutex<()> = Mutex::new(());
 
-/// A constant stimulus, so that every change of contrast is the loop's.
-const SHOW: &str = r#"
-[protocol]
-name = "show"
-description = "A constant grating"
-grey_ramp_s = 0.5
-min_free_mb = 1
-[stream.eeg]
-type = "EEG"
-channels = ["PO7", "PO3", "POz", "PO4", "PO8", "O1", "Oz", "O2"]
-rate_hz = 250.0
-unit = "uV"
-stale_after_s = 0.3
-grey_after_s = 1.0
-max_lag_s = 0.5
-[stimulus.target.grating]
-sf_cpd = 1.0
-orientation_deg = 45.0
-phase_deg = 0.0
-diameter_deg = 10.0
-edge_deg = 1.0
-flicker = { counterphase_hz = 7.5, waveform = "sine" }
-[[block]]
-name = "show"
-duration_s = 60.0
-show = { stimulus = "target", contrast = 0.6 }
-"#;
-
 const KEYS: [&str; 12] = [
     "session",
     "frames",

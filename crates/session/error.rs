@@ -117,8 +117,13 @@ pub enum SessionError {
     #[error(transparent)]
     Repair(#[from] recording::RepairError),
     /// A recording that cannot be read.
-    #[error(transparent)]
-    Xdf(#[from] recording::xdf::ReadError),
+    #[error("{}{error}", of_file(path, error))]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: recording::xdf::ReadError,
+    },
     /// A thread that should run did not.
     #[error("thread `{name}` could not be started: {error}")]
     Thread {
@@ -144,5 +149,13 @@ impl SessionError {
     /// A file error with its path.
     pub fn io(what: &'static str, path: &Path, error: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), error }
+    }
+}
+
+/// The file's name, where the error does not give it itself.
+fn of_file(path: &Path, error: &recording::xdf::ReadError) -> String {
+    match error {
+        recording::xdf::ReadError::Io { .. } => String::new(),
+        recording::xdf::ReadError::NotXdf { .. } => format!("{}: ", path.display()),
     }
 }

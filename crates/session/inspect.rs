@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use recording::{FileInfo, Report, SessionFolder};
+use recording::{FileInfo, RepairError, Report, SessionFolder};
 use serde_json::{Value, json};
 use stimulus::Scene;
 
@@ -128,7 +128,8 @@ pub fn streams(wait_s: f64, network: bool) -> Result<Seen, SessionError> {
 /// # Errors
 /// When the file cannot be read or is no XDF at all.
 pub fn info(path: &Path) -> Result<Seen, SessionError> {
-    let info = recording::info(&recording_path(path)?)?;
+    let path = recording_path(path)?;
+    let info = recording::info(&path).map_err(|error| SessionError::Recording { path, error })?;
     let mut text = String::new();
     let _ = writeln!(text, "{}: {} bytes, {} streams", info.path.display(), info.bytes, info.streams.len());
     let header = ["name", "type", "channels", "rate Hz", "samples", "first s", "last s"];
@@ -161,9 +162,13 @@ pub fn info(path: &Path) -> Result<Seen, SessionError> {
 /// When the file cannot be read, or mending fails.
 pub fn verify(path: &Path, repair: bool) -> Result<Seen, SessionError> {
     let path = recording_path(path)?;
+    let unreadable = |error| SessionError::Recording { path: path.clone(), error };
     let mut text = String::new();
     if repair {
-        let repaired = recording::repair(&path)?;
+        let repaired = recording::repair(&path).map_err(|error| match error {
+            RepairError::Read(error) => unreadable(error),
+            error => error.into(),
+        })?;
         let saved = repaired.saved_as.as_ref().map(|saved| format!(", kept in {}", saved.display()));
         let _ = writeln!(
             text,
@@ -173,7 +178,7 @@ pub fn verify(path: &Path, repair: bool) -> Result<Seen, SessionError> {
             repaired.footers_added
         );
     }
-    let report = recording::verify(&path)?;
+    let report = recording::verify(&path).map_err(unreadable)?;
     let _ = writeln!(
         text,
         "{}: {} of {} bytes whole, {} chunks, {} torn at the end, {} damaged",

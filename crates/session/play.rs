@@ -44,7 +44,8 @@ pub fn play(args: &PlayArgs, network: bool) -> Result<Played, SessionError> {
     if !(args.speed.is_finite() && args.speed > 0.0) {
         return Err(SessionError::Usage(format!("--speed {}: more than 0 is allowed", args.speed)));
     }
-    let recording = xdf::read_path(&args.file)?;
+    let recording =
+        xdf::read_path(&args.file).map_err(|error| SessionError::Recording { path: args.file.clone(), error })?;
     let lsl = load_lsl(network)?;
     let mut tracks = Vec::new();
     for stream in &recording.streams {

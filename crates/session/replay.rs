@@ -84,7 +84,7 @@ pub fn rechunk(path: &Path, chunk: usize) -> Result<Replayed, SessionError> {
         return Err(SessionError::NotReplayable { path: path.to_owned(), reason });
     }
     let tracks = Tracks::of(&session)?;
-    let mut judge = Judge::new(&session);
+    let mut judge = Judge { commands_count: false, ..Judge::new(&session) };
     let mut outputs = Outputs::default();
     let mut cursor = Cursor::default();
     for turn in tracks.synthetic_turns(chunk.max(1), &session) {
@@ -157,11 +157,15 @@ impl<'a> Tracks<'a> {
                 let reason = format!("source `{}` has {width} channels, the loop used number {beyond}", entry.name);
                 return Err(SessionError::NotReplayable { path: session.folder.path().to_owned(), reason });
             }
-            let mut offsets = vec![0; source.stamps_s.len()];
+            // As the inlet did it: a stamp that is no number counts as its chunk's arrival.
+            let mut at_ns: Vec<i64> = source.stamps_s.iter().map(|&stamp_s| ns_from_s(stamp_s)).collect();
             for chunk in session.chunks.iter().filter(|chunk| usize::from(chunk.source.0) == id) {
-                let first = usize::try_from(chunk.first_sample).unwrap_or(usize::MAX).min(offsets.len());
-                let end = first.saturating_add(chunk.count as usize).min(offsets.len());
-                offsets[first..end].fill(chunk.offset_ns);
+                let first = usize::try_from(chunk.first_sample).unwrap_or(usize::MAX).min(at_ns.len());
+                let end = first.saturating_add(chunk.count as usize).min(at_ns.len());
+                for (at_ns, stamp_s) in at_ns[first..end].iter_mut().zip(&source.stamps_s[first..end]) {
+                    let on_clock_ns = at_ns.saturating_add(chunk.offset_ns);
+                    *at_ns = if stamp_s.is_finite() { on_clock_ns } else { chunk.arrival_ns };
+                }
             }
             let handed_over = session.chunks.iter().rfind(|chunk| usize::from(chunk.source.0) == id);
             let handed_over = handed_over.map_or(0, |chunk| chunk.first_sample + u64::from(chunk.count));
@@ -173,7 +177,7 @@ impl<'a> Tracks<'a> {
             }
             sources.push(Track {
                 channels: entry.wanted.len(),
-                at_ns: source.stamps_s.iter().zip(&offsets).map(|(&stamp, offset)| ns_from_s(stamp) + offset).collect(),
+                at_ns,
                 values: source
                     .values
                     .chunks_exact(width)
@@ -273,6 +277,8 @@ struct Judge<'a> {
     commands: &'a [Command],
     seen_decisions: usize,
     seen_commands: usize,
+    /// Whether commands are compared at all.
+    commands_count: bool,
     turns: u64,
     difference: Option<String>,
     ends_early: Option<String>,
@@ -286,6 +292,7 @@ impl<'a> Judge<'a> {
             commands: &session.commands,
             seen_decisions: 0,
             seen_commands: 0,
+            commands_count: true,
             turns: 0,
             difference: None,
             ends_early: None,
@@ -354,10 +361,14 @@ impl<'a> Judge<'a> {
     }
 
     fn verdict(mut self, session: &RecordedSession) -> Replayed {
-        let complete = self.seen_decisions == self.decisions.len();
-        if self.difference.is_none() && self.ends_early.is_none() && !complete {
-            let (seen, all) = (self.seen_decisions, self.decisions.len());
-            self.difference = Some(format!("decision {seen} of {all} was recorded, but not replayed"));
+        let counts = [
+            ("decision", self.seen_decisions, self.decisions.len()),
+            ("command", self.seen_commands, if self.commands_count { self.commands.len() } else { 0 }),
+        ];
+        for (what, seen, all) in counts {
+            if self.difference.is_none() && self.ends_early.is_none() && seen < all {
+                self.difference = Some(format!("{what} {seen} of {all} was recorded, but not replayed"));
+            }
         }
         let span = |first: &Turn, last: &Turn| s_from_ns(last.now_ns - first.now_ns);
         Replayed {

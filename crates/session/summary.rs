@@ -196,7 +196,7 @@ fn loop_latencies_us(session: &RecordedSession) -> Vec<f64> {
         let Some(command) = commands.peek().filter(|command| command.turn == turn.index) else { continue };
         while published.next_if(|published| published.command < command.index).is_some() {}
         if let Some(published) = published.peek().filter(|published| published.command == command.index) {
-            values.push((published.at_ns - arrival_ns) as f64 / 1e3);
+            values.push(published.at_ns.saturating_sub(arrival_ns) as f64 / 1e3);
         }
     }
     values

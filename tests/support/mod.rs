@@ -27,6 +27,34 @@ pub const THERMOSTAT: &str = "protocols/thermostat.toml";
 /// Channels of the main protocol, as labels for a source.
 pub const CHANNELS: &str = "PO7,PO3,POz,PO4,PO8,O1,Oz,O2";
 
+/// A constant stimulus, so that every change of contrast is the loop's.
+pub const SHOW: &str = r#"
+[protocol]
+name = "show"
+description = "A constant grating"
+grey_ramp_s = 0.5
+min_free_mb = 1
+[stream.eeg]
+type = "EEG"
+channels = ["PO7", "PO3", "POz", "PO4", "PO8", "O1", "Oz", "O2"]
+rate_hz = 250.0
+unit = "uV"
+stale_after_s = 0.3
+grey_after_s = 1.0
+max_lag_s = 0.5
+[stimulus.target.grating]
+sf_cpd = 1.0
+orientation_deg = 45.0
+phase_deg = 0.0
+diameter_deg = 10.0
+edge_deg = 1.0
+flicker = { counterphase_hz = 7.5, waveform = "sine" }
+[[block]]
+name = "show"
+duration_s = 60.0
+show = { stimulus = "target", contrast = 0.6 }
+"#;
+
 /// An LSL session id that no other test has, so that streams of two tests never meet.
 pub fn lsl_session() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -1,4 +1,4 @@
-//! `manifest.json`: what has to be known about a run besides its data. Free of the machine's and the user's names.
+//! `manifest.json`: what has to be known about a run besides its data. The host's name is left out on purpose.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -162,7 +162,7 @@ pub struct Manifest {
     pub started_utc: String,
     /// The same instant on the session's clock.
     pub start_ns: i64,
-    /// The command line, as given.
+    /// The command line, as given: it can hold paths.
     pub command_line: Vec<String>,
     /// What ran it.
     pub machine: Machine,

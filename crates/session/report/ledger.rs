@@ -3,7 +3,7 @@
 //! Each record names its cause (flip <- command <- decision <- sample range), so a chain is followed backwards and no
 //! two events are ever paired because they happen to lie close in time.
 
-use recording::RecordedSession;
+use recording::{ClockKind, RecordedSession};
 use timeline::{Chunk, Command, Flip, OnsetClass, SourceId, s_from_ns};
 
 /// The value at a rank: the smallest value with at least the part `p` of all values at or below it (nearest rank).
@@ -142,27 +142,33 @@ fn stages(session: &RecordedSession, chains: &[Chain]) -> Vec<Stage> {
         values_ms.sort_by(f64::total_cmp);
         Stage { name, how, values_ms }
     };
-    let read = |what: &str| format!("clock read {what}");
+    let clock = match session.meta.clock {
+        ClockKind::Live => "clock read",
+        ClockKind::Virtual => "virtual clock",
+    };
+    let read = |what: &str| format!("{clock} {what}");
     let onset = format!("onset {}", onset_words(session));
     vec![
         stage(
             "newest sample → arrival",
-            "stamp of the source plus its clock offset, to a clock read when the inlet had the chunk".into(),
-            |c| c.arrival_ns - c.sample_ns,
+            format!("stamp of the source plus its clock offset; {clock} when the inlet had the chunk"),
+            |c| c.arrival_ns.saturating_sub(c.sample_ns),
         ),
         stage("arrival → decision", read("at the inlet, then at the begin of the loop's turn"), |c| {
-            c.decided_ns - c.arrival_ns
+            c.decided_ns.saturating_sub(c.arrival_ns)
         }),
         stage("decision → published", read("at the begin of the turn, then after publishing"), |c| {
-            c.published_ns - c.decided_ns
+            c.published_ns.saturating_sub(c.decided_ns)
         }),
         stage("published → submitted", read("in the loop, then in the display"), |c| {
-            c.submitted_ns - c.published_ns
+            c.submitted_ns.saturating_sub(c.published_ns)
         }),
-        stage("submitted → onset", format!("clock read in the display; {onset}"), |c| {
-            c.onset_ns - c.submitted_ns
+        stage("submitted → onset", format!("{clock} in the display; {onset}"), |c| {
+            c.onset_ns.saturating_sub(c.submitted_ns)
         }),
-        stage("newest sample → onset", format!("the whole way; {onset}"), |c| c.onset_ns - c.sample_ns),
+        stage("newest sample → onset", format!("the whole way; {onset}"), |c| {
+            c.onset_ns.saturating_sub(c.sample_ns)
+        }),
     ]
 }
 

@@ -1,10 +1,12 @@
 //! The report page: one HTML file that opens without a network, for a person who has to judge a session.
 
 mod charts;
+mod course;
 mod ledger;
 mod page;
 mod quality;
 mod sections;
+mod signals;
 mod spans;
 mod spectra;
 mod svg;

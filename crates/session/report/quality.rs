@@ -40,6 +40,18 @@ pub struct Arrival {
     pub lost_at_source: u64,
 }
 
+/// Samples per second of the recorded person's time. A recording that is played at another speed has stamps in the
+/// player's time; frequencies and durations of a signal mean the person's.
+pub fn data_rate_hz(session: &RecordedSession, source: SourceId) -> f64 {
+    session.source(source).map_or(0.0, |recorded| recorded.info.rate_hz) / time_scale(session, source)
+}
+
+/// Seconds of the person's time per second of the stamps.
+pub fn time_scale(session: &RecordedSession, source: SourceId) -> f64 {
+    let entry = session.meta.sources.get(usize::from(source.0));
+    entry.map(|entry| entry.time_scale).filter(|scale| scale.is_finite() && *scale > 0.0).unwrap_or(1.0)
+}
+
 /// Positions and labels of the channels that the loop used; of all, when the manifest does not say.
 pub fn channels(session: &RecordedSession, source: SourceId) -> Vec<(usize, String)> {
     let count = session.source(source).map_or(0, |recorded| recorded.info.channel_count);
@@ -57,7 +69,7 @@ pub fn channels(session: &RecordedSession, source: SourceId) -> Vec<(usize, Stri
 pub fn channel_quality(session: &RecordedSession, source: SourceId) -> Vec<ChannelQuality> {
     let Some(recorded) = session.source(source) else { return Vec::new() };
     let channels = channels(session, source);
-    let rate_hz = recorded.info.rate_hz;
+    let rate_hz = data_rate_hz(session, source);
     let second = (rate_hz.round() as usize).max(1);
     if rate_hz < 1.0 || recorded.values.is_empty() {
         return Vec::new();
@@ -99,15 +111,20 @@ pub fn arrival(session: &RecordedSession, source: SourceId) -> Arrival {
     let by_source = Chunks::of(session);
     let chunks = by_source.of_source(source);
     let lag = |chunk: &&timeline::Chunk| {
-        let newest = chunk.first_sample + u64::from(chunk.count.checked_sub(1)?);
+        let newest = chunk.first_sample.saturating_add(u64::from(chunk.count.checked_sub(1)?));
         let stamp_s = stamps_s.get(usize::try_from(newest).ok()?).filter(|stamp_s| stamp_s.is_finite())?;
         Some(
-            s_from_ns(chunk.arrival_ns - timeline::ns_from_s(*stamp_s).saturating_add(chunk.offset_ns)) * 1e3,
+            s_from_ns(
+                chunk
+                    .arrival_ns
+                    .saturating_sub(timeline::ns_from_s(*stamp_s).saturating_add(chunk.offset_ns)),
+            ) * 1e3,
         )
     };
     let mut lags_ms: Vec<f64> = chunks.iter().filter_map(lag).collect();
     lags_ms.sort_by(f64::total_cmp);
-    let pauses = chunks.windows(2).map(|pair| s_from_ns(pair[1].arrival_ns - pair[0].arrival_ns) * 1e3);
+    let pauses =
+        chunks.windows(2).map(|pair| s_from_ns(pair[1].arrival_ns.saturating_sub(pair[0].arrival_ns)) * 1e3);
     let place = usize::from(source.0);
     let lost =
         session.notices.iter().filter(|n| n.kind == NoticeKind::SamplesLost && n.source == Some(source));

@@ -1,16 +1,16 @@
 //! What stands in each section of the page.
 
-use protocol::{Decoder, Protocol, StreamKind, Unit};
+use protocol::Protocol;
 use recording::{ClockKind, RecordedSession};
-use timeline::{NoticeKind, SourceId, s_from_ns};
+use timeline::{NoticeKind, s_from_ns};
 
 use super::charts::{self, TimeAxis};
+use super::course::course;
 use super::ledger::{Ledger, nearest_rank};
 use super::page::{Column, Page};
-use super::quality::{self, ChannelQuality};
-use super::spans::{Block, Span, blocks, extent, stimulated};
-use super::spectra::Spectra;
-use super::svg::short;
+use super::quality;
+use super::spans::{Block, Span, blocks, extent};
+use super::svg::{counted, short};
 use crate::summary::{Summary, classes_of, read_protocol};
 
 /// Rows that a table of decisions or notices shows; the recording holds all.
@@ -21,9 +21,9 @@ const MOST_TEXT: usize = 60_000;
 
 /// Everything that more than one section needs.
 pub struct Facts<'a> {
-    session: &'a RecordedSession,
+    pub(super) session: &'a RecordedSession,
     summary: &'a Summary,
-    protocol: Option<Protocol>,
+    pub(super) protocol: Option<Protocol>,
     blocks: Vec<Block>,
     extent: Span,
     time: TimeAxis,
@@ -51,30 +51,48 @@ impl<'a> Facts<'a> {
         let (is_good, verdict) = self.verdict();
         page.verdict(is_good, &verdict);
         page.tiles(&self.tiles());
-        page.how(
-            "Frames, samples, decisions and commands are counted in the recording. Latency: arrival of a turn's newest chunk at the \
-             inlet until its command stood published, both read from one clock. Errors: mean absolute distance from the set point.",
-        );
+        let mut how = String::from("Frames, samples, decisions and commands are counted in the recording.");
+        if self.summary.loop_latency_us.is_some() {
+            how += " Loop latency: arrival of a turn's newest chunk at the inlet until its command stood published, both \
+                    read from one clock.";
+        }
+        if self.summary.tracking_error.is_some() {
+            how += " Errors: mean absolute distance from the set point, over all hold blocks.";
+        }
+        page.how(&how);
     }
 
+    /// How it ended, and what a reader must know before believing the rest.
     fn verdict(&self) -> (bool, String) {
         let length = format!("{:.1} s recorded", self.extent.length_s());
-        let problems = match self.session.problems.len() {
-            0 => String::new(),
-            n => format!(" The recording has {n} damaged places, listed under Notices."),
+        let outcome = self.session.meta.outcome.as_ref();
+        let ended = match outcome {
+            None => format!("Did not end in order: no outcome was written, {length}."),
+            Some(outcome) => format!("Ended: {}, {length}.", outcome.exit),
         };
-        match &self.session.meta.outcome {
-            None => (false, format!("Did not end in order: no outcome was written, {length}.{problems}")),
-            Some(outcome) => {
-                let early = outcome.recording_ended_early.as_ref();
-                let early = early.map_or_else(String::new, |why| {
-                    format!(" Recording ended before the session did: {why}.")
-                });
-                let calm = outcome.exit == "finished" || outcome.exit == "stopped";
-                let good = calm && early.is_empty() && problems.is_empty();
-                (good, format!("Ended: {}, {length}.{early}{problems}", outcome.exit))
-            }
+        let mut doubts = Vec::new();
+        if let Some(why) = outcome.and_then(|outcome| outcome.recording_ended_early.as_ref()) {
+            doubts.push(format!("Recording ended before the session did: {why}."));
         }
+        let damaged = self.session.problems.len();
+        if damaged > 0 {
+            let places = counted(damaged, "damaged place", "damaged places");
+            doubts.push(format!("The recording has {places}, listed under Notices."));
+        }
+        let count = |kind| self.session.notices.iter().filter(|notice| notice.kind == kind).count();
+        if count(NoticeKind::CalibrationFailed) > 0 {
+            doubts.push("The calibration could not be trusted (see Notices).".into());
+        }
+        let greys = count(NoticeKind::ToGrey);
+        if greys > 0 {
+            doubts.push(format!(
+                "The screen went grey for want of samples {}.",
+                counted(greys, "time", "times")
+            ));
+        }
+        let calm = outcome.is_some_and(|outcome| outcome.exit == "finished" || outcome.exit == "stopped");
+        let is_good = calm && doubts.is_empty();
+        (is_good, std::iter::once(ended).chain(doubts).collect::<Vec<_>>().join(" "))
     }
 
     fn tiles(&self) -> Vec<(String, &'static str, String)> {
@@ -82,7 +100,7 @@ impl<'a> Facts<'a> {
         let mut tiles = vec![(
             summary.frames.to_string(),
             "",
-            format!("frames, {} refreshes missed", summary.missed_frames),
+            format!("frames, {} missed", counted(summary.missed_frames, "refresh", "refreshes")),
         )];
         if let Some(latency) = summary.loop_latency_us {
             let meaning = format!("loop latency p99; median {}", micro(latency.p50));
@@ -109,7 +127,11 @@ impl<'a> Facts<'a> {
             tiles.push((confusion.right().to_string(), "", meaning));
         }
         tiles.push((summary.samples.to_string(), "", format!("samples, {} lost", summary.samples_lost)));
-        tiles.push((summary.decisions.to_string(), "", format!("decisions, {} commands", summary.commands)));
+        tiles.push((
+            summary.decisions.to_string(),
+            "",
+            format!("decisions, {}", counted(summary.commands, "command", "commands")),
+        ));
         tiles
     }
 
@@ -117,7 +139,7 @@ impl<'a> Facts<'a> {
     pub fn course(&self, page: &mut Page) {
         page.heading("Course of the session");
         let classes = classes_of(&self.session.decisions, self.protocol.as_ref());
-        match charts::course(self.session, &self.time, &self.blocks, &classes) {
+        match course(self.session, &self.time, &self.blocks, &classes) {
             Some(figure) => page.figure(&figure),
             None => page.text("Nothing to draw: no block, decision, command or event was recorded."),
         }
@@ -270,8 +292,8 @@ impl<'a> Facts<'a> {
         page.table(&columns, &rows);
         page.figure(&figure);
         page.text(&format!(
-            "{} commands were caused by decisions; {} of them reached a frame and are counted here, {} were replaced by a newer \
-             command before any frame showed them.",
+            "Commands that a decision caused: {}. Reached a frame and counted here: {}. Replaced by a newer command before any \
+             frame showed them: {}.",
             ledger.from_decisions, ledger.chains, ledger.never_shown
         ));
     }
@@ -283,178 +305,6 @@ impl<'a> Facts<'a> {
             Some(figure) => page.figure(&figure),
             None => page.text(&format!("No intervals: {} frames were recorded.", self.session.flips.len())),
         }
-    }
-
-    /// Quality and spectra of each stream of samples.
-    pub fn signals(&self, page: &mut Page) {
-        page.heading("Streams");
-        if self.session.sources.is_empty() {
-            page.text("No stream was recorded.");
-            return;
-        }
-        self.arrivals(page);
-        let stimulated = stimulated(self.session);
-        for number in 0..self.session.sources.len() {
-            let source = SourceId(number as u16);
-            let quality = quality::channel_quality(self.session, source);
-            if !quality.is_empty() {
-                self.channels(page, source, &quality);
-                self.spectra(page, source, &quality, &stimulated);
-            }
-        }
-    }
-
-    fn stream_name(&self, source: SourceId) -> String {
-        let entry = self.session.meta.sources.get(usize::from(source.0));
-        entry.map_or_else(|| format!("source {}", source.0), |entry| entry.name.clone())
-    }
-
-    fn arrivals(&self, page: &mut Page) {
-        let rows = (0..self.session.sources.len()).map(|number| {
-            let source = SourceId(number as u16);
-            let arrival = quality::arrival(self.session, source);
-            let entry = self.session.meta.sources.get(number);
-            let info = &self.session.sources[number].info;
-            let ms = |value: Option<f64>| value.map_or("\u{2013}".into(), |ms| format!("{ms:.2}"));
-            let lag = |at: usize| ms(arrival.lag_ms.map(|lag| lag[at]));
-            let nominal = if info.rate_hz > 0.0 { short(info.rate_hz) } else { "irregular".into() };
-            let rate = arrival.rate_hz.filter(|_| info.rate_hz > 0.0);
-            vec![
-                self.stream_name(source),
-                entry.map_or_else(|| info.name.clone(), |entry| entry.stream_name.clone()),
-                info.stream_type.clone(),
-                nominal,
-                rate.map_or("\u{2013}".into(), |hz| format!("{hz:.3}")),
-                arrival.samples.to_string(),
-                format!("{} / {}", lag(0), lag(1)),
-                ms(arrival.longest_pause_ms),
-                format!("{} / {} / {}", arrival.skipped, arrival.refused, arrival.lost_at_source),
-            ]
-        });
-        let columns: [Column; 9] = [
-            ("stream", false),
-            ("LSL name", false),
-            ("type", false),
-            ("nominal (Hz)", true),
-            ("by stamps (Hz)", true),
-            ("samples", true),
-            ("lag (ms), median / p99", true),
-            ("longest pause (ms)", true),
-            ("skipped / refused / lost", true),
-        ];
-        page.table(&columns, &rows.collect::<Vec<_>>());
-        page.how(
-            "Rate: intervals over the time from the first to the last stamp. Lag: arrival at the inlet minus the stamp of the chunk's \
-             newest sample, clock offset applied. Pause: longest time between two chunks. Skipped: passed over by the loop because newer \
-             samples waited. Refused: the loop's ring was full (counted under skipped too, once the loop goes on). Lost: gaps in a \
-             regular stream's stamps, an estimate.",
-        );
-    }
-
-    fn unit(&self, source: SourceId) -> String {
-        let place = usize::from(source.0);
-        let stream = self.protocol.as_ref().and_then(|protocol| protocol.streams.get(place));
-        if let Some(StreamKind::Samples(samples)) = stream.map(|stream| &stream.kind)
-            && samples.unit == Unit::Microvolt
-        {
-            return "\u{b5}V".into();
-        }
-        let entry = self.session.meta.sources.get(place);
-        let said = entry.and_then(|entry| {
-            let first = entry.wanted.first().copied().unwrap_or(0);
-            entry.units.get(first).filter(|unit| !unit.is_empty())
-        });
-        match said.map(String::as_str) {
-            Some("microvolts" | "microvolt" | "uV" | "\u{b5}V") => "\u{b5}V".into(),
-            Some(unit) => unit.into(),
-            None => "unit".into(),
-        }
-    }
-
-    fn channels(&self, page: &mut Page, source: SourceId, quality: &[ChannelQuality]) {
-        let unit = self.unit(source);
-        page.subheading(&format!("Signal quality of {}", self.stream_name(source)));
-        let number = |value: Option<f64>| value.filter(|v| v.is_finite()).map_or("\u{2013}".into(), short);
-        let rows = quality.iter().map(|channel| {
-            let report = &channel.report;
-            let rms = Some(report.rms).filter(|_| report.samples > 0);
-            vec![
-                channel.label.clone(),
-                number(rms),
-                number(channel.range_median),
-                number(channel.range_max),
-                format!("{:.2}", report.flat_s),
-                report.not_finite.to_string(),
-                number(report.mains_ratio[0]),
-                number(report.mains_ratio[1]),
-            ]
-        });
-        let (rms, range, range_max) =
-            (format!("rms ({unit})"), format!("range in 1 s, median ({unit})"), format!("greatest ({unit})"));
-        let columns: [Column; 8] = [
-            ("channel", false),
-            (&rms, true),
-            (&range, true),
-            (&range_max, true),
-            ("longest flat (s)", true),
-            ("not finite", true),
-            ("50 Hz ratio", true),
-            ("60 Hz ratio", true),
-        ];
-        page.table(&columns, &rows.collect::<Vec<_>>());
-        page.how(
-            "From the raw samples of the channels that the loop used. rms: about a mean that follows with a time constant of 1 s. Range: greatest \
-             minus least value within each second (peak to peak). Flat: longest stretch of equal values. Mains ratio: amplitude at 50 or \
-             60 Hz over the mean amplitude 4 Hz beside it; about 1 without hum.",
-        );
-    }
-
-    fn spectra(&self, page: &mut Page, source: SourceId, quality: &[ChannelQuality], stimulated: &[Span]) {
-        let channels = quality::channels(self.session, source);
-        let places: Vec<usize> = channels.iter().map(|(channel, _)| *channel).collect();
-        let labels: Vec<String> = channels.into_iter().map(|(_, label)| label).collect();
-        page.subheading(&format!("Spectra of {}", self.stream_name(source)));
-        let spectra = Spectra::of(self.session, source, &places, stimulated);
-        let marks = self.marks(source, quality);
-        match spectra.and_then(|spectra| charts::spectra(&spectra, &labels, &self.unit(source), &marks)) {
-            Some(figure) => page.figure(&figure),
-            None => page.text("No spectrum: no channel has one whole segment of 4 s without a gap."),
-        }
-    }
-
-    /// Frequencies to look at: what the decoder follows, and the mains frequency with the stronger hum.
-    fn marks(&self, source: SourceId, quality: &[ChannelQuality]) -> Vec<(&'static str, f64, String)> {
-        let mut marks = Vec::new();
-        let protocol = self.protocol.as_ref();
-        match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
-            Some(Decoder::SsvepAmplitude(ssvep)) if ssvep.stream == usize::from(source.0) => {
-                let stimulus = protocol.and_then(|protocol| protocol.stimuli.get(ssvep.stimulus));
-                if let Some(protocol::StimulusKind::Grating(grating)) = stimulus.map(|stimulus| stimulus.kind)
-                {
-                    let hz = grating.flicker.response_hz();
-                    marks.push(("c2 fine", hz, format!("response frequency, {} Hz", short(hz))));
-                }
-            }
-            Some(Decoder::Cca(cca)) if cca.stream == usize::from(source.0) => {
-                let classes =
-                    cca.classes.iter().filter_map(|class| Some((class.frequency_hz?, &class.label)));
-                marks.extend(classes.map(|(hz, label)| {
-                    let frequency = format!("{} Hz", short(hz));
-                    let name = if *label == frequency { frequency } else { format!("{label}, {frequency}") };
-                    ("c3 fine", hz, format!("class {name}"))
-                }));
-            }
-            _ => {}
-        }
-        let hum = |at: usize| {
-            quality.iter().filter_map(|channel| channel.report.mains_ratio[at]).fold(0.0, f64::max)
-        };
-        let [at_50, at_60] = [hum(0), hum(1)];
-        if at_50.max(at_60) > 0.0 {
-            let hz = if at_60 > at_50 { 60.0 } else { 50.0 };
-            marks.push(("mains", hz, format!("mains, {hz} Hz (the stronger of 50 and 60 Hz)")));
-        }
-        marks
     }
 
     /// Notices and damage.
@@ -517,11 +367,13 @@ impl<'a> Facts<'a> {
             N::Stale | N::ToGrey => format!("newest sample {} old", seconds()),
             N::SourceBack => format!("after {}", seconds()),
             N::StampJump => format!("by {}", seconds()),
-            N::Skipped | N::SamplesLost | N::NotFinite | N::RetinaLate => format!("{} samples", notice.count),
-            N::RingFull => format!("{} records", notice.count),
+            N::Skipped | N::SamplesLost | N::NotFinite | N::RetinaLate => {
+                counted(notice.count, "sample", "samples")
+            }
+            N::RingFull => counted(notice.count, "record", "records"),
             N::FlatChannel => format!("{}, {:.2} s without change", channel(notice.count), notice.value),
-            N::MissedFrames => format!("{} refreshes", notice.count),
-            N::RecordingEnded => format!("{} bytes not written", notice.count),
+            N::MissedFrames => counted(notice.count, "refresh", "refreshes"),
+            N::RecordingEnded => format!("{} not written", counted(notice.count, "byte", "bytes")),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }
     }

@@ -16,12 +16,12 @@ pub struct Span {
 impl Span {
     /// Length in s.
     pub fn length_s(&self) -> f64 {
-        timeline::s_from_ns(self.end_ns - self.start_ns)
+        timeline::s_from_ns(self.end_ns.saturating_sub(self.start_ns))
     }
 
     /// An instant in s since the begin.
     pub fn since_s(&self, at_ns: i64) -> f64 {
-        timeline::s_from_ns(at_ns - self.start_ns)
+        timeline::s_from_ns(at_ns.saturating_sub(self.start_ns))
     }
 
     /// The part that both have, if it is not empty.

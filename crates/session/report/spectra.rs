@@ -6,6 +6,7 @@ use recording::{RecordedSession, RecordedSource};
 use timeline::SourceId;
 
 use super::ledger::Chunks;
+use super::quality::data_rate_hz;
 use super::spans::Span;
 
 /// Length of a segment: a quarter of a hertz of resolution.
@@ -76,7 +77,7 @@ impl Spectra {
         stimulated: &[Span],
     ) -> Option<Self> {
         let recorded = session.source(source)?;
-        let rate_hz = recorded.info.rate_hz;
+        let rate_hz = data_rate_hz(session, source);
         let length = (rate_hz * SEGMENT_S).round() as usize;
         let width = recorded.info.channel_count;
         if length < 8 || width == 0 || recorded.values.is_empty() {
@@ -190,7 +191,7 @@ impl Welch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::synthetic::{Synthetic, with_values};
+    use super::super::synthetic::with_values;
     use super::*;
 
     #[test]
@@ -200,7 +201,7 @@ mod tests {
         let values: Vec<f64> = (0..10_000)
             .map(|n| 2.0 * (std::f64::consts::TAU * 15.0 * f64::from(n) / rate_hz).sin())
             .collect();
-        let session = with_values(&Synthetic::default(), values, 1, rate_hz);
+        let session = with_values(values, 1, rate_hz);
         let spectra = Spectra::of(&session.session, SourceId(0), &[0], &[]).unwrap();
         let whole = spectra.channels[0].whole.as_ref().unwrap();
         assert_eq!(whole.segments, 19);
@@ -214,13 +215,25 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_played_fast_keeps_its_frequencies() {
+        let values: Vec<f64> =
+            (0..4000).map(|n| (std::f64::consts::TAU * 13.0 * f64::from(n) / 250.0).sin()).collect();
+        let mut held = with_values(values, 1, 8.0 * 250.0);
+        held.session.meta.sources[0].time_scale = 8.0;
+        let spectra = Spectra::of(&held.session, SourceId(0), &[0], &[]).unwrap();
+        let whole = spectra.channels[0].whole.as_ref().unwrap();
+        let peak = (0..whole.db.len()).max_by(|a, b| whole.db[*a].total_cmp(&whole.db[*b])).unwrap();
+        assert_eq!((peak as f64 * spectra.resolution_hz, spectra.nyquist_hz), (13.0, 125.0));
+    }
+
+    #[test]
     fn a_segment_with_a_hole_is_left_out() {
         let mut values = vec![1.0; 3000];
         values[10] = f64::NAN;
-        let session = with_values(&Synthetic::default(), values, 1, 250.0);
+        let session = with_values(values, 1, 250.0);
         let spectra = Spectra::of(&session.session, SourceId(0), &[0], &[]).unwrap();
         assert_eq!(spectra.channels[0].whole.as_ref().unwrap().segments, 4);
-        let short = with_values(&Synthetic::default(), vec![1.0; 999], 1, 250.0);
+        let short = with_values(vec![1.0; 999], 1, 250.0);
         assert_eq!(Spectra::of(&short.session, SourceId(0), &[0], &[]).unwrap().channels[0].whole, None);
     }
 }

@@ -2,7 +2,7 @@
 //! on paper wants colours from its style sheet (classes, not fixed colours) and lines of a tenth of a pixel.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use super::page::escape;
 
@@ -72,6 +72,22 @@ pub fn short(value: f64) -> String {
         let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
         text.replace('-', "\u{2212}")
     }
+}
+
+/// Three digits that count, for columns of a table.
+pub fn three_digits(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude == 0.0 || !(1e-4..1e6).contains(&magnitude) {
+        return short(value);
+    }
+    let digits = (2 - magnitude.log10().floor() as i32).clamp(0, 6) as usize;
+    format!("{value:.digits$}").replace('-', "\u{2212}")
+}
+
+/// A number with its noun.
+pub fn counted<N: Display + PartialEq + From<u8>>(n: N, one: &str, many: &str) -> String {
+    let noun = if n == N::from(1) { one } else { many };
+    format!("{n} {noun}")
 }
 
 /// A number on an axis whose steps may be smaller than its digits after rounding.
@@ -254,7 +270,8 @@ pub fn svg(height: f64, label: &str, plots: impl IntoIterator<Item = Plot>) -> S
 const COLUMNS: usize = 880;
 
 /// First, least, greatest and last point of each pixel column: the drawn line is the same (M4; Jugel et al. 2014,
-/// PVLDB 7, 797). A column with a hole ends in a break.
+/// PVLDB 7, 797). A column with a hole ends in a break, and begins with one
+/// when the hole comes first.
 fn thin_line(points: &[(f64, f64)], scale: &Scale) -> Vec<(f64, f64)> {
     if points.len() <= 2 * COLUMNS {
         return points.to_vec();
@@ -266,18 +283,20 @@ fn thin_line(points: &[(f64, f64)], scale: &Scale) -> Vec<(f64, f64)> {
         let by_value = |a: &(usize, &(f64, f64)), b: &(usize, &(f64, f64))| a.1.1.total_cmp(&b.1.1);
         let kept =
             [finite().next(), finite().min_by(by_value), finite().max_by(by_value), finite().next_back()];
+        out.extend(starts_with_hole(column, |(x, y)| x + y).then_some((f64::NAN, f64::NAN)));
         let mut kept: Vec<usize> = kept.into_iter().flatten().map(|(at, _)| at).collect();
         kept.sort_unstable();
         kept.dedup();
         out.extend(kept.into_iter().map(|at| column[at]));
-        if finite().count() < column.len() {
+        if finite().count() < column.len() && finite().next().is_some() {
             out.push((f64::NAN, f64::NAN));
         }
     }
     out
 }
 
-/// The hull of each pixel column. A column with a hole ends in a break.
+/// The hull of each pixel column. A column with a hole ends in a break, and begins with one
+/// when the hole comes first.
 fn thin_band(points: &[(f64, f64, f64)], scale: &Scale) -> Vec<(f64, f64, f64)> {
     if points.len() <= COLUMNS {
         return points.to_vec();
@@ -287,12 +306,17 @@ fn thin_band(points: &[(f64, f64, f64)], scale: &Scale) -> Vec<(f64, f64, f64)> 
     for column in columns(&points, |point| point.0, scale) {
         let hole = (f64::NAN, f64::NAN, f64::NAN);
         let finite = || column.iter().filter(|(x, low, high)| (x + low + high).is_finite());
+        out.extend(starts_with_hole(column, |(x, low, high)| x + low + high).then_some(hole));
         out.extend(finite().copied().reduce(|a, b| (a.0, a.1.min(b.1), a.2.max(b.2))));
-        if finite().count() < column.len() {
+        if finite().count() < column.len() && finite().next().is_some() {
             out.push(hole);
         }
     }
     out
+}
+
+fn starts_with_hole<P>(column: &[P], sum: impl Fn(&P) -> f64) -> bool {
+    column.first().is_some_and(|first| !sum(first).is_finite())
 }
 
 /// Points by x: in a damaged recording time may jump back, and every jump would begin new columns.
@@ -353,6 +377,11 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(short(value), text);
         }
+        assert_eq!((three_digits(70.0), three_digits(0.0084)), ("70.0".into(), "0.00840".into()));
+        assert_eq!(
+            (counted(1_u64, "frame", "frames"), counted(0_i64, "frame", "frames")),
+            ("1 frame".into(), "0 frames".into())
+        );
         assert_eq!(tick_label(0.3, 0.1), "0.3");
         assert_eq!(tick_label(20.0, 20.0), "20");
     }

@@ -228,7 +228,7 @@ pub fn add_source(
 }
 
 /// A session that holds nothing but the given samples.
-pub fn with_values(_: &Synthetic, values: Vec<f64>, channels: usize, rate_hz: f64) -> Held {
+pub fn with_values(values: Vec<f64>, channels: usize, rate_hz: f64) -> Held {
     let mut held = empty(THERMOSTAT);
     let labels: Vec<String> = (0..channels).map(|n| format!("c{n}")).collect();
     let rows = values.len() / channels;

@@ -46,6 +46,7 @@ fn a_thermostat_session_has_every_section() {
     let html = page(&held);
     for text in [
         "Ended: finished",
+        "The screen went grey for want of samples 1 time.",
         "hold-2.0",
         "Set point".to_lowercase().as_str(),
         "latent response (simulated participant)",

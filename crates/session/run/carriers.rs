@@ -19,8 +19,11 @@ const RECORDER_SLACK_S: f64 = 20.0;
 /// Events of one thread that may wait: the loop's turns are the most frequent, a thousand a second at worst.
 const EVENTS: usize = 1 << 15;
 
-/// Flips and markers that may wait for the loop.
-const FLIPS: usize = 512;
+/// Flips that may wait for the loop: replay counts them, so this ring must outlast the longest hold by the recorder.
+const FLIPS: usize = 1 << 14;
+
+/// Markers of one source that may wait for the loop.
+const MARKERS: usize = 512;
 
 /// Texts that may wait for the recorder.
 const TEXTS: usize = 4096;
@@ -105,7 +108,7 @@ impl Carriers {
                     source_ports.push(SourcePorts::Samples(SinkPorts { loop_rows, recorder_rows: for_recorder, events }));
                 }
                 Kind::Markers(_) => {
-                    let (loop_markers, reader) = ring(FLIPS);
+                    let (loop_markers, reader) = ring(MARKERS);
                     ports.push(Port::Markers(reader));
                     let texts = texts_in.clone();
                     source_ports.push(SourcePorts::Markers(MarkerPorts { loop_markers, events, texts }));

@@ -106,7 +106,7 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
         Some(way) => {
             let (rate_hz, brain) = room.answer.take().ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
             let chair = Chair::new(brain, retina, carriers.participant_events, way, rate_hz);
-            Some(spawn_chair(chair, &ending, &barrier)?)
+            Some(spawn_chair(chair, &ending, &barrier, wake.clone())?)
         }
         None => {
             drop(carriers.participant_events);
@@ -136,7 +136,10 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
     if shown.is_err() {
         ending.over.store(true, Ordering::Release);
     }
-    let mut error = shown.err().map(SessionError::from);
+    let (shown, mut error) = match shown {
+        Ok(shown) => (Some(shown), None),
+        Err(error) => (None, Some(SessionError::from(error))),
+    };
     let mut note = |result: Result<(), SessionError>| error = error.take().or(result.err());
     let stopped = join(loop_thread, "loop").map(|asked| asked == Asked::Early);
     ending.over.store(true, Ordering::Release);
@@ -154,6 +157,16 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
             true
         }
     };
+    if let Some(shown) = shown {
+        let counts = [
+            ("discarded_frames", shown.discarded_frames),
+            ("retina_rows", shown.retina_rows),
+            ("retina_skipped", shown.retina_skipped),
+            ("refused_by_full_rings", shown.refused),
+        ];
+        let counts = counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect();
+        manifest.extra.insert("display_counts".into(), serde_json::Value::Object(counts));
+    }
     let lines = rights.granted.lines().into_iter().map(|(thread, line)| (thread, line.into())).collect();
     manifest.extra.insert("real_time".into(), serde_json::Value::Object(lines));
     Ended::new(stopped, &status, &written, Some(description), error).seal(&folder, &mut manifest)?;
@@ -322,6 +335,7 @@ fn spawn_chair(
     mut chair: Chair,
     ending: &Ending,
     barrier: &Arc<Barrier>,
+    wake: Thread,
 ) -> Result<JoinHandle<Result<(), SessionError>>, SessionError> {
     let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
     spawn("participant", move || {
@@ -330,6 +344,8 @@ fn spawn_chair(
         while !over.load(Ordering::Acquire) {
             let now_ns = clock::now_ns();
             chair.advance(now_ns)?;
+            // Over LSL the inlet does this; inside the process nobody else would.
+            wake.unpark();
             let wait_ns = (chair.next_chunk_ns() - clock::now_ns()).clamp(0, 20_000_000);
             thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
         }

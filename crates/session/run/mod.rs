@@ -262,6 +262,10 @@ impl Ended {
             counts.insert(format!("samples of {}", stream.name), stream.samples as i64);
         }
         let ended_early = written.ended_early.as_ref().map(ToString::to_string);
+        if let Some(reason) = &ended_early {
+            // The recording itself cannot say it any more.
+            tracing::error!("{reason}");
+        }
         Self { exit, counts, ended_early, display, error }
     }
 

@@ -214,7 +214,8 @@ pub struct Turn {
 pub struct Latent {
     /// The instant.
     pub at_ns: i64,
-    /// Noise-free amplitude at the response frequency and the reported channel.
+    /// Noise-free amplitude at the response frequency, at Oz (the participant's reference; give `report_channel = "Oz"` to
+    /// compare).
     pub response_uv: f64,
     /// The participant's gain at this instant, relative to the nominal person.
     pub gain: f64,

@@ -59,7 +59,7 @@ flicker = { on_off_hz = 10.0, waveform = "sine" }
 stream = "eeg"
 stimulus = "target"
 report_channel = "Oz"
-window_s = 0.5
+window_s = 1.0
 update_s = 0.05
 highpass_hz = 1.0
 [controller.pi]
@@ -73,7 +73,7 @@ contrast_max = 0.9
 slew_per_s = 2.0
 [[block]]
 name = "calibrate"
-duration_s = 3.0
+duration_s = 4.0
 calibrate = { stimulus = "target", contrast = 0.6, on_s = 0.5, off_s = 0.5 }
 [[block]]
 name = "hold"
@@ -90,10 +90,10 @@ const LISTENED: &str = r#"
 stream = "eeg"
 cues = "cues"
 classes = [{ label = "rest", code = 0 }, { label = "10 Hz", code = 1, frequency_hz = 10.0 }]
-harmonics = 2
-window_s = 0.5
+harmonics = 1
+window_s = 1.0
 delay_s = 0.1
-band_hz = [4.0, 30.0]
+band_hz = [3.0, 45.0]
 rest_false_alarm = 0.05
 [[block]]
 name = "listen"

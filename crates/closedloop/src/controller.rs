@@ -2,19 +2,28 @@
 //!
 //! The plant is `r = gain * R(c)` with the contrast response `R(c) = c^n / (c^n + s^n)`. `R` is static and known, so it
 //! is inverted: controllers work in *drive* `u = R(c)`, in which the plant is linear, and only `gain` is unknown and
-//! drifts. All controllers share the feed-forward `u = set point / gain`; they differ in the gain they believe, and
-//! [`ControllerPlan::Pi`] also corrects it by feedback. The correction is relative (`u = set point / gain * (1 +
-//! integral + ...)`), because an error of gain scales with the set point: what was learnt at one holds at the next.
+//! moves. All controllers share the feed-forward `u = set point / gain`; they differ in the gain they believe.
+//! [`ControllerPlan::Pi`] corrects it by feedback, `u = set point / (gain * exp(integral + proportional))`: in the
+//! logarithm, because an error of gain is a factor, and what was learnt at one set point holds at the next.
 //!
-//! The delay is known: the error is taken against what the measurement would show if the gain were right, that is the
-//! set point averaged over the same window, shifted by the latency of eye and brain. A step of the set point therefore
-//! does not wind the integral up. Where the contrast is at its limit, not the set point but what the believed gain can
-//! reach there is averaged (back-calculation), so that saturation does not wind it up either.
+//! **Error.** What a window measured, over what the gain times `exp(integral)` predicts for the drive that was shown in
+//! that window, less one. Window and latency are known, so the drive is averaged over just the time that the window saw
+//! (a Smith predictor, for a plant without dynamics but delay). So neither a step of the set point, nor the loop's own
+//! latest change, nor a contrast at its limit is taken for an error: nothing winds up.
+//!
+//! **Gains.** The integral follows the slow part (the person's gain, drift, the person's own contrast response), the
+//! proportional part what wavers over seconds. Both give way to noise as a Kalman filter's would:
+//!
+//! - proportional: the variance of the fluctuation over that of the measured error, times `kp`;
+//! - integral: `doubt / noise`, with the variance of the log gain (`doubt`) and the spectral density of all that hides
+//!   it (`noise`: the window's standard error, and the fluctuation itself). Doubt begins with what calibration leaves,
+//!   shrinks with each measurement, and is raised by drift. Drift is what `ki_per_s` says: the gain that remains in the
+//!   end, when the measurement has no noise but the fluctuation.
 
 use std::collections::VecDeque;
 
 use crate::decoder::{Calibrated, Estimate};
-use crate::plan::{ControllerPlan, ResponsePlan};
+use crate::plan::{ControllerPlan, PiPlan, ResponsePlan};
 
 /// From the command to the response in the samples: two frames, the retina, the cortex (steady-state apparent
 /// latencies are 0.08-0.15 s; Regan 1989).
@@ -23,13 +32,26 @@ pub(crate) const RESPONSE_LATENCY_NS: i64 = 150_000_000;
 /// Relative spread of gain between people that the nominal gain stands for: the prior of the calibrated gain.
 const PRIOR_SPREAD: f64 = 0.5;
 
-/// How fast feedback gives way to noise: the relative error counts by `(r / (r + DOUBT * standard error))^2`. In the steady
-/// state of a Kalman filter for a gain that walks slowly, the weight falls as the inverse of the noise, and as its square
-/// where the set point is so low that a window says little of the gain; this has both limits.
-const DOUBT: f64 = 5.0;
+/// Relative spread, between people, of the gain at the contrasts of a hold when the gain at the contrast of the
+/// calibration is known: people's semisaturation and exponent differ from the nominal ones.
+const CURVE_SPREAD: f64 = 0.3;
 
-/// The integral may raise the drive by a factor of five and lower it to a fifth; more is not a person but a fault.
-const INTEGRAL_RANGE: [f64; 2] = [-0.8, 4.0];
+/// The same for a step of the set point by a factor of e.
+const STEP_SPREAD: f64 = 0.2;
+
+/// Variance of the relative fluctuation of the response over seconds, and its time constant. Amplitudes of 4 s vary by
+/// 25-38 % in recordings, noise included; the time constant is an assumption.
+const FLUCTUATION_VARIANCE: f64 = 0.08;
+const FLUCTUATION_S: f64 = 3.5;
+
+/// Spectral density of the fluctuation towards frequency zero: what it adds to the noise of the slow gain.
+const FLUCTUATION_NOISE_S: f64 = 2.0 * FLUCTUATION_VARIANCE * FLUCTUATION_S;
+
+/// A single window counts as an error of this size at most.
+const ERROR_LIMIT: f64 = 1.0;
+
+/// The integral may move the log gain by a factor of five either way; more is not a person but a fault.
+const INTEGRAL_LIMIT: f64 = 1.609_437_912_434_1;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Controller {
@@ -42,17 +64,21 @@ pub(crate) struct Controller {
     scale: f64,
     /// 0..=1: how far feedback is trusted, from the calibration.
     trust: f64,
+    /// Correction of the log gain.
     integral: f64,
-    /// Reachable set point, from the instant on at which it holds on the screen; oldest first.
-    references: VecDeque<(i64, f64)>,
+    /// Variance of the corrected log gain.
+    doubt: f64,
+    proportional: f64,
+    /// Drive asked for, from the instant on at which it is shown; oldest first.
+    shown: VecDeque<(i64, f64)>,
     set_point_uv: Option<f64>,
     /// The contrast that was last asked for, while there is a set point.
     contrast: f64,
 }
 
 impl Controller {
-    /// `references` is how many changes of the set point can lie within one window and the latency.
-    pub(crate) fn new(plan: ControllerPlan, references: usize) -> Self {
+    /// `changes` is how many changes of contrast can lie within one window and the latency.
+    pub(crate) fn new(plan: ControllerPlan, changes: usize) -> Self {
         let response = match plan {
             ControllerPlan::Pi(pi) => pi.response,
             ControllerPlan::OpenLoopNominal(response)
@@ -66,7 +92,9 @@ impl Controller {
             scale: 1.0,
             trust: 0.0,
             integral: 0.0,
-            references: VecDeque::with_capacity(references.max(4)),
+            doubt: 0.0,
+            proportional: 0.0,
+            shown: VecDeque::with_capacity(changes.max(4)),
             set_point_uv: None,
             contrast: response.contrast_min,
         }
@@ -74,8 +102,9 @@ impl Controller {
 
     pub(crate) fn reset(&mut self) {
         self.gain_uv = self.response.nominal_gain_uv;
-        (self.scale, self.trust, self.integral) = (1.0, 0.0, 0.0);
-        self.references.clear();
+        (self.scale, self.trust) = (1.0, 0.0);
+        (self.integral, self.doubt, self.proportional) = (0.0, 0.0, 0.0);
+        self.shown.clear();
         self.set_point_uv = None;
     }
 
@@ -89,7 +118,7 @@ impl Controller {
     /// one. A calibration that failed leaves the nominal gain, and feedback works at `(ratio / bound)^2` of its gain:
     /// with nothing measured it is the open loop.
     pub(crate) fn calibrate(&mut self, result: &Calibrated, contrast: f64) {
-        self.integral = 0.0;
+        (self.integral, self.proportional) = (0.0, 0.0);
         let drive = self.drive(contrast);
         let measured_uv = result.amplitude_uv / drive;
         let nominal_uv = self.response.nominal_gain_uv;
@@ -99,6 +128,8 @@ impl Controller {
         let belief_uv = (precision * measured_uv + prior * nominal_uv) / (precision + prior);
         self.trust = if usable { 1.0 } else { result.distrust() };
         self.scale = if usable { belief_uv / measured_uv } else { 1.0 };
+        let left = if usable { 1.0 / (precision + prior) } else { 1.0 / prior };
+        self.doubt = left + CURVE_SPREAD * CURVE_SPREAD;
         match self.plan {
             ControllerPlan::Pi(_) | ControllerPlan::OpenLoopCalibrated(_) if usable => {
                 self.gain_uv = belief_uv
@@ -115,22 +146,26 @@ impl Controller {
 
     /// A set point holds from an instant on.
     pub(crate) fn hold(&mut self, set_point_uv: f64, from_ns: i64) {
+        if let Some(before_uv) = self.set_point_uv.filter(|&before_uv| before_uv > 0.0 && set_point_uv > 0.0)
+        {
+            let step = STEP_SPREAD * libm::log(set_point_uv / before_uv);
+            self.doubt += step * step;
+        }
         self.set_point_uv = Some(set_point_uv);
-        self.contrast = self.contrast_for(self.wanted_drive(set_point_uv, 0.0));
-        self.note_reference(from_ns);
+        self.ask(set_point_uv, from_ns);
     }
 
     /// No set point any more; measurements that reach back before the next one do not count.
     pub(crate) fn release(&mut self) {
         self.set_point_uv = None;
-        self.references.clear();
+        self.shown.clear();
     }
 
     /// The screen was elsewhere until `from_ns`: what was measured before says nothing of the set point.
     pub(crate) fn restart(&mut self, from_ns: i64) {
-        self.references.clear();
+        self.shown.clear();
         if self.set_point_uv.is_some() {
-            self.note_reference(from_ns);
+            self.note_shown(from_ns);
         }
     }
 
@@ -142,60 +177,65 @@ impl Controller {
     /// Takes a measurement `elapsed_s` after the one before and gives the next contrast.
     pub(crate) fn update(&mut self, estimate: &Estimate, elapsed_s: f64) -> Option<f64> {
         let set_point_uv = self.set_point_uv?;
-        let mut proportional = 0.0;
-        if let ControllerPlan::Pi(pi) = self.plan
-            && let Some(reference_uv) = self.reference(estimate)
-            && estimate.value.is_finite()
-            && estimate.spread.is_finite()
-        {
-            // Relative error, weighted by how well this window can show it.
-            let error_uv = reference_uv - self.scale * estimate.value;
-            let doubt_uv = reference_uv + DOUBT * self.scale * estimate.spread;
-            let weighted = error_uv * reference_uv / (doubt_uv * doubt_uv);
-            let relative = if doubt_uv > 0.0 { self.trust * weighted } else { 0.0 };
-            let [low, high] = INTEGRAL_RANGE;
-            self.integral = (self.integral + pi.ki_per_s * elapsed_s * relative).clamp(low, high);
-            proportional = pi.kp * relative;
+        if let ControllerPlan::Pi(pi) = self.plan {
+            self.feed_back(&pi, estimate, elapsed_s);
         }
-        self.contrast = self.contrast_for(self.wanted_drive(set_point_uv, proportional));
-        self.note_reference(estimate.end_ns);
+        self.ask(set_point_uv, estimate.end_ns);
         Some(self.contrast)
     }
 
-    fn wanted_drive(&self, set_point_uv: f64, proportional: f64) -> f64 {
-        set_point_uv / self.gain_uv * (1.0 + self.integral + proportional)
-    }
-
-    /// Adds the set point, or what the believed gain reaches at the limit of the contrast, to the references.
-    fn note_reference(&mut self, from_ns: i64) {
-        let Some(set_point_uv) = self.set_point_uv else { return };
-        let believed_uv = self.gain_uv / (1.0 + self.integral);
-        let low_uv = believed_uv * self.drive(self.response.contrast_min);
-        let high_uv = believed_uv * self.drive(self.response.contrast_max);
-        let reachable_uv = set_point_uv.clamp(low_uv, high_uv.max(low_uv));
-        if self.references.back().is_some_and(|&(_, newest_uv)| newest_uv == reachable_uv) {
+    fn feed_back(&mut self, pi: &PiPlan, estimate: &Estimate, elapsed_s: f64) {
+        let Some(drive) = self.drive_shown(estimate) else { return };
+        let predicted_uv = self.gain_uv * libm::exp(self.integral) * drive;
+        let error = self.scale * estimate.value / predicted_uv - 1.0;
+        let spread = self.scale * estimate.spread / predicted_uv;
+        if !(predicted_uv > 0.0 && error.is_finite() && spread.is_finite()) {
             return;
         }
-        if self.references.len() == self.references.capacity() {
-            self.references.pop_front();
-        }
-        let from_ns = self.references.back().map_or(from_ns, |&(newest_ns, _)| from_ns.max(newest_ns));
-        self.references.push_back((from_ns, reachable_uv));
+        let error = error.clamp(-ERROR_LIMIT, ERROR_LIMIT);
+        let (variance, window_s) = (spread * spread, (estimate.end_ns - estimate.start_ns) as f64 / 1e9);
+        self.proportional =
+            self.trust * pi.kp * FLUCTUATION_VARIANCE / (FLUCTUATION_VARIANCE + variance) * error;
+        // Windows overlap: many updates share one window's noise, so it counts by its density, not by update.
+        let noise_s = FLUCTUATION_NOISE_S + variance * window_s;
+        self.doubt += pi.ki_per_s * pi.ki_per_s * FLUCTUATION_NOISE_S * elapsed_s;
+        let step = self.trust * f64::min(self.doubt / noise_s * elapsed_s, 1.0);
+        self.doubt -= step * self.doubt;
+        self.integral = (self.integral + step * error).clamp(-INTEGRAL_LIMIT, INTEGRAL_LIMIT);
     }
 
-    /// Mean of the references over the window of an estimate, earlier by the latency. `None` when the window reaches
+    /// Takes the drive for a set point as the one that is shown from an instant on.
+    fn ask(&mut self, set_point_uv: f64, from_ns: i64) {
+        let gain_uv = self.gain_uv * libm::exp(self.integral + self.proportional);
+        self.contrast = self.contrast_for(set_point_uv / gain_uv);
+        self.note_shown(from_ns);
+    }
+
+    fn note_shown(&mut self, from_ns: i64) {
+        let drive = self.drive(self.contrast);
+        if self.shown.back().is_some_and(|&(_, newest)| newest == drive) {
+            return;
+        }
+        if self.shown.len() == self.shown.capacity() {
+            self.shown.pop_front();
+        }
+        let from_ns = self.shown.back().map_or(from_ns, |&(newest_ns, _)| from_ns.max(newest_ns));
+        self.shown.push_back((from_ns, drive));
+    }
+
+    /// Mean of the drive shown over the window of an estimate, earlier by the latency. `None` when the window reaches
     /// back before the first.
-    fn reference(&self, estimate: &Estimate) -> Option<f64> {
+    fn drive_shown(&self, estimate: &Estimate) -> Option<f64> {
         let (start_ns, end_ns) =
             (estimate.start_ns - RESPONSE_LATENCY_NS, estimate.end_ns - RESPONSE_LATENCY_NS);
-        if self.references.front().is_none_or(|&(first_ns, _)| first_ns > start_ns) || end_ns <= start_ns {
+        if self.shown.front().is_none_or(|&(first_ns, _)| first_ns > start_ns) || end_ns <= start_ns {
             return None;
         }
         let mut sum = 0.0;
-        for (i, &(from_ns, value_uv)) in self.references.iter().enumerate() {
-            let until_ns = self.references.get(i + 1).map_or(end_ns, |&(next_ns, _)| next_ns).min(end_ns);
+        for (i, &(from_ns, drive)) in self.shown.iter().enumerate() {
+            let until_ns = self.shown.get(i + 1).map_or(end_ns, |&(next_ns, _)| next_ns).min(end_ns);
             let span_ns = (until_ns - from_ns.max(start_ns)).max(0);
-            sum += value_uv * span_ns as f64;
+            sum += drive * span_ns as f64;
         }
         Some(sum / (end_ns - start_ns) as f64)
     }

@@ -184,10 +184,11 @@ pub struct ResponsePlan {
 pub struct PiPlan {
     /// Contrast response and limits.
     pub response: ResponsePlan,
-    /// Proportional gain: relative change of drive per relative error.
+    /// Proportional gain, 0..1: the part of a relative error that is taken to last and is answered at once. For a
+    /// measurement without noise; with noise it counts less.
     pub kp: f64,
-    /// Integral gain: relative change of drive per relative error and second, for a measurement without noise. With
-    /// noise of standard error `e` at response `r` both gains count by `(r / (r + 5 e))^2`.
+    /// Integral gain: relative change of drive per relative error and second, when the gain has been learnt and the
+    /// measurement has no noise. It is higher as long as calibration leaves the gain in doubt, and lower with noise.
     pub ki_per_s: f64,
 }
 

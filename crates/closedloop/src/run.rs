@@ -97,7 +97,7 @@ impl Loop {
     pub fn prepare(plan: &Plan) -> Result<Self, PrepareError> {
         check(plan)?;
         let decoder = plan.decoder.as_ref().map(|decoder| Decoder::new(plan, decoder)).transpose()?;
-        let references = match &decoder {
+        let changes = match &decoder {
             Some(Decoder::Ssvep(ssvep)) => ssvep.updates_per_window(),
             _ => 0,
         };
@@ -106,7 +106,7 @@ impl Loop {
             Quality::new(channels, if source.is_marker { 1.0 } else { source.rate_hz })
         });
         Ok(Self {
-            controller: plan.controller.map(|controller| Controller::new(controller, references)),
+            controller: plan.controller.map(|controller| Controller::new(controller, changes)),
             schedule: Schedule::new(&plan.blocks),
             latch: Latch::new(plan),
             screen: Screen::new(plan.grey_ramp_ns),

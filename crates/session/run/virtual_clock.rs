@@ -95,18 +95,23 @@ pub fn run(
     seconds: Option<f64>,
     watcher: &mut impl Watcher,
 ) -> Result<i64, SessionError> {
-    let stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
+    let mut stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
+    let mut stop = false;
     chair.start(START_NS);
     let mut flip_ns = presenter.present(START_NS);
     let mut pump_ns = START_NS;
     loop {
         let chunk_ns = chair.next_chunk_ns() + TRANSPORT_NS;
-        let now_ns = flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns.max(START_NS));
+        let now_ns = flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns);
+        if now_ns == stop_ns {
+            // Asked once; as an event that is always due it would hold the clock.
+            (stop, stop_ns) = (true, i64::MAX);
+        }
         if now_ns == chunk_ns {
             chair.advance(now_ns)?;
         }
         watcher.before_turn(&mut driver, &chair);
-        let end = driver.turn(now_ns, now_ns >= stop_ns, || now_ns);
+        let end = driver.turn(now_ns, stop, || now_ns);
         if now_ns >= pump_ns || end == TurnEnd::Held {
             pump.pump(now_ns);
             pump_ns = now_ns + PUMP_EVERY_NS;

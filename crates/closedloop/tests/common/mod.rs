@@ -42,7 +42,7 @@ pub fn response(nominal_gain_uv: f64) -> ResponsePlan {
 }
 
 pub fn pi(nominal_gain_uv: f64) -> ControllerPlan {
-    ControllerPlan::Pi(PiPlan { response: response(nominal_gain_uv), kp: 0.3, ki_per_s: 0.4 })
+    ControllerPlan::Pi(PiPlan { response: response(nominal_gain_uv), kp: 0.8, ki_per_s: 0.02 })
 }
 
 pub fn drive(contrast: f64) -> f64 {

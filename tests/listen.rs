@@ -18,7 +18,8 @@ fn listen(file: &Path, out: &Path) -> Value {
     let session = lsl_session();
     let play = ["play", file.to_str().unwrap(), "--speed", SPEED, "--wait-s", "60"];
     let played = Process::start(photic(play).env("PHOTIC_LSL_SESSION", &session));
-    let run = ["run", "protocols/ssvep-listen.toml", "--participant", "none", "--display", "offscreen", "--json"];
+    let run =
+        ["run", "protocols/ssvep-listen.toml", "--participant", "none", "--display", "offscreen", "--json"];
     let mut run = photic(run);
     run.args(["--wait-s", "30", "--out"]).arg(out).env("PHOTIC_LSL_SESSION", &session);
     let summary = Process::start(&mut run).end(180.0).expect(0).json();
@@ -32,12 +33,14 @@ fn decided_as_offline(summary: &Value) -> u64 {
     assert_eq!(summary["exit"], "finished", "{summary}");
     assert_eq!(summary["samples_lost"], 0, "{summary}");
     assert_eq!(summary["decisions"], CUES, "{summary}");
-    let counts = summary["confusion"]["counts"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
+    let counts =
+        summary["confusion"]["counts"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap());
     assert_eq!(counts.map(|count| count.as_u64().unwrap()).sum::<u64>(), CUES, "{summary}");
     let folder = session_folder(summary);
     replays(&folder);
     for chunk in ["1", "7", "64", "1000"] {
-        let verdict = run(["replay", folder.to_str().unwrap(), "--json", "--rechunk", chunk], 120.0).expect(0).json();
+        let verdict =
+            run(["replay", folder.to_str().unwrap(), "--json", "--rechunk", chunk], 120.0).expect(0).json();
         assert_eq!(verdict["identical"], true, "chunks of {chunk}: {verdict}");
         assert_eq!(verdict["decisions"], CUES, "chunks of {chunk}: {verdict}");
     }
@@ -50,7 +53,8 @@ fn decided_as_offline(summary: &Value) -> u64 {
 
 #[test]
 fn the_easy_person_is_read() {
-    let (Some(()), Some(()), Some(file)) = (lsl_is_there(), vulkan_is_there(), shared("eeg/ssvep_exo_s12_r1.xdf"))
+    let (Some(()), Some(()), Some(file)) =
+        (lsl_is_there(), vulkan_is_there(), shared("eeg/ssvep_exo_s12_r1.xdf"))
     else {
         return;
     };

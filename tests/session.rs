@@ -40,9 +40,6 @@ fn the_summary_and_the_folder_are_complete() {
     for key in KEYS {
         assert!(summary.get(key).is_some(), "`{key}` is not in {summary}");
     }
-    for key in ["p50", "p99", "max"] {
-        assert!(summary["loop_latency_us"][key].is_number(), "{summary}");
-    }
     for key in ["latent", "measured"] {
         assert!(summary["tracking_error"][key].as_f64().is_some_and(|uv| uv > 0.0), "{summary}");
     }
@@ -56,8 +53,10 @@ fn the_summary_and_the_folder_are_complete() {
 
     let stem = folder.file_name().unwrap().to_str().unwrap().to_owned();
     assert!(stem.starts_with("sub-P07_ses-") && stem.ends_with("_task-thermostat_run-01"), "{stem}");
-    let found: BTreeSet<String> =
-        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let found: BTreeSet<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     let expected = ["_eeg.xdf", "_protocol.toml", "_rig.toml"].map(|end| format!("{stem}{end}"));
     let expected = expected.into_iter().chain(["manifest.json".into(), "report.html".into()]).collect();
     assert_eq!(found, expected);
@@ -82,8 +81,10 @@ fn opens_offline(report: &Path) {
             assert!(target.starts_with('#'), "{attribute}{target}\" in {}", report.display());
         }
     }
-    let elsewhere = html.match_indices("://").map(|(at, _)| html[at.saturating_sub(12)..].chars().take(60).collect());
-    let elsewhere: Vec<String> = elsewhere.filter(|text: &String| !text.contains("http://www.w3.org/")).collect();
+    let elsewhere =
+        html.match_indices("://").map(|(at, _)| html[at.saturating_sub(12)..].chars().take(60).collect());
+    let elsewhere: Vec<String> =
+        elsewhere.filter(|text: &String| !text.contains("http://www.w3.org/")).collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
     for heading in ["<svg", "frame", "latency", "set point", "Oz"] {
         assert!(html.contains(heading), "the report does not speak of {heading}");
@@ -107,7 +108,9 @@ fn the_same_seed_and_participant_give_the_same_bits() {
     assert_eq!(names.len(), other.len());
     for ((one, two), other) in first.iter().zip(&second).zip(&other) {
         assert!(one == two, "{}: two runs of one seed differ", one.0);
-        if ["photic-decisions", "photic-commands", "photic-participant-P30-in-process"].contains(&one.0.as_str()) {
+        if ["photic-decisions", "photic-commands", "photic-participant-P30-in-process"]
+            .contains(&one.0.as_str())
+        {
             assert!(!one.1.is_empty() && one != other, "{}: another seed gives the same", one.0);
         }
     }
@@ -117,13 +120,14 @@ fn the_same_seed_and_participant_give_the_same_bits() {
 fn the_virtual_clock_needs_a_brain_and_a_time() {
     let refused = |more: &[&str]| {
         let out = tempfile::tempdir().unwrap();
-        let mut arguments = vec!["run", THERMOSTAT, "--clock", "virtual", "--out", out.path().to_str().unwrap()];
+        let mut arguments =
+            vec!["run", THERMOSTAT, "--clock", "virtual", "--out", out.path().to_str().unwrap()];
         arguments.extend(more);
         run(arguments, 30.0).expect(2)
     };
     refused(&["--participant", "none"]).says(&["--clock virtual", "--participant"]);
     refused(&["--participant", "P99"]).says(&["P99", "P01"]);
-    refused(&["--seconds", "-3"]).says(&["--seconds", "-3"]);
+    refused(&["--seconds=-3"]).says(&["--seconds", "-3"]);
     refused(&["--seconds", "NaN"]).says(&["--seconds", "NaN"]);
 }
 
@@ -138,16 +142,19 @@ fn a_live_session_over_lsl_loses_nothing_and_replays() {
     let _alone = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     let (Some(()), Some(())) = (lsl_is_there(), vulkan_is_there()) else { return };
     let out = tempfile::tempdir().unwrap();
-    let summary = live(out.path(), &["--participant", "P13", "--seconds", "8"]).end(60.0).expect(0).json();
+    let summary = live(out.path(), &["--participant", "P13", "--seconds", "28"]).end(90.0).expect(0).json();
     eprintln!("{summary}");
     assert_eq!(summary["exit"], "stopped");
     assert_eq!(summary["samples_lost"], 0, "{summary}");
-    // 8 s and the way to grey; how many frames a software renderer makes of 60 Hz is the machine's affair.
+    // 28 s (calibration ends at 24 s) and the way to grey; how many frames a software renderer makes of 60 Hz is the
+    // machine's affair.
     let samples = summary["samples"].as_u64().unwrap();
-    assert!((1900..2600).contains(&samples), "{summary}");
+    assert!((6900..7600).contains(&samples), "{summary}");
     let frames = summary["frames"].as_u64().unwrap() + summary["missed_frames"].as_u64().unwrap();
-    assert!((450..620).contains(&frames), "{summary}");
-    assert!(summary["loop_latency_us"]["n"].as_u64().unwrap() > 0, "{summary}");
+    assert!((1650..1830).contains(&frames), "{summary}");
+    assert!(summary["decisions"].as_u64().unwrap() > 20, "{summary}");
+    let latency_us = ["p50", "p99", "max"].map(|key| summary["loop_latency_us"][key].as_f64().unwrap());
+    assert!(latency_us[0] > 0.0 && latency_us.is_sorted(), "{summary}");
     let folder = session_folder(&summary);
     replays(&folder);
     let session = RecordedSession::open(&folder).unwrap();
@@ -207,7 +214,10 @@ fn never_jumps(session: &RecordedSession, from_ns: i64, most: f64, ramp_s: f64) 
     for pair in flips.windows(2) {
         let (change, time_ns) = (pair[1].contrast - pair[0].contrast, pair[1].onset_ns - pair[0].onset_ns);
         let allowed = most * time_ns as f64 / 1e9 / ramp_s;
-        assert!(change.abs() <= allowed * 1.01 + 1e-9, "{change} in {time_ns} ns, at most {allowed}: {pair:?}");
+        assert!(
+            change.abs() <= allowed * 1.01 + 1e-9,
+            "{change} in {time_ns} ns, at most {allowed}: {pair:?}"
+        );
     }
 }
 
@@ -235,7 +245,9 @@ fn without_liblsl_the_participant_stays_inside() {
 #[test]
 fn a_source_that_dies_leads_to_hold_then_grey_until_it_is_back() {
     let _alone = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (Some(()), Some(()), Some(meeting)) = (lsl_is_there(), vulkan_is_there(), Meeting::new()) else { return };
+    let (Some(()), Some(()), Some(meeting)) = (lsl_is_there(), vulkan_is_there(), Meeting::new()) else {
+        return;
+    };
     let out = tempfile::tempdir().unwrap();
     let protocol = out.path().join("show.toml");
     fs::write(&protocol, SHOW).unwrap();
@@ -257,9 +269,12 @@ fn a_source_that_dies_leads_to_hold_then_grey_until_it_is_back() {
     let noticed = |kind| session.notices.iter().find(|notice| notice.kind == kind && notice.at_ns > died_ns);
     let [stale, grey, back, resumed] =
         [NoticeKind::Stale, NoticeKind::ToGrey, NoticeKind::SourceBack, NoticeKind::Resumed].map(|kind| {
-            noticed(kind).unwrap_or_else(|| panic!("no notice of {}: {:?}", kind.name(), session.notices)).at_ns
+            noticed(kind)
+                .unwrap_or_else(|| panic!("no notice of {}: {:?}", kind.name(), session.notices))
+                .at_ns
         });
-    let last_arrival_ns = session.chunks.iter().map(|chunk| chunk.arrival_ns).filter(|&at| at <= stale).max().unwrap();
+    let last_arrival_ns =
+        session.chunks.iter().map(|chunk| chunk.arrival_ns).filter(|&at| at <= stale).max().unwrap();
     let after_ms = |at_ns: i64| (at_ns - last_arrival_ns) / 1_000_000;
     assert!((300..400).contains(&after_ms(stale)), "stale {} ms after the last chunk", after_ms(stale));
     assert!((1000..1100).contains(&after_ms(grey)), "to grey {} ms after the last chunk", after_ms(grey));
@@ -270,12 +285,17 @@ fn a_source_that_dies_leads_to_hold_then_grey_until_it_is_back() {
 
     // Held while stale, grey while away, back by a ramp.
     let shown = |from_ns: i64, to_ns: i64| {
-        let flips: Vec<_> = session.flips.iter().filter(|flip| (from_ns..to_ns).contains(&flip.onset_ns)).collect();
+        let flips: Vec<_> =
+            session.flips.iter().filter(|flip| (from_ns..to_ns).contains(&flip.onset_ns)).collect();
         assert!(flips.len() > 5, "{} flips in {} ms", flips.len(), (to_ns - from_ns) / 1_000_000);
         flips
     };
     assert!(shown(stale, grey).iter().all(|flip| flip.contrast == 0.6));
-    assert!(shown(grey + 700_000_000, back).iter().all(|flip| flip.scene == SceneId::GREY && flip.contrast == 0.0));
+    assert!(
+        shown(grey + 700_000_000, back)
+            .iter()
+            .all(|flip| flip.scene == SceneId::GREY && flip.contrast == 0.0)
+    );
     assert!(shown(resumed + 800_000_000, resumed + 1_200_000_000).iter().all(|flip| flip.contrast == 0.6));
     never_jumps(&session, died_ns, 0.6, 0.5);
     replays(session.folder.path());

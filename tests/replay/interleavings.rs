@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use acquisition::{ChannelFormat, ChunkSink, MarkerPorts, MarkerSink, OutletSpec, SinkPorts, SinkSpec, SourceInfo};
+use acquisition::{
+    ChannelFormat, ChunkSink, MarkerPorts, MarkerSink, OutletSpec, SinkPorts, SinkSpec, SourceInfo,
+};
 use crossbeam_channel::Receiver;
 use photic::experiment::Experiment;
 use photic::replay::replay;
@@ -12,8 +14,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use recording::xdf::Format;
 use recording::{
-    ClockKind, Machine, Manifest, Options, RawStream, Recorder, SessionFolder, SourceEntry, SourceKind, WallTime,
-    sha256_hex,
+    ClockKind, Machine, Manifest, Options, RawStream, Recorder, SessionFolder, SourceEntry, SourceKind,
+    WallTime, sha256_hex,
 };
 use timeline::latest::latest;
 use timeline::ring::{Reader, RowReader, Writer, ring, rows};
@@ -25,8 +27,8 @@ const START_NS: i64 = 5_000_000_000;
 const REFRESH_NS: i64 = 16_666_667;
 
 /// Rows that may wait for the loop, and room in its ring: small, so that skips and refusals are common.
-const MAX_LAG: usize = 24;
-const ROOM: usize = 40;
+const MAX_LAG: usize = 32;
+const ROOM: usize = 64;
 
 const STREAM: &str = r#"
 [protocol]
@@ -41,7 +43,7 @@ rate_hz = 100.0
 unit = "uV"
 stale_after_s = 0.2
 grey_after_s = 0.5
-max_lag_s = 0.24
+max_lag_s = 0.32
 [stream.cues]
 type = "Markers"
 markers = { rest = 0, ten = 1 }
@@ -123,27 +125,28 @@ enum Fault {
 
 fn happening() -> impl Strategy<Value = (i64, Happening)> {
     let fault = prop_oneof![
-        30 => Just(Fault::None),
+        300 => Just(Fault::None),
         1 => Just(Fault::NotANumber),
         1 => Just(Fault::StampNotANumber),
         1 => Just(Fault::StampsBack),
     ];
-    let wait_ms = prop_oneof![40 => 0..30i64, 1 => 200..900i64];
+    let wait_ms = prop_oneof![200 => 0..16i64, 1 => 200..900i64];
     let what = prop_oneof![
-        40 => (1..12usize, fault).prop_map(|(samples, fault)| Happening::Chunk { samples, fault }),
+        320 => (1..7usize, fault).prop_map(|(samples, fault)| Happening::Chunk { samples, fault }),
         1 => (20..90usize).prop_map(|samples| Happening::Chunk { samples, fault: Fault::None }),
-        4 => (0..3u8, 0..40i64).prop_map(|(code, late_ms)| Happening::Cue { code, late_ms }),
-        20 => (1..3u64).prop_map(Happening::Flips),
-        40 => Just(Happening::Turn),
+        32 => (0..3u8, 0..40i64).prop_map(|(code, late_ms)| Happening::Cue { code, late_ms }),
+        160 => (1..3u64).prop_map(Happening::Flips),
+        320 => Just(Happening::Turn),
         2 => (-2_000_000..2_000_000i64).prop_map(Happening::Offset),
-        6 => Just(Happening::Drain),
+        12 => Just(Happening::Drain),
     ];
     (wait_ms, what)
 }
 
 fn case() -> impl Strategy<Value = (bool, u64, Vec<(i64, Happening)>)> {
     let stopped = prop_oneof![3 => Just(None), 1 => Just(Some((0i64, Happening::Stop)))];
-    let happenings = (prop::collection::vec(happening(), 200..900), stopped, prop::collection::vec(happening(), 60));
+    let happenings =
+        (prop::collection::vec(happening(), 400..1600), stopped, prop::collection::vec(happening(), 60));
     let all = happenings.prop_map(|(mut all, stop, rest)| {
         all.extend(stop.into_iter().chain(rest));
         all
@@ -189,7 +192,8 @@ impl Room {
         let experiment = Experiment::parse(protocol, "the test's protocol", rig, "the rig").unwrap();
         let step = closedloop::Loop::prepare(&experiment.lower(1).unwrap().plan).unwrap();
         manifest(&experiment).write(folder).unwrap();
-        let recorder = Recorder::create(folder, &[eeg_stream(), cue_stream()], Options::virtual_clock()).unwrap();
+        let recorder =
+            Recorder::create(folder, &[eeg_stream(), cue_stream()], Options::virtual_clock()).unwrap();
 
         let (loop_events, loop_reader) = ring(200); // room for two turns: the loop often has to hold
         let (eeg_events, eeg_reader) = ring(1 << 14);
@@ -203,8 +207,11 @@ impl Room {
         let (commands, _) = latest(&None);
         let ports = vec![Port::Samples { rows: port, max_lag: MAX_LAG }, Port::Markers(markers)];
         let info = SourceInfo::in_process(&outlet(), s_from_ns(START_NS));
-        let wanted =
-            acquisition::Expected { channels: LABELS.map(String::from).to_vec(), rate_hz: RATE_HZ, unit: None };
+        let wanted = acquisition::Expected {
+            channels: LABELS.map(String::from).to_vec(),
+            rate_hz: RATE_HZ,
+            unit: None,
+        };
         let map = acquisition::check(&info, &wanted).unwrap();
         let spec = SinkSpec { source: SourceId(0), channel_count: LABELS.len(), map, rate_hz: RATE_HZ };
         let codes = BTreeMap::from([("rest".to_owned(), 0), ("ten".to_owned(), 1)]);
@@ -410,7 +417,10 @@ fn live_and_replayed(holds: bool, dice: u64, happenings: &[(i64, Happening)]) ->
     prop_assert!(written.ended_early.is_none());
     let verdict = replay(folder.path()).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert!(verdict.identical && verdict.ends_early.is_none(), "{verdict}");
-    prop_assert_eq!((verdict.turns, verdict.decisions, verdict.commands), (seen.turns, seen.decisions, seen.commands));
+    prop_assert_eq!(
+        (verdict.turns, verdict.decisions, verdict.commands),
+        (seen.turns, seen.decisions, seen.commands)
+    );
     Ok(seen)
 }
 

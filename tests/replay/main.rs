@@ -36,7 +36,10 @@ fn ten_demo_sessions_replay_identically() {
         let took_s = since_s(begun_ns);
         assert_eq!(verdict["decisions"], summary["decisions"], "{verdict} {summary}");
         assert_eq!(verdict["commands"], summary["commands"], "{verdict} {summary}");
-        assert!(verdict["decisions"].as_u64().unwrap() > 1000, "a session that decides little proves little: {verdict}");
+        assert!(
+            verdict["decisions"].as_u64().unwrap() > 1000,
+            "a session that decides little proves little: {verdict}"
+        );
         let session_s = verdict["session_s"].as_f64().unwrap();
         assert!(session_s > 100.0 && took_s < session_s / 10.0, "{session_s} s of session took {took_s} s");
     }
@@ -48,7 +51,8 @@ fn place_of(file: &[u8], path: &Path, index: usize, channel: usize) -> usize {
     let stream = recording.streams.iter().find(|stream| stream.header.stream_type == "EEG").unwrap();
     let Values::Float32(values) = &stream.values else { panic!("the participant sends float32") };
     let width = stream.header.channel_count;
-    let row: Vec<u8> = values[index * width..(index + 1) * width].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let row: Vec<u8> =
+        values[index * width..(index + 1) * width].iter().flat_map(|v| v.to_le_bytes()).collect();
     let mut found = file.windows(row.len()).enumerate().filter(|(_, window)| *window == row);
     let (at, _) = found.next().expect("the sample is in the file");
     assert!(found.next().is_none(), "sample {index} stands in the file twice");
@@ -63,9 +67,12 @@ fn one_changed_bit_of_one_sample_is_found_and_named() {
     let first = session.decisions.first().unwrap().first_sample as usize;
     let last = session.decisions.last().unwrap().end_sample as usize;
     // The lowest and a high bit of the mantissa, and the sign, anywhere between the first and the last window.
-    for (index, channel, byte, bit) in
-        [(first + 3, 6, 0, 1u8), ((first + last) / 2, 0, 0, 1), ((first + last) / 2 + 1, 7, 2, 0x40), (last - 2, 3, 3, 0x80)]
-    {
+    for (index, channel, byte, bit) in [
+        (first + 3, 6, 0, 1u8),
+        ((first + last) / 2, 0, 0, 1),
+        ((first + last) / 2 + 1, 7, 2, 0x40),
+        (last - 2, 3, 3, 0x80),
+    ] {
         let copies = tempfile::tempdir().unwrap();
         let copy = copy_of(&folder, copies.path());
         let path = copy.join(session.folder.xdf_path().file_name().unwrap());
@@ -79,10 +86,15 @@ fn one_changed_bit_of_one_sample_is_found_and_named() {
         assert_eq!(verdict["identical"], false);
         let difference = verdict["first_difference"].as_str().unwrap();
         // decision 12 of turn 345 (samples 678..1178): `value_f64` was recorded as ...
-        let numbers: Vec<u64> =
-            difference.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).take(4).collect();
+        let numbers: Vec<u64> = difference
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|part| part.parse().ok())
+            .take(4)
+            .collect();
         let [decision, turn, begin, end] = numbers[..] else { panic!("{difference}") };
-        assert!(difference.starts_with(&format!("decision {decision} of turn {turn} (samples {begin}..{end})")));
+        assert!(
+            difference.starts_with(&format!("decision {decision} of turn {turn} (samples {begin}..{end})"))
+        );
         assert!((begin..end).contains(&(index as u64)), "sample {index} was changed: {difference}");
         let recorded = session.decisions.iter().find(|one| one.index == decision).unwrap();
         assert_eq!((recorded.turn, recorded.first_sample, recorded.end_sample), (turn, begin, end));
@@ -103,14 +115,20 @@ fn a_changed_command_is_found() {
     let path = session.folder.xdf_path();
     let mut bytes = fs::read(&path).unwrap();
     // Index, turn and instant stand side by side in the row, so they name its place.
-    let row: Vec<u8> = [command.index as i64, command.turn as i64, command.issued_ns].iter().flat_map(|n| n.to_le_bytes()).collect();
+    let row: Vec<u8> = [command.index as i64, command.turn as i64, command.issued_ns]
+        .iter()
+        .flat_map(|n| n.to_le_bytes())
+        .collect();
     let at = bytes.windows(row.len()).position(|window| window == row).expect("the command is in the file");
     bytes[at + row.len() + 2 * 8] ^= 1; // then come decision and scene, then the contrast's lowest bit
     fs::write(&path, bytes).unwrap();
     let (ended, verdict) = replay(&folder);
     ended.expect(1);
     let difference = verdict["first_difference"].as_str().unwrap();
-    assert!(difference.starts_with(&format!("command {} of turn {}", command.index, command.turn)), "{difference}");
+    assert!(
+        difference.starts_with(&format!("command {} of turn {}", command.index, command.turn)),
+        "{difference}"
+    );
     assert!(difference.contains("contrast_from_f64"), "{difference}");
 }
 
@@ -150,7 +168,10 @@ fn a_torn_recording_replays_as_far_as_it_goes() {
             let turns = verdict["turns"].as_u64().unwrap();
             let expected = whole["turns"].as_u64().unwrap() as f64 * part as f64 / 100.0;
             // Half a second of turns, for what waited in the recorder, and the head of the file.
-            assert!(turns as f64 > expected - 200.0, "cut at byte {cut}: {turns} turns, about {expected} were recorded");
+            assert!(
+                turns as f64 > expected - 200.0,
+                "cut at byte {cut}: {turns} turns, about {expected} were recorded"
+            );
             assert!(turns >= turns_before, "{turns} turns at {cut}, {turns_before} before");
             turns_before = turns;
         }

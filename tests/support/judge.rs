@@ -30,7 +30,8 @@ pub fn read_alike(python: &str, files: &[&Path]) -> String {
         let copy = folder.path().join(format!("{index}.xdf"));
         fs::copy(file, &copy).unwrap();
         let streams: Vec<Value> = read_path(&copy).unwrap().streams.iter().map(expectation).collect();
-        fs::write(folder.path().join(format!("{index}.xdf.json")), json!({ "streams": streams }).to_string()).unwrap();
+        fs::write(folder.path().join(format!("{index}.xdf.json")), json!({ "streams": streams }).to_string())
+            .unwrap();
     }
     let said = output(script(python, "xdf_judge.py").arg(folder.path()), 120.0);
     String::from_utf8(said.stdout).unwrap()

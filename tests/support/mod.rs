@@ -108,7 +108,8 @@ impl Process {
 
     /// What Ctrl-C does.
     pub fn interrupt(&self) {
-        let kill = Command::new("sh").args(["-c", "kill -INT \"$0\"", &self.id().to_string()]).status().unwrap();
+        let kill =
+            Command::new("sh").args(["-c", "kill -INT \"$0\"", &self.id().to_string()]).status().unwrap();
         assert!(kill.success());
     }
 
@@ -130,7 +131,12 @@ impl Process {
             }
             if clock::now_ns() > deadline_ns {
                 let _ = self.child.kill();
-                panic!("{} runs longer than {within_s} s:\n{}{}", self.command, self.read("out"), self.read("err"));
+                panic!(
+                    "{} runs longer than {within_s} s:\n{}{}",
+                    self.command,
+                    self.read("out"),
+                    self.read("err")
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -259,7 +265,8 @@ pub fn lsl_is_there() -> Option<()> {
 /// Whether frames can be rendered: a session of a tenth of a second says so.
 pub fn vulkan_is_there() -> Option<()> {
     let out = tempfile::tempdir().unwrap();
-    let arguments = ["run", THERMOSTAT, "--in-process", "--display", "offscreen", "--seconds", "0.1", "--out"];
+    let arguments =
+        ["run", THERMOSTAT, "--in-process", "--display", "offscreen", "--seconds", "0.1", "--out"];
     let ended = run(arguments.map(OsStr::new).into_iter().chain([out.path().as_os_str()]), 60.0);
     match ended.stderr.contains("adapter") && ended.code == Some(2) {
         true => skip(&format!("no Vulkan: {}", ended.stderr)),
@@ -288,7 +295,11 @@ pub fn program_is_there(name: &str) -> bool {
 pub fn output(command: &mut Command, within_s: f64) -> Output {
     let ended = Process::start(command).end(within_s);
     assert_eq!(ended.code, Some(0), "{}\n{}{}", ended.command, ended.stdout, ended.stderr);
-    Output { status: Default::default(), stdout: ended.stdout.into_bytes(), stderr: ended.stderr.into_bytes() }
+    Output {
+        status: Default::default(),
+        stdout: ended.stdout.into_bytes(),
+        stderr: ended.stderr.into_bytes(),
+    }
 }
 
 /// The last stamp of a session's first source, in s.

@@ -36,9 +36,6 @@ const PRIOR_SPREAD: f64 = 0.5;
 /// calibration is known: people's semisaturation and exponent differ from the nominal ones.
 const CURVE_SPREAD: f64 = 0.3;
 
-/// The same for a step of the set point by a factor of e.
-const STEP_SPREAD: f64 = 0.2;
-
 /// Variance of the relative fluctuation of the response over seconds, and its time constant. Amplitudes of 4 s vary by
 /// 25-38 % in recordings, noise included; the time constant is an assumption.
 const FLUCTUATION_VARIANCE: f64 = 0.08;
@@ -146,11 +143,6 @@ impl Controller {
 
     /// A set point holds from an instant on.
     pub(crate) fn hold(&mut self, set_point_uv: f64, from_ns: i64) {
-        if let Some(before_uv) = self.set_point_uv.filter(|&before_uv| before_uv > 0.0 && set_point_uv > 0.0)
-        {
-            let step = STEP_SPREAD * libm::log(set_point_uv / before_uv);
-            self.doubt += step * step;
-        }
         self.set_point_uv = Some(set_point_uv);
         self.ask(set_point_uv, from_ns);
     }

@@ -130,7 +130,7 @@ fn silence_leads_to_grey_and_back() {
     let fade: Vec<_> = between(30.95, 32.9).collect();
     assert_eq!(fade.len(), 2, "{fade:?}");
     assert_eq!((fade[0].scene, fade[0].contrast.to), (GRATING, 0.0));
-    assert!(fade[0].contrast.from > 0.2 && fade[0].contrast.end_ns - fade[0].contrast.start_ns == S / 2);
+    assert!(fade[0].contrast.from > 0.1 && fade[0].contrast.end_ns - fade[0].contrast.start_ns == S / 2);
     assert_eq!(fade[1].scene, SceneId::GREY);
     let back = between(32.95, 33.1).next().unwrap();
     assert!(back.scene == GRATING && back.contrast.from == 0.0);

@@ -37,7 +37,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempdir()?;
     std::fs::write(folder.join("latency.toml"), protocol_text())?;
     println!("{CHANNELS} channels at {RATE_HZ} Hz, {seconds} s each, chunk arrival -> command published, us");
-    println!("{:14} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8}", "priority", "n", "p50", "p99", "max", "frames", "missed", "steal");
+    println!(
+        "{:14} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>8}",
+        "priority", "n", "p50", "p99", "max", "frames", "missed", "steal"
+    );
     for (name, no_realtime, bound_us) in [("SCHED_FIFO", false, 1000.0), ("normal", true, 3000.0)] {
         let source = Source::start(&session_id)?;
         let steal = steal_s();
@@ -149,17 +152,20 @@ hold = {{ stimulus = "target", set_point_uv = 1.5 }}
 fn source(session_id: &str) -> Result<(), Box<dyn Error>> {
     let lsl = Lsl::load(&[PathBuf::from(".setup/lsl")])?;
     lsl.configure(Scope::Machine, Some(session_id))?;
-    let mut outlet = SampleOutlet::new(&lsl, &OutletSpec {
-        name: "latency".into(),
-        stream_type: "EEG".into(),
-        channel_labels: (0..CHANNELS).map(|channel| format!("E{channel}")).collect(),
-        units: vec!["microvolts".into()],
-        rate_hz: RATE_HZ,
-        format: ChannelFormat::Float32,
-        source_id: "latency".into(),
-        time_scale: 1.0,
-        desc: Vec::new(),
-    })?;
+    let mut outlet = SampleOutlet::new(
+        &lsl,
+        &OutletSpec {
+            name: "latency".into(),
+            stream_type: "EEG".into(),
+            channel_labels: (0..CHANNELS).map(|channel| format!("E{channel}")).collect(),
+            units: vec!["microvolts".into()],
+            rate_hz: RATE_HZ,
+            format: ChannelFormat::Float32,
+            source_id: "latency".into(),
+            time_scale: 1.0,
+            desc: Vec::new(),
+        },
+    )?;
     let start_ns = clock::now_ns();
     let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
     let mut row = [0.0; CHANNELS];
@@ -200,6 +206,10 @@ impl Drop for Source {
 /// Time that the hypervisor took from this machine so far (proc(5), `steal`), in seconds of 100 ticks each.
 fn steal_s() -> f64 {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    let field = text.lines().next().and_then(|line| line.split_whitespace().nth(8)).and_then(|ticks| ticks.parse().ok());
+    let field = text
+        .lines()
+        .next()
+        .and_then(|line| line.split_whitespace().nth(8))
+        .and_then(|ticks| ticks.parse().ok());
     field.unwrap_or(0.0_f64) / 100.0
 }

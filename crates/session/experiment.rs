@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use closedloop::{
-    BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, ResponsePlan, SourcePlan, SsvepPlan,
-    StimulusClock,
+    BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, ResponsePlan, SourcePlan,
+    SsvepPlan, StimulusClock,
 };
 use protocol::{Protocol, Rig, Schedule, StreamKind};
 use stimulus::{FlashReport, Patch, RetinaGrid, Scene, Screen};
@@ -80,7 +80,8 @@ impl Experiment {
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
         };
-        let patch_px = (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
+        let patch_px =
+            (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
         let retina = RetinaGrid::for_scenes(&scenes, &screen);
         Ok(Lowered { patch: Patch::lower_right(&screen, patch_px), plan, schedule, screen, scenes, retina })
     }
@@ -106,7 +107,8 @@ impl Lowered {
     /// Highest contrast at which each scene can be shown by this schedule; scenes that it never shows are left out.
     pub fn highest_contrasts(&self) -> Vec<(SceneId, f64)> {
         use closedloop::BlockKind::{Calibrate, Hold, Listen, Rest, Show};
-        let limit = self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
+        let limit =
+            self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
         let mut highest = std::collections::BTreeMap::<SceneId, f64>::new();
         for block in &self.plan.blocks {
             let shown = match block.kind {
@@ -125,7 +127,8 @@ impl Lowered {
     /// The photosensitivity rule on every scene at the highest contrast of the schedule, from two seconds of frames.
     pub fn assess_flashes(&self) -> Vec<(SceneId, f64, FlashReport)> {
         let scene = |id: SceneId| self.scenes.get(usize::from(id.0)).unwrap_or(&Scene::Grey);
-        let assess = |(id, contrast)| (id, contrast, stimulus::assess(scene(id), contrast, 2.0, &self.screen));
+        let assess =
+            |(id, contrast)| (id, contrast, stimulus::assess(scene(id), contrast, 2.0, &self.screen));
         self.highest_contrasts().into_iter().map(assess).collect()
     }
 }
@@ -160,7 +163,8 @@ fn lower_screen(screen: &protocol::Screen) -> Result<Screen, SessionError> {
 
 fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scene, SessionError> {
     let protocol::StimulusKind::Grating(grating) = &stimulus.kind;
-    let named = |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
+    let named =
+        |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
     let flicker = stimulus::Flicker::realise(
         match grating.flicker.kind {
             protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
@@ -240,7 +244,9 @@ fn lower_block(block: &protocol::Block) -> BlockPlan {
         protocol::BlockKind::Hold(hold) => {
             closedloop::BlockKind::Hold { scene: scene_id(hold.stimulus), set_point_uv: hold.set_point_uv }
         }
-        protocol::BlockKind::Listen(listen) => closedloop::BlockKind::Listen { until_cues: listen.until_cues },
+        protocol::BlockKind::Listen(listen) => {
+            closedloop::BlockKind::Listen { until_cues: listen.until_cues }
+        }
         protocol::BlockKind::Show(show) => {
             closedloop::BlockKind::Show { scene: scene_id(show.stimulus), contrast: show.contrast }
         }
@@ -294,7 +300,9 @@ fn lower_controller(controller: &protocol::Controller) -> ControllerPlan {
             kp: pi.kp,
             ki_per_s: pi.ki_per_s,
         }),
-        protocol::Controller::OpenLoopNominal(response) => ControllerPlan::OpenLoopNominal(lower_response(response)),
+        protocol::Controller::OpenLoopNominal(response) => {
+            ControllerPlan::OpenLoopNominal(lower_response(response))
+        }
         protocol::Controller::OpenLoopCalibrated(response) => {
             ControllerPlan::OpenLoopCalibrated(lower_response(response))
         }

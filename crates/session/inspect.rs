@@ -86,7 +86,10 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
         let (bound, reference) = (safety.max_flashes_per_s, &safety.screening_reference);
         let _ = writeln!(text, "safety    up to {bound} flashes per second, screening: {reference}");
     } else if flashes.iter().any(|flash| flash["passes"] == false) {
-        let _ = writeln!(text, "safety    no [safety] table: a window without a simulated participant is refused");
+        let _ = writeln!(
+            text,
+            "safety    no [safety] table: a window without a simulated participant is refused"
+        );
     }
     let json = json!({
         "protocol": experiment.protocol.name, "stimuli": stimuli, "flashes": flashes,
@@ -134,7 +137,8 @@ pub fn info(path: &Path) -> Result<Seen, SessionError> {
     let _ = writeln!(text, "{}: {} bytes, {} streams", info.path.display(), info.bytes, info.streams.len());
     let header = ["name", "type", "channels", "rate Hz", "samples", "first s", "last s"];
     let [name, kind, channels, rate, samples, first, last] = header;
-    let _ = writeln!(text, "{name:34} {kind:12} {channels:>8} {rate:>9} {samples:>10} {first:>16} {last:>16}");
+    let _ =
+        writeln!(text, "{name:34} {kind:12} {channels:>8} {rate:>9} {samples:>10} {first:>16} {last:>16}");
     let stamp = |stamp: Option<f64>| stamp.map_or("-".into(), |stamp| format!("{stamp:.6}"));
     for stream in &info.streams {
         let _ = writeln!(
@@ -198,7 +202,11 @@ pub fn verify(path: &Path, repair: bool) -> Result<Seen, SessionError> {
         let _ = writeln!(text, "  at byte {}: {}", problem.offset, problem.what);
     }
     let fine = report.is_whole();
-    let _ = writeln!(text, "{}", if fine { "whole" } else { "not whole: --repair makes it openable for every reader" });
+    let _ = writeln!(
+        text,
+        "{}",
+        if fine { "whole" } else { "not whole: --repair makes it openable for every reader" }
+    );
     Ok(Seen { json: to_json::<Report>(&report), text, fine })
 }
 

@@ -44,17 +44,19 @@ pub fn play(args: &PlayArgs, network: bool) -> Result<Played, SessionError> {
     if !(args.speed.is_finite() && args.speed > 0.0) {
         return Err(SessionError::Usage(format!("--speed {}: more than 0 is allowed", args.speed)));
     }
-    let recording =
-        xdf::read_path(&args.file).map_err(|error| SessionError::Recording { path: args.file.clone(), error })?;
+    let recording = xdf::read_path(&args.file)
+        .map_err(|error| SessionError::Recording { path: args.file.clone(), error })?;
     let lsl = load_lsl(network)?;
     let mut tracks = Vec::new();
     for stream in &recording.streams {
-        let ours = stream.header.name.starts_with("photic-") && !stream.header.name.starts_with("photic-participant");
+        let ours = stream.header.name.starts_with("photic-")
+            && !stream.header.name.starts_with("photic-participant");
         if !ours && !corrected_stamps(stream).is_empty() {
             tracks.push(track(&lsl, stream, args)?);
         }
     }
-    let first_s = tracks.iter().filter_map(|track| track.stamps_s.first().copied()).fold(f64::INFINITY, f64::min);
+    let first_s =
+        tracks.iter().filter_map(|track| track.stamps_s.first().copied()).fold(f64::INFINITY, f64::min);
     if tracks.is_empty() {
         return Err(SessionError::Usage(format!("{}: no stream has samples", args.file.display())));
     }
@@ -99,17 +101,20 @@ fn track(lsl: &lsl::Lsl, stream: &Stream, args: &PlayArgs) -> Result<Track, Sess
             channels: header.channel_count.max(1),
         },
         values => Body::Samples {
-            outlet: SampleOutlet::new(lsl, &OutletSpec {
-                name: header.name.clone(),
-                stream_type: header.stream_type.clone(),
-                channel_labels: labels(stream),
-                units: units(stream),
-                rate_hz: header.rate_hz * args.speed,
-                format: channel_format(header.format),
-                source_id,
-                time_scale: args.speed,
-                desc: Vec::new(),
-            })?,
+            outlet: SampleOutlet::new(
+                lsl,
+                &OutletSpec {
+                    name: header.name.clone(),
+                    stream_type: header.stream_type.clone(),
+                    channel_labels: labels(stream),
+                    units: units(stream),
+                    rate_hz: header.rate_hz * args.speed,
+                    format: channel_format(header.format),
+                    source_id,
+                    time_scale: args.speed,
+                    desc: Vec::new(),
+                },
+            )?,
             values: values.to_f64(),
             channels: header.channel_count.max(1),
             chunk: args.chunk.max(1),
@@ -121,7 +126,8 @@ fn track(lsl: &lsl::Lsl, stream: &Stream, args: &PlayArgs) -> Result<Track, Sess
 /// One label per channel, because labels say how many channels there are.
 fn labels(stream: &Stream) -> Vec<String> {
     let header = &stream.header;
-    let label = |index: usize| header.channels.get(index).map_or(String::new(), |channel| channel.label.clone());
+    let label =
+        |index: usize| header.channels.get(index).map_or(String::new(), |channel| channel.label.clone());
     (0..header.channel_count).map(label).collect()
 }
 
@@ -140,12 +146,15 @@ impl Track {
 
     fn push(&mut self, stamp: impl Fn(f64) -> f64) -> Result<usize, SessionError> {
         let end = (self.next + self.body.chunk()).min(self.stamps_s.len());
-        let stamps_s: Vec<f64> = self.stamps_s[self.next..end].iter().map(|&stamp_s| stamp(stamp_s)).collect();
+        let stamps_s: Vec<f64> =
+            self.stamps_s[self.next..end].iter().map(|&stamp_s| stamp(stamp_s)).collect();
         match &mut self.body {
             Body::Samples { outlet, values, channels, .. } => {
                 outlet.push(&stamps_s, &values[self.next * *channels..end * *channels])?;
             }
-            Body::Texts { outlet, texts, channels } => outlet.push(stamps_s[0], &texts[self.next * *channels])?,
+            Body::Texts { outlet, texts, channels } => {
+                outlet.push(stamps_s[0], &texts[self.next * *channels])?
+            }
         }
         let count = end - self.next;
         self.next = end;

@@ -105,9 +105,10 @@ fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
     };
     let protocol_text = read(session.folder.protocol_path())?;
     let rig_text = read(session.folder.rig_path())?;
-    for (what, text, hash) in
-        [("protocol", &protocol_text, &session.meta.protocol_sha256), ("rig", &rig_text, &session.meta.rig_sha256)]
-    {
+    for (what, text, hash) in [
+        ("protocol", &protocol_text, &session.meta.protocol_sha256),
+        ("rig", &rig_text, &session.meta.rig_sha256),
+    ] {
         let found = sha256_hex(text.as_bytes());
         if found != *hash {
             return Err(refuse(format!("its {what} was changed: SHA-256 is {found}, recorded was {hash}")));
@@ -117,7 +118,8 @@ fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
         let (named, found) = (session.meta.sources.len(), session.sources.len());
         return Err(refuse(format!("the manifest names {named} sources, the recording has {found}")));
     }
-    let experiment = Experiment::parse(protocol_text, "protocol of the session", rig_text, "rig of the session")?;
+    let experiment =
+        Experiment::parse(protocol_text, "protocol of the session", rig_text, "rig of the session")?;
     let mut plan = experiment.lower(session.meta.seed)?.plan;
     for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
         source.time_scale = entry.time_scale;
@@ -154,7 +156,8 @@ impl<'a> Tracks<'a> {
         for (id, (source, entry)) in session.sources.iter().zip(&session.meta.sources).enumerate() {
             let width = source.info.channel_count.max(1);
             if let Some(&beyond) = entry.wanted.iter().find(|&&wanted| wanted >= width) {
-                let reason = format!("source `{}` has {width} channels, the loop used number {beyond}", entry.name);
+                let reason =
+                    format!("source `{}` has {width} channels, the loop used number {beyond}", entry.name);
                 return Err(SessionError::NotReplayable { path: session.folder.path().to_owned(), reason });
             }
             // As the inlet did it: a stamp that is no number counts as its chunk's arrival.
@@ -172,7 +175,8 @@ impl<'a> Tracks<'a> {
             let recorded = source.stamps_s.len() as u64;
             if session.is_closed && !entry.wanted.is_empty() && handed_over != recorded {
                 let name = &entry.name;
-                let reason = format!("source `{name}` sent {handed_over} samples, {recorded} of them were recorded");
+                let reason =
+                    format!("source `{name}` sent {handed_over} samples, {recorded} of them were recorded");
                 return Err(SessionError::NotReplayable { path: session.folder.path().to_owned(), reason });
             }
             sources.push(Track {
@@ -199,7 +203,8 @@ impl<'a> Tracks<'a> {
             return Err(lacks("flips", self.flips.len(), turn.flips_end));
         }
         for (track, take) in self.sources.iter().zip(&turn.takes) {
-            let has = if track.channels == 0 { track.markers.len() } else { track.at_ns.len().min(track.rows()) };
+            let has =
+                if track.channels == 0 { track.markers.len() } else { track.at_ns.len().min(track.rows()) };
             if take.end > has as u64 {
                 return Err(lacks("samples", has, take.end));
             }
@@ -333,9 +338,14 @@ impl<'a> Judge<'a> {
                 // The live session ended before this epoch was complete.
                 continue;
             };
-            let place = format!("decision {} (samples {}..{})", decision.index, decision.first_sample, decision.end_sample);
+            let place = format!(
+                "decision {} (samples {}..{})",
+                decision.index, decision.first_sample, decision.end_sample
+            );
             let timeless = |d: Decision| Decision { turn: 0, decided_ns: 0, ..d };
-            if let Some(difference) = self.difference_in(Some(&timeless(recorded)), &timeless(decision), &place) {
+            if let Some(difference) =
+                self.difference_in(Some(&timeless(recorded)), &timeless(decision), &place)
+            {
                 self.difference = Some(difference);
                 return false;
             }
@@ -352,7 +362,8 @@ impl<'a> Judge<'a> {
         let (was, is) = (columns(recorded), columns(replayed));
         let column = was.iter().zip(&is).position(|(was, is)| was != is)?;
         let name = T::COLUMNS.get(column).copied().unwrap_or("?");
-        let mut text = format!("{place}: `{name}` was recorded as {}, replayed as {}", was[column], is[column]);
+        let mut text =
+            format!("{place}: `{name}` was recorded as {}, replayed as {}", was[column], is[column]);
         if name.ends_with("_f64") {
             let value = |bits: i64| f64::from_bits(bits as u64);
             let _ = write!(text, " ({:?} and {:?})", value(was[column]), value(is[column]));
@@ -375,7 +386,11 @@ impl<'a> Judge<'a> {
             turns: self.turns,
             decisions: self.seen_decisions,
             commands: self.seen_commands,
-            session_s: session.turns.first().zip(session.turns.last()).map_or(0.0, |(first, last)| span(first, last)),
+            session_s: session
+                .turns
+                .first()
+                .zip(session.turns.last())
+                .map_or(0.0, |(first, last)| span(first, last)),
             identical: self.difference.is_none(),
             first_difference: self.difference,
             ends_early: self.ends_early,

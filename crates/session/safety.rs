@@ -34,7 +34,12 @@ pub fn admit(
     for (scene, contrast, report) in lowered.assess_flashes() {
         if !report.passes() {
             worst = worst.max(report.max_flashes_per_s());
-            let _ = write!(refused, "{} at contrast {contrast}: {}; ", scene_name(experiment, scene.0), describe(&report));
+            let _ = write!(
+                refused,
+                "{} at contrast {contrast}: {}; ",
+                scene_name(experiment, scene.0),
+                describe(&report)
+            );
         }
     }
     if refused.is_empty() {

@@ -4,7 +4,9 @@
 use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use timeline::latest::LatestWriter;
 use timeline::ring::{Reader, RowReader, Writer};
-use timeline::{Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, SourceId, Take, Turn};
+use timeline::{
+    Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, SourceId, Take, Turn,
+};
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
 const RECORDS_PER_TURN: usize = 1 + 32 + 2 * 8 + 32 + 2 * MAX_SOURCES;
@@ -90,7 +92,13 @@ impl LoopDriver {
             flips,
             commands,
             events,
-            turn: Turn { index: 0, now_ns: 0, flips_end: 0, stop: false, takes: [Take::default(); MAX_SOURCES] },
+            turn: Turn {
+                index: 0,
+                now_ns: 0,
+                flips_end: 0,
+                stop: false,
+                takes: [Take::default(); MAX_SOURCES],
+            },
             new_flips: Vec::with_capacity(BATCH),
             new_markers: Vec::with_capacity(BATCH),
             outputs: Outputs::default(),

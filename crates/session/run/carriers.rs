@@ -105,7 +105,11 @@ impl Carriers {
                     let slack = (RECORDER_SLACK_S * source.info.rate_hz).ceil().max(1024.0) as usize;
                     let (for_recorder, reader) = rows(slack, source.info.channel_count);
                     recorder_rows.push((SourceId(id as u16), reader));
-                    source_ports.push(SourcePorts::Samples(SinkPorts { loop_rows, recorder_rows: for_recorder, events }));
+                    source_ports.push(SourcePorts::Samples(SinkPorts {
+                        loop_rows,
+                        recorder_rows: for_recorder,
+                        events,
+                    }));
                 }
                 Kind::Markers(_) => {
                     let (loop_markers, reader) = ring(MARKERS);

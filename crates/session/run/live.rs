@@ -73,7 +73,8 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
     drop(sources);
 
     let with_retina = room.answer.is_some();
-    let (retina_in, retina) = retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
+    let (retina_in, retina) =
+        retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
     let display = Display::prepare(Config {
         mode: match display_mode(&prepared.args) {
             DisplayMode::Window => Mode::Window,
@@ -104,7 +105,8 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
     let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier, &rights)?;
     let chair_thread = match room.take_way(inlets.sink.take())? {
         Some(way) => {
-            let (rate_hz, brain) = room.answer.take().ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
+            let (rate_hz, brain) =
+                room.answer.take().ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
             let chair = Chair::new(brain, retina, carriers.participant_events, way, rate_hz);
             Some(spawn_chair(chair, &ending, &barrier, wake.clone())?)
         }
@@ -191,7 +193,8 @@ impl Room {
             return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });
         };
         let stream = sources::participant_stream(protocol)?;
-        let brain = super::participant::prepare(person, &prepared.lowered, stream.samples, prepared.args.seed)?;
+        let brain =
+            super::participant::prepare(person, &prepared.lowered, stream.samples, prepared.args.seed)?;
         let answer = Some((stream.samples.rate_hz, brain));
         let lsl = match prepared.args.in_process {
             true => None,
@@ -244,8 +247,13 @@ impl Room {
             match (ports, &source.kind) {
                 (SourcePorts::Samples(ports), Kind::Samples { map, .. }) => {
                     let (name, map) = (source.name.clone(), map.clone());
-                    let plan =
-                        InletPlan { source: source_id, name, map, max_chunk: MAX_CHUNK, discard_backlog: true };
+                    let plan = InletPlan {
+                        source: source_id,
+                        name,
+                        map,
+                        max_chunk: MAX_CHUNK,
+                        discard_backlog: true,
+                    };
                     inlets.samples.push(acquisition::spawn_inlet(found, plan, ports, thread)?);
                 }
                 (SourcePorts::Markers(ports), Kind::Markers(codes)) => {
@@ -264,7 +272,7 @@ impl Room {
         Ok(match (self.answer.is_some(), self.outlet.take(), sink) {
             (false, _, _) => None,
             (true, Some(outlet), _) => Some(Way::Outlet(outlet)),
-            (true, None, Some(sink)) => Some(Way::Sink(sink)),
+            (true, None, Some(sink)) => Some(Way::Sink(Box::new(sink))),
             (true, None, None) => return Err(SessionError::ThreadFailed("participant".into())),
         })
     }

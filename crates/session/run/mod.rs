@@ -12,12 +12,12 @@ pub mod virtual_clock;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use ::participant::Person;
 use closedloop::{ControllerPlan, Loop};
 use display::Description;
-use ::participant::Person;
 use recording::{
-    ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder, WallTime,
-    check_free, sha256_hex,
+    ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder,
+    WallTime, check_free, sha256_hex,
 };
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
@@ -132,10 +132,12 @@ pub(crate) fn run_virtual(
     let samples = sources::participant_stream(&prepared.experiment.protocol)?;
     let sources = vec![sources::in_process(person, &prepared.experiment.protocol, samples)?];
     let options = Options::virtual_clock();
-    let (folder, mut manifest, recorder) = prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
+    let (folder, mut manifest, recorder) =
+        prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
     let step = Loop::prepare(&prepared.plan_for(&sources))?;
     let carriers = carriers::Carriers::lay(&sources, step, recorder);
-    let (retina_in, retina) = carriers::retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
+    let (retina_in, retina) =
+        carriers::retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
     let presenter = virtual_clock::ScriptedPresenter::new(
         &prepared.lowered,
         retina_in,
@@ -144,8 +146,9 @@ pub(crate) fn run_virtual(
         carriers.display_events,
     );
     let brain = participant::prepare(person, &prepared.lowered, samples.samples, prepared.args.seed)?;
-    let way = participant::Way::Sink(sources::sink(&sources, carriers.sources)?);
-    let chair = participant::Chair::new(brain, retina, carriers.participant_events, way, samples.samples.rate_hz);
+    let way = participant::Way::Sink(Box::new(sources::sink(&sources, carriers.sources)?));
+    let chair =
+        participant::Chair::new(brain, retina, carriers.participant_events, way, samples.samples.rate_hz);
     let mut pump = carriers.pump;
     let result =
         virtual_clock::run(presenter, chair, carriers.driver, &mut pump, prepared.args.seconds, watcher);

@@ -17,7 +17,7 @@ pub enum Way {
     /// Over LSL, as an amplifier's would.
     Outlet(SampleOutlet),
     /// Straight into the carriers, without liblsl or on the virtual clock.
-    Sink(ChunkSink),
+    Sink(Box<ChunkSink>),
 }
 
 /// The participant in its chair.
@@ -78,7 +78,8 @@ pub fn prepare(
         retina_width: grid.columns as usize,
         retina_height: grid.rows as usize,
         cells_per_deg,
-        cells_per_cycle: grating.map_or(cells_per_deg, |grating| 1.0 / (grating.frequency_per_px() * cell_px)),
+        cells_per_cycle: grating
+            .map_or(cells_per_deg, |grating| 1.0 / (grating.frequency_per_px() * cell_px)),
         pixels_per_cell: grid.cell_px,
         refresh_hz: lowered.screen.refresh_hz,
         flicker,
@@ -104,7 +105,13 @@ pub fn outlet_spec(person: &Person, samples: &protocol::Samples, stream_type: &s
 
 impl Chair {
     /// Sits the participant down; the first sample is taken at the first call of [`Chair::advance`].
-    pub fn new(participant: Participant, retina: RowReader, events: Writer<Event>, way: Way, rate_hz: f64) -> Self {
+    pub fn new(
+        participant: Participant,
+        retina: RowReader,
+        events: Writer<Event>,
+        way: Way,
+        rate_hz: f64,
+    ) -> Self {
         let channels = participant.channels();
         Self {
             cells: vec![0.0; retina.width()],
@@ -170,7 +177,8 @@ impl Chair {
         if late > self.late {
             let count = (late - self.late) as i64;
             self.late = late;
-            let notice = Notice { at_ns: now_ns, kind: NoticeKind::RetinaLate, source: None, count, value: 0.0 };
+            let notice =
+                Notice { at_ns: now_ns, kind: NoticeKind::RetinaLate, source: None, count, value: 0.0 };
             let _ = self.events.push(Event::Notice(notice));
         }
         match &mut self.way {

@@ -83,7 +83,11 @@ fn line(status: &Status, blocks: &[String], classes: &[(u32, String)]) -> String
     if let Some(command) = status.command {
         let _ = write!(text, "  contrast {:.2}", command.contrast.to);
     }
-    let _ = write!(text, "  frames {} (missed {})  samples {}", status.frames, status.missed_frames, status.samples);
+    let _ = write!(
+        text,
+        "  frames {} (missed {})  samples {}",
+        status.frames, status.missed_frames, status.samples
+    );
     if let Some(notice) = status.notice {
         let _ = write!(text, "  [{}]", notice.kind.name());
     }

@@ -64,13 +64,16 @@ fn enter(role: Role) -> Result<String, String> {
         Role::Inlet => INLET_PRIORITY,
         Role::Loop => LOOP_PRIORITY,
     };
-    let priority = ThreadPriorityValue::try_from(value).map_err(|reason| format!("priority {value}: {reason}"))?;
+    let priority =
+        ThreadPriorityValue::try_from(value).map_err(|reason| format!("priority {value}: {reason}"))?;
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), policy)
         .map_err(|error| format!("SCHED_FIFO was refused ({error:?})"))?;
     let last_core = core_affinity::get_core_ids().and_then(|cores| cores.last().copied());
     match last_core {
-        Some(core) if core_affinity::set_for_current(core) => Ok(format!("SCHED_FIFO {value}, core {}", core.id)),
+        Some(core) if core_affinity::set_for_current(core) => {
+            Ok(format!("SCHED_FIFO {value}, core {}", core.id))
+        }
         _ => Err("pinning to a core was refused".into()),
     }
 }

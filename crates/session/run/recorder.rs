@@ -56,7 +56,8 @@ impl RecorderPump {
     /// Writes everything that waits. `true` once every writing end is gone and all is written.
     pub fn pump(&mut self, now_ns: i64) -> bool {
         // Before the rings are read: what is handed over after this look is for the next call.
-        let finished = self.events.iter().all(Reader::is_finished) && self.rows.iter().all(|(_, rows)| rows.is_finished());
+        let finished = self.events.iter().all(Reader::is_finished)
+            && self.rows.iter().all(|(_, rows)| rows.is_finished());
         for ring in &mut self.events {
             while let Some(event) = ring.pop() {
                 self.status.note(&event);
@@ -109,7 +110,11 @@ impl Status {
                 NoticeKind::BlockEnd => {}
                 _ => self.notice = Some(notice),
             },
-            Event::Published(_) | Event::Chunk(_) | Event::Marker(_) | Event::ClockOffset(_) | Event::Turn(_) => {}
+            Event::Published(_)
+            | Event::Chunk(_)
+            | Event::Marker(_)
+            | Event::ClockOffset(_)
+            | Event::Turn(_) => {}
         }
     }
 }

@@ -34,7 +34,9 @@ pub fn participant_stream(protocol: &Protocol) -> Result<ParticipantStream<'_>, 
         StreamKind::Samples(samples) => Some(ParticipantStream { source, stream, samples }),
         StreamKind::Markers(_) => None,
     });
-    found.ok_or_else(|| SessionError::Usage("the protocol has no stream of samples for a participant to answer on".into()))
+    found.ok_or_else(|| {
+        SessionError::Usage("the protocol has no stream of samples for a participant to answer on".into())
+    })
 }
 
 /// The participant as a source inside this process; the protocol may then have no other stream.
@@ -113,8 +115,11 @@ pub fn find_all(
     for (id, stream) in protocol.streams.iter().enumerate() {
         let simulated = participant_name.filter(|&(source, _)| source == id).map(|(_, name)| name);
         let name = simulated.or(rig.lsl_name(&stream.name)).or(stream.lsl_name.as_deref());
-        let want =
-            Want { name: name.map(str::to_owned), stream_type: stream.lsl_type.clone(), timeout_s: wait.as_secs_f64() };
+        let want = Want {
+            name: name.map(str::to_owned),
+            stream_type: stream.lsl_type.clone(),
+            timeout_s: wait.as_secs_f64(),
+        };
         let found = acquisition::find(lsl, &want)?;
         let kind = match &stream.kind {
             StreamKind::Samples(samples) => {

@@ -46,7 +46,11 @@ impl ScriptedPresenter {
         let clock = RefreshClock::new(START_NS, period_ns);
         Self {
             plan: FramePlan::prepare(lowered.scenes.clone(), clock, Pacing::Simulated),
-            templates: lowered.scenes.iter().map(|scene| RetinaTemplate::prepare(scene, &lowered.retina)).collect(),
+            templates: lowered
+                .scenes
+                .iter()
+                .map(|scene| RetinaTemplate::prepare(scene, &lowered.retina))
+                .collect(),
             cells: vec![0.0; lowered.retina.cells()],
             retina,
             commands,

@@ -17,9 +17,9 @@ use recording::{
     ClockKind, Machine, Manifest, Options, RawStream, Recorder, SessionFolder, SourceEntry, SourceKind,
     WallTime, sha256_hex,
 };
-use timeline::latest::latest;
+use timeline::latest::{LatestReader, latest};
 use timeline::ring::{Reader, RowReader, Writer, ring, rows};
-use timeline::{Event, Flip, OnsetClass, SourceId, s_from_ns};
+use timeline::{Command, Event, Flip, OnsetClass, SourceId, s_from_ns};
 
 const LABELS: [&str; 3] = ["Oz", "PO7", "PO8"];
 const RATE_HZ: f64 = 100.0;
@@ -29,6 +29,9 @@ const REFRESH_NS: i64 = 16_666_667;
 /// Rows that may wait for the loop, and room in its ring: small, so that skips and refusals are common.
 const MAX_LAG: usize = 32;
 const ROOM: usize = 64;
+
+/// Steps of 15 ms before anything goes wrong: the calibration block and a little.
+const CALM: usize = 800;
 
 const STREAM: &str = r#"
 [protocol]
@@ -75,8 +78,8 @@ contrast_max = 0.9
 slew_per_s = 2.0
 [[block]]
 name = "calibrate"
-duration_s = 4.0
-calibrate = { stimulus = "target", contrast = 0.6, on_s = 0.5, off_s = 0.5 }
+duration_s = 11.0
+calibrate = { stimulus = "target", contrast = 0.6, on_s = 4.8, off_s = 0.7 }
 [[block]]
 name = "hold"
 duration_s = 4.0
@@ -146,7 +149,7 @@ fn happening() -> impl Strategy<Value = (i64, Happening)> {
 fn case() -> impl Strategy<Value = (bool, u64, Vec<(i64, Happening)>)> {
     let stopped = prop_oneof![3 => Just(None), 1 => Just(Some((0i64, Happening::Stop)))];
     let happenings =
-        (prop::collection::vec(happening(), 400..1600), stopped, prop::collection::vec(happening(), 60));
+        (prop::collection::vec(happening(), 300..1500), stopped, prop::collection::vec(happening(), 60));
     let all = happenings.prop_map(|(mut all, stop, rest)| {
         all.extend(stop.into_iter().chain(rest));
         all
@@ -171,6 +174,7 @@ struct Room {
     eeg: ChunkSink,
     cues: MarkerSink,
     flips: Writer<Flip>,
+    commands: LatestReader<Option<Command>>,
     flip_events: Writer<Event>,
     events: Vec<Reader<Event>>,
     samples: RowReader,
@@ -195,7 +199,7 @@ impl Room {
         let recorder =
             Recorder::create(folder, &[eeg_stream(), cue_stream()], Options::virtual_clock()).unwrap();
 
-        let (loop_events, loop_reader) = ring(200); // room for two turns: the loop often has to hold
+        let (loop_events, loop_reader) = ring(150); // room for little more than a turn: the loop often has to hold
         let (eeg_events, eeg_reader) = ring(1 << 14);
         let (cue_events, cue_reader) = ring(1 << 14);
         let (flip_events, flip_reader) = ring(1 << 14);
@@ -204,7 +208,7 @@ impl Room {
         let (loop_markers, markers) = ring(512);
         let (flips, flips_reader) = ring(1 << 14);
         let (texts_in, texts) = crossbeam_channel::bounded(1 << 12);
-        let (commands, _) = latest(&None);
+        let (publish, commands) = latest(&None);
         let ports = vec![Port::Samples { rows: port, max_lag: MAX_LAG }, Port::Markers(markers)];
         let info = SourceInfo::in_process(&outlet(), s_from_ns(START_NS));
         let wanted = acquisition::Expected {
@@ -218,10 +222,11 @@ impl Room {
         let cue_ports = MarkerPorts { loop_markers, events: cue_events, texts: texts_in };
         Self {
             now_ns: START_NS,
-            driver: LoopDriver::new(step, ports, flips_reader, commands, loop_events),
+            driver: LoopDriver::new(step, ports, flips_reader, publish, loop_events),
             eeg: ChunkSink::new(spec, SinkPorts { loop_rows, recorder_rows, events: eeg_events }).unwrap(),
             cues: MarkerSink::new(SourceId(1), codes, cue_ports),
             flips,
+            commands,
             flip_events,
             events: vec![loop_reader, eeg_reader, cue_reader, flip_reader],
             samples,
@@ -258,14 +263,22 @@ impl Room {
     }
 
     fn chunk(&mut self, samples: usize, fault: Fault) {
+        let due = ((self.now_ns - START_NS) as f64 / 1e9 * RATE_HZ) as u64;
+        if self.sent > due + 8 {
+            return; // an amplifier is never far ahead of time
+        }
+        let samples = samples + (due.saturating_sub(self.sent) / 8) as usize;
         let (mut stamps_s, mut values) = (Vec::new(), Vec::new());
+        let contrast = self.commands.read().map(|command| command.contrast);
         for index in 0..samples {
             let back_s = if fault == Fault::StampsBack { 0.3 } else { 0.0 };
             let stamp_s = s_from_ns(START_NS) + self.sent as f64 / RATE_HZ - back_s;
             let broken = fault == Fault::StampNotANumber && index == samples / 2;
             stamps_s.push(if broken { f64::NAN } else { stamp_s });
             for channel in 0..LABELS.len() {
-                let seen_uv = 4.0 * (std::f64::consts::TAU * 10.0 * stamp_s).sin();
+                let seen = contrast.map_or(0.0, |contrast| contrast.at((stamp_s * 1e9) as i64));
+                let seen_uv =
+                    20.0 * seen * (std::f64::consts::TAU * 10.0 * (stamp_s - s_from_ns(START_NS))).sin();
                 let value = f64::from((seen_uv + self.noise()) as f32);
                 let broken = fault == Fault::NotANumber && index == samples / 2 && channel == 1;
                 values.push(if broken { f64::NAN } else { value });
@@ -276,7 +289,12 @@ impl Room {
     }
 
     fn flip(&mut self) {
-        let missed = u32::from(self.noise() > 8.0);
+        let due = ((self.now_ns - START_NS) / REFRESH_NS) as u64;
+        if self.frame >= due {
+            return;
+        }
+        // Late flips come one after the other; where they are far behind, refreshes were missed.
+        let missed = if due - self.frame > 4 { (due - self.frame - 2) as u32 } else { 0 };
         self.frame += 1 + u64::from(missed);
         let flip = Flip {
             frame: self.frame,
@@ -408,6 +426,17 @@ fn live_and_replayed(holds: bool, dice: u64, happenings: &[(i64, Happening)]) ->
     let out = tempfile::tempdir().unwrap();
     let folder = SessionFolder::create(out.path(), "none", "interleaved", WallTime::now()).unwrap();
     let mut room = Room::furnish(&folder, holds, dice);
+    // A calm beginning, in which the calibration can succeed.
+    for step in 0..CALM {
+        for what in
+            [Happening::Flips(1), Happening::Chunk { samples: 2, fault: Fault::None }, Happening::Turn]
+        {
+            room.happen(5, &what);
+        }
+        if step % 20 == 19 {
+            room.happen(0, &Happening::Drain);
+        }
+    }
     for (wait_ms, what) in happenings {
         room.happen(*wait_ms, what);
     }
@@ -443,10 +472,10 @@ fn any_interleaving_of_arrivals_replays_identically() {
         panic!("{error}");
     }
     eprintln!("listening {:?}\nholding {:?}", all[0], all[1]);
+    // What the cases must have gone through, or they prove nothing.
     for seen in all {
-        // What the cases must have gone through, or they prove nothing.
-        assert!(seen.turns > 1000 && seen.skipped > 100 && seen.held > 10, "{seen:?}");
-        assert!(seen.decisions > 20, "{seen:?}");
+        assert!(seen.turns > 5000 && seen.skipped > 200 && seen.decisions > 50, "{seen:?}");
     }
-    assert!(all[1].commands > 100, "{:?}", all[1]);
+    assert!(all[1].decisions > 500 && all[1].commands > 200, "{:?}", all[1]);
+    assert!(all[0].held + all[1].held > 20, "{all:?}");
 }

@@ -29,8 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let seconds: f64 = args.first().map_or(Ok(60.0), |arg| arg.parse())?;
     let session_id = format!("latency-{}", std::process::id());
-    // SAFETY: nothing else runs yet in this process.
     #[allow(unsafe_code)] // liblsl's session id reaches `run` and the source by the environment
+    // SAFETY: nothing else runs yet in this process.
     unsafe {
         std::env::set_var("PHOTIC_LSL_SESSION", &session_id);
     }

@@ -1,4 +1,5 @@
 //! Bad input ends with an error or an event that carries numbers, never with a crash, and what was recorded stays.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 
 mod support;
 
@@ -103,7 +104,7 @@ fn absent_files_are_named() {
     run(["run", THERMOSTAT, "--clock", "sundial"], 10.0).expect(2).says(&["sundial", "live", "virtual"]);
 }
 
-/// Runs `ssvep`-free listening of [`SHOW`] to whatever is in this LSL session.
+/// Runs a protocol on whatever streams are in this LSL session.
 fn hears(meeting: &Meeting, protocol: &Path, out: &Path, more: &[&str]) -> Ended {
     let arguments =
         ["run", protocol.to_str().unwrap(), "--participant", "none", "--display", "offscreen", "--json"];

@@ -1,4 +1,5 @@
 //! `kill -9` of a live session at any moment: what was recorded up to a second before is there, for us and for pyxdf.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 
 mod support;
 

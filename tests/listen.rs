@@ -1,4 +1,5 @@
 //! Recorded people, played over LSL and listened to live: which light did they attend to?
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 
 mod support;
 

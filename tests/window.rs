@@ -1,4 +1,5 @@
 //! A window on an X server without a screen: what a person would see, as a picture.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 
 mod support;
 
@@ -35,7 +36,7 @@ fn x_server() -> Option<(Process, String)> {
     Some((server, display))
 }
 
-/// The screen's grey levels 0..=255, row after row, and the same as a file if that is wanted.
+/// The screen as grey levels 0..=255, row after row; they stay in `file`.gray.
 fn picture(display: &str, file: &Path) -> Vec<u8> {
     let mut command = Command::new("import");
     let out = file.with_extension("gray");

@@ -372,9 +372,14 @@ impl<'a> Judge<'a> {
     }
 
     fn verdict(mut self, session: &RecordedSession) -> Replayed {
+        // A recording torn between a turn's outputs and the turn itself holds outputs of a turn that it does not have.
+        let turns_end =
+            if self.is_closed { u64::MAX } else { session.turns.last().map_or(0, |turn| turn.index + 1) };
+        let decisions = self.decisions.partition_point(|decision| decision.turn < turns_end);
+        let commands = self.commands.partition_point(|command| command.turn < turns_end);
         let counts = [
-            ("decision", self.seen_decisions, self.decisions.len()),
-            ("command", self.seen_commands, if self.commands_count { self.commands.len() } else { 0 }),
+            ("decision", self.seen_decisions, decisions),
+            ("command", self.seen_commands, if self.commands_count { commands } else { 0 }),
         ];
         for (what, seen, all) in counts {
             if self.difference.is_none() && self.ends_early.is_none() && seen < all {

@@ -38,6 +38,8 @@ pub struct Summary {
     pub accuracy: Option<f64>,
     /// Decided class against cued class; only with cues.
     pub confusion: Option<Confusion>,
+    /// Why the recording ended before the session did (a full disk), if so; the numbers count what was recorded.
+    pub recording_ended_early: Option<String>,
     /// How the session ended; `None` when it did not end in order.
     pub exit: Option<String>,
 }
@@ -138,6 +140,11 @@ impl Summary {
             tracking_error: tracking_error(session, protocol),
             accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
             confusion,
+            recording_ended_early: session
+                .meta
+                .outcome
+                .as_ref()
+                .and_then(|outcome| outcome.recording_ended_early.clone()),
             exit: session.meta.outcome.as_ref().map(|outcome| outcome.exit.clone()),
         }
     }
@@ -320,6 +327,9 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, text: String| writeln!(f, "{name:<16} {text}");
         line("session", self.session.clone())?;
+        if let Some(early) = &self.recording_ended_early {
+            line("recording", early.clone())?;
+        }
         line("ended", self.exit.clone().unwrap_or_else(|| "not in order: no outcome was recorded".into()))?;
         line("frames", format!("{}, missed {}", self.frames, self.missed_frames))?;
         let lost = &self.samples_lost_by;

@@ -1,4 +1,5 @@
 //! Replay is the judge of every recording: identical to the bit, or it names the first difference.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 
 mod interleavings;
 #[path = "../support/mod.rs"]
@@ -64,9 +65,10 @@ fn one_changed_bit_of_one_sample_is_found_and_named() {
     let out = tempfile::tempdir().unwrap();
     let (_, folder) = virtual_session(out.path(), "P07", 11, &["--seconds", "60"]);
     let session = RecordedSession::open(&folder).unwrap();
-    let first = session.decisions.first().unwrap().first_sample as usize;
+    // After the first window: what lies before it went into the calibration, so a command differs before any decision.
+    let first = session.decisions.first().unwrap().end_sample as usize;
     let last = session.decisions.last().unwrap().end_sample as usize;
-    // The lowest and a high bit of the mantissa, and the sign, anywhere between the first and the last window.
+    // The lowest and a high bit of the mantissa, and the sign, between the first window and the last.
     for (index, channel, byte, bit) in [
         (first + 3, 6, 0, 1u8),
         ((first + last) / 2, 0, 0, 1),
@@ -93,7 +95,8 @@ fn one_changed_bit_of_one_sample_is_found_and_named() {
             .collect();
         let [decision, turn, begin, end] = numbers[..] else { panic!("{difference}") };
         assert!(
-            difference.starts_with(&format!("decision {decision} of turn {turn} (samples {begin}..{end})"))
+            difference.starts_with(&format!("decision {decision} of turn {turn} (samples {begin}..{end})")),
+            "sample {index}, channel {channel} was changed: {difference}"
         );
         assert!((begin..end).contains(&(index as u64)), "sample {index} was changed: {difference}");
         let recorded = session.decisions.iter().find(|one| one.index == decision).unwrap();

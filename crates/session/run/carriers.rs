@@ -22,8 +22,8 @@ const EVENTS: usize = 1 << 15;
 /// Flips that may wait for the loop: replay counts them, so this ring must outlast the longest hold by the recorder.
 const FLIPS: usize = 1 << 14;
 
-/// Markers of one source that may wait for the loop.
-const MARKERS: usize = 512;
+/// Markers of one source that may wait for the loop, for the same reason.
+const MARKERS: usize = 1 << 12;
 
 /// Texts that may wait for the recorder.
 const TEXTS: usize = 4096;

@@ -22,7 +22,7 @@ use signal::dense::{cholesky, solve_lower, solve_lower_transposed};
 pub(crate) const TRUST_BOUND: f64 = 4.0;
 
 /// Fewest windows with the stimulus on that say anything of their spread.
-const FEWEST_WINDOWS: usize = 6;
+pub(crate) const FEWEST_WINDOWS: usize = 6;
 
 /// What a calibration found.
 #[derive(Debug, Clone, Copy, PartialEq)]

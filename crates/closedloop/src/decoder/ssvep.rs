@@ -1,8 +1,9 @@
 //! Signed amplitude of a steady-state response: in phase, spatially filtered, free of the upward bias of a magnitude.
 
 use signal::{BINS, Cascade, Demodulator};
+use timeline::s_from_ns;
 
-use super::calibration::{Calibrated, Calibrator};
+use super::calibration::{Calibrated, Calibrator, FEWEST_WINDOWS};
 use super::{Estimate, Front, sample_source};
 use crate::controller::RESPONSE_LATENCY_NS;
 use crate::plan::{BlockKind, Plan, PrepareError, SsvepPlan};
@@ -320,6 +321,21 @@ fn check(plan: &Plan, ssvep: &SsvepPlan, channels: usize, rate_hz: f64) -> Resul
             response_hz,
             "five over the window away from the high-pass and from half the sampling rate, for the noise beside it",
         );
+    }
+    for block in &plan.blocks {
+        if let BlockKind::Calibrate { on_ns, off_ns, .. } = block.kind {
+            // Without the contrast's own ramp, so an upper bound: what fails here can never calibrate.
+            let settled_s = s_from_ns(on_ns - SETTLE_NS).max(0.0);
+            let windows = (settled_s / CALIBRATION_WINDOW_S).floor()
+                * (block.duration_ns as f64 / (on_ns + off_ns) as f64);
+            if windows < FEWEST_WINDOWS as f64 {
+                return number(
+                    "settled windows of 1 s in the on periods of a calibrate block",
+                    windows,
+                    "6 or more: longer or more on periods",
+                );
+            }
+        }
     }
     Ok(())
 }

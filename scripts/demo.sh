@@ -10,7 +10,7 @@ if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
     export XDG_RUNTIME_DIR
     trap 'rmdir "$XDG_RUNTIME_DIR" 2>/dev/null || true' EXIT
 fi
-echo "a session of $seconds s: calibration (24 s), then the controller holds the response at its set point"
+echo "a session of $seconds s: calibration, then the controller holds the response at its set point"
 "$photic" run protocols/thermostat.toml --participant nominal --display offscreen --seconds "$seconds" --out sessions
 session=$(ls -td sessions/sub-*_task-thermostat_* | head -n 1)
 echo

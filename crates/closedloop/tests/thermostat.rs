@@ -164,12 +164,12 @@ fn a_source_that_is_back_before_grey_leaves_no_trace_but_notices() {
 
 #[test]
 fn the_end_is_grey() {
-    let plan = thermostat(pi(6.0), vec![calibrate(6), hold(3, 2.0)]);
+    let plan = thermostat(pi(6.0), vec![calibrate(12), hold(3, 2.0)]);
     let log = run(&plan, &person(3), 5, 20.0, |_| false, |_, _| {});
     let last = log.commands.last().unwrap();
     assert_eq!((last.scene, last.contrast.to), (SceneId::GREY, 0.0));
     let finished = log.finished_ns.unwrap() as f64 / 1e9;
-    assert!((9.5..9.6).contains(&finished), "{finished}");
+    assert!((15.5..15.6).contains(&finished), "{finished}");
     let indices: Vec<u64> = log.commands.iter().map(|c| c.index).collect();
     assert_eq!(indices, (0..indices.len() as u64).collect::<Vec<_>>());
     let blocks: Vec<_> =

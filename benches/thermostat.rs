@@ -30,7 +30,6 @@ use photic::run::{simulate, virtual_args};
 use photic::summary::{Summary, TrackingError};
 use photic::turns::LoopDriver;
 use recording::RecordedSession;
-use timeline::{clock, s_from_ns};
 
 /// Sessions per person on which gains may be tuned.
 const TUNING_SEEDS: [u64; 2] = [101, 102];

@@ -31,6 +31,8 @@ pub struct LocalContrast {
     light: Vec<f64>,
     row_centre: Vec<f64>,
     row_surround: Vec<f64>,
+    /// One row of the local mean.
+    local: Vec<f64>,
 }
 
 /// In binned cells, half open.
@@ -133,6 +135,7 @@ impl LocalContrast {
             light: vec![0.0; crop.width() * crop.height()],
             row_centre: vec![0.0; pool.width() * crop.height()],
             row_surround: vec![0.0; pool.width() * crop.height()],
+            local: vec![0.0; pool.width()],
             crop,
             pool,
             weights,
@@ -199,26 +202,32 @@ impl LocalContrast {
         }
     }
 
-    /// Both Gaussians along y, their difference, and the division by the local mean.
-    fn filter_columns(&self, out: &mut [f64]) {
+    /// Both Gaussians along y, their difference, and the division by the local mean. Whole rows are added at a time, in
+    /// the order of the rows' distance, so that neighbours in memory are worked on together.
+    fn filter_columns(&mut self, out: &mut [f64]) {
         let width = self.pool.width();
-        let last = self.crop.height() - 1;
         let first = self.pool.y0 - self.crop.y0;
         for (j, row) in out.chunks_exact_mut(width).enumerate() {
-            let y = first + j;
-            for (x, place) in row.iter_mut().enumerate() {
-                let column = |source: &[f64], half: &[f64]| {
-                    let mut sum = half[0] * source[y * width + x];
-                    for (i, w) in half.iter().enumerate().skip(1) {
-                        let (up, down) = (y.saturating_sub(i), (y + i).min(last));
-                        sum += w * (source[up * width + x] + source[down * width + x]);
-                    }
-                    sum
-                };
-                let local = column(&self.row_surround, &self.surround);
-                let detail = column(&self.row_centre, &self.centre) - local;
-                *place = detail / (self.gain * local.max(DARK_LIGHT));
+            convolve_column(&self.row_centre, width, first + j, &self.centre, row);
+            convolve_column(&self.row_surround, width, first + j, &self.surround, &mut self.local);
+            for (place, local) in row.iter_mut().zip(&self.local) {
+                *place = (*place - local) / (self.gain * local.max(DARK_LIGHT));
             }
+        }
+    }
+}
+
+/// Row `y` of `rows` (each of `width`), smoothed along y. At the picture's border the last row repeats.
+fn convolve_column(rows: &[f64], width: usize, y: usize, half: &[f64], out: &mut [f64]) {
+    let last = rows.len() / width - 1;
+    let row = |y: usize| &rows[y * width..(y + 1) * width];
+    for (place, value) in out.iter_mut().zip(row(y)) {
+        *place = half[0] * value;
+    }
+    for (i, w) in half.iter().enumerate().skip(1) {
+        let (up, down) = (row(y.saturating_sub(i)), row((y + i).min(last)));
+        for ((place, up), down) in out.iter_mut().zip(up).zip(down) {
+            *place += w * (up + down);
         }
     }
 }

@@ -260,9 +260,9 @@ impl Controller {
 /// A proportional-integral controller around the response model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pi {
-    /// Relative change of drive per relative error, at least 0; not 0 together with `ki_per_s`.
+    /// Part of a relative error that is answered at once, at least 0; not 0 together with `ki_per_s`.
     pub kp: f64,
-    /// Relative change of drive per relative error and second, at least 0.
+    /// Change of the learnt gain per relative error and second once it is well known, at least 0.
     pub ki_per_s: f64,
     /// The response model and the limits of the contrast.
     pub response: Response,

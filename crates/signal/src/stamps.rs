@@ -43,7 +43,7 @@ pub enum StampEvent {
 ///
 /// It is the expanding-memory g-h filter that turns into a fading-memory one (Brookner, Tracking and Kalman Filtering
 /// Made Easy, 1.2.8 and 1.2.10): exact least squares at first, then an exponential memory. The slope starts from the
-/// nominal period with the weight of [`PRIOR_S`] seconds of stamps. A persistent shift below the jump bound (a few lost
+/// nominal period with the weight of `PRIOR_S` seconds of stamps. A persistent shift below the jump bound (a few lost
 /// samples) is found by its mean over about half a second and treated as a jump.
 #[derive(Debug, Clone)]
 pub struct StampModel {

@@ -1,0 +1,148 @@
+//! Lowering: semantic nodes are replaced by kernels where the kernels serve them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tract_core::internal::*;
+use tract_core::ops::cnn::{Conv, Deconv};
+use tract_core::ops::einsum::EinSum;
+
+use super::convolution::{self, CpuConvolution, Wanted};
+use super::{pool, product, timing};
+use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Method, Threads};
+
+/// The method that a node was given, and what it cost at load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// The node.
+    pub node: String,
+    /// What it does, with its shapes.
+    pub what: String,
+    /// The method.
+    pub method: String,
+    /// The shortest time seen at load, in nanoseconds; none where there was nothing to choose.
+    pub time_ns: Option<u64>,
+}
+
+/// Finds the fastest method for each convolution by running it; asks once per shape.
+pub(crate) struct Tuner {
+    threads: Threads,
+    known: BTreeMap<String, (Method, Option<Duration>)>,
+    runs: usize,
+}
+
+impl Tuner {
+    /// `runs` timed runs per method; with 0 the first candidate is taken untimed.
+    pub fn new(threads: &Threads, runs: usize) -> Self {
+        Self { threads: threads.clone(), known: BTreeMap::new(), runs }
+    }
+
+    fn method(&mut self, wanted: &Wanted) -> TractResult<(Method, Option<Duration>)> {
+        let key = format!("{:?} {:?}", wanted.geometry, wanted.direction);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        let candidates = Convolution::candidates(&wanted.geometry, wanted.direction);
+        let first = *candidates.first().context("a convolution without a method")?;
+        let mut best = (first, None);
+        if candidates.len() > 1 && self.runs > 0 {
+            for method in candidates {
+                let time = self.time(wanted, method, best.1)?;
+                if best.1.is_none_or(|other| time < other) {
+                    best = (method, Some(time));
+                }
+            }
+        }
+        self.known.insert(key, best);
+        Ok(best)
+    }
+
+    fn time(&self, wanted: &Wanted, method: Method, best: Option<Duration>) -> TractResult<Duration> {
+        let kernel = prepare(wanted, method)?;
+        let (input_len, output_len) = lengths(&wanted.geometry, wanted.direction);
+        // Values of ordinary size: zeros or denormals could favour a method.
+        let input: Vec<f32> = (0..input_len).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.5).collect();
+        let mut output = vec![0f32; output_len];
+        let mut scratch = vec![0f32; kernel.scratch_len(&self.threads)];
+        let mut run = || kernel.run(&input, &mut output, &mut scratch, &Epilogue::default(), &self.threads);
+        run()?;
+        Ok(timing::shortest(self.runs, best, run)?)
+    }
+}
+
+fn prepare(wanted: &Wanted, method: Method) -> TractResult<Convolution> {
+    let Wanted { geometry, direction, weights, bias, .. } = wanted;
+    Ok(Convolution::prepare(geometry, weights, bias.as_deref(), *direction, method)?)
+}
+
+fn lengths(geometry: &ConvGeometry, direction: Direction) -> (usize, usize) {
+    match direction {
+        Direction::Forward => (geometry.input_len(), geometry.output_len()),
+        Direction::InputGradient => (geometry.output_len(), geometry.input_len()),
+    }
+}
+
+/// Replaces what the kernels serve. Says what was chosen for each convolution.
+pub(super) fn lower(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Vec<Chosen>> {
+    let mut chosen = Vec::new();
+    for id in model.eval_order()? {
+        let node = model.node(id).clone();
+        if let Some(wanted) = wanted(model, &node)? {
+            let (method, time) = tuner.method(&wanted)?;
+            chosen.push(Chosen {
+                node: node.name.clone(),
+                what: describe(&wanted),
+                method: format!("{method:?}"),
+                time_ns: time.map(|time| time.as_nanos() as u64),
+            });
+            let kernel = Arc::new(prepare(&wanted, method)?);
+            let op = CpuConvolution { kernel, output: wanted.output };
+            replace(model, &node, &node.inputs[..1], op)?;
+        } else if let Some(op) = pool::of_pool(model, &node)? {
+            replace(model, &node, &node.inputs, op)?;
+        } else if let Some(einsum) = node.op_as::<EinSum>()
+            && let Some(op) = product::of_einsum(model, &node, einsum)?
+        {
+            replace(model, &node, &node.inputs, op)?;
+        }
+    }
+    Ok(chosen)
+}
+
+fn wanted(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Wanted>> {
+    if let Some(conv) = node.op_as::<Conv>() {
+        return convolution::of_conv(model, node, conv);
+    }
+    match node.op_as::<Deconv>() {
+        Some(deconv) => convolution::of_deconv(model, node, deconv),
+        None => Ok(None),
+    }
+}
+
+fn replace(
+    model: &mut TypedModel,
+    node: &TypedNode,
+    inputs: &[OutletId],
+    op: impl Into<Box<dyn TypedOp>>,
+) -> TractResult<()> {
+    TypedModelPatch::replace_single_op(model, node, inputs, op)?.apply(model)
+}
+
+fn describe(wanted: &Wanted) -> String {
+    let q = &wanted.geometry;
+    let space = |axes: [usize; 3]| {
+        let from = axes.iter().take(2).take_while(|&&len| len == 1).count();
+        axes[from..].iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+    };
+    format!(
+        "{:?} {}x{} -> {} kernel {} stride {} groups {}",
+        wanted.direction,
+        q.in_channels,
+        space(q.input),
+        q.out_channels,
+        space(q.kernel),
+        space(q.stride),
+        q.groups
+    )
+}

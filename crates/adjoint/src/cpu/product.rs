@@ -1,0 +1,208 @@
+//! Products of two tensors as batched matrix products.
+
+use std::sync::Arc;
+
+use tract_core::internal::*;
+use tract_core::ops::einsum::EinSum;
+
+use super::convolution::{overwritten, with_scratch};
+use crate::kernel::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout};
+use crate::ops::{closed_op, elements, threads};
+
+/// A planned product. Inputs: the operands that were not packed, in the order of the kernel's A and B.
+#[derive(Debug, Clone)]
+pub(super) struct CpuProduct {
+    kernel: Arc<Gemm>,
+    output: Vec<usize>,
+    /// The operands change places: the kernel's A is the node's second input.
+    swapped: bool,
+}
+closed_op!(CpuProduct);
+
+impl PartialEq for CpuProduct {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.kernel, &other.kernel)
+    }
+}
+impl Eq for CpuProduct {}
+
+impl EvalOp for CpuProduct {
+    op_out_of_plan!();
+
+    fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let threads = threads(ctx);
+        let operand = |slot: usize, read: bool| -> TractResult<&[f32]> {
+            if read { elements(&inputs[slot]) } else { Ok(&[]) }
+        };
+        let (a_slot, b_slot) = if self.swapped { (1, 0) } else { (0, 1) };
+        let (a, b) = (operand(a_slot, self.kernel.reads_a())?, operand(b_slot, self.kernel.reads_b())?);
+        overwritten(&self.output, |values| {
+            with_scratch(ctx, self.kernel.scratch_len(&threads), |scratch| {
+                Ok(self.kernel.run(a, b, values, scratch, &GemmEpilogue::default(), &threads)?)
+            })
+        })
+    }
+}
+
+impl TypedOp for CpuProduct {
+    fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(f32::fact(&self.output)))
+    }
+    as_op!();
+}
+
+/// One axis of a product: its length and its distance in memory in A, B and C (0 where the tensor does not have it).
+#[derive(Debug, Clone, Copy)]
+struct Axis {
+    len: usize,
+    step: [usize; 3],
+}
+
+impl Axis {
+    /// Present in which of A, B, C.
+    fn in_tensors(&self) -> [bool; 3] {
+        self.step.map(|step| step > 0)
+    }
+
+    /// Whether `self` directly encloses `inner` in every tensor that has them.
+    fn encloses(&self, inner: &Axis) -> bool {
+        self.in_tensors() == inner.in_tensors()
+            && (0..3).all(|tensor| self.step[tensor] == inner.step[tensor] * inner.len)
+    }
+}
+
+/// The matrix product behind a two-operand Einstein sum; none where it has no such form.
+pub(super) fn of_einsum(
+    model: &TypedModel,
+    node: &TypedNode,
+    op: &EinSum,
+) -> TractResult<Option<CpuProduct>> {
+    if op.q_params.is_some() || node.inputs.len() != 2 {
+        return Ok(None);
+    }
+    let outlets = [node.inputs[0], node.inputs[1], OutletId::new(node.id, 0)];
+    let mut shapes = Vec::new();
+    for outlet in outlets {
+        let fact = model.outlet_fact(outlet)?;
+        match fact.shape.as_concrete() {
+            Some(shape) if fact.datum_type == f32::datum_type() && !shape.contains(&0) => {
+                shapes.push(shape.to_vec())
+            }
+            _ => return Ok(None),
+        }
+    }
+    let Some(axes) = axes(&op.axes.to_string(), &shapes)? else { return Ok(None) };
+    let Some((shape, swapped)) = matrix_form(merged(axes)) else { return Ok(None) };
+    let values: Vec<Option<Arc<Tensor>>> = node
+        .inputs
+        .iter()
+        .map(|input| Ok(model.outlet_fact(*input)?.konst.clone()))
+        .collect::<TractResult<_>>()?;
+    let (a, b) = if swapped { (&values[1], &values[0]) } else { (&values[0], &values[1]) };
+    let constant = match (a, b) {
+        (Some(a), _) => Constant::A(elements(a)?),
+        (_, Some(b)) => Constant::B(elements(b)?),
+        _ => Constant::Neither,
+    };
+    let kernel = Arc::new(Gemm::prepare(&shape, constant)?);
+    Ok(Some(CpuProduct { kernel, output: shapes[2].clone(), swapped }))
+}
+
+/// The axes longer than one, outermost first as C and then A and B have them; none if an axis is summed within one
+/// operand alone.
+fn axes(text: &str, shapes: &[Vec<usize>]) -> TractResult<Option<Vec<Axis>>> {
+    let (operands, output) = text.split_once("->").context("a product without an output")?;
+    let (a, b) = operands.split_once(',').context("a product of two")?;
+    let terms: Vec<Vec<char>> = [a, b, output].iter().map(|term| term.chars().collect()).collect();
+    let mut names: Vec<char> = Vec::new();
+    for term in [&terms[2], &terms[0], &terms[1]] {
+        for &name in term {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let mut axes = Vec::new();
+    for name in names {
+        let mut axis = Axis { len: 1, step: [0; 3] };
+        for tensor in 0..3 {
+            let Some(position) = terms[tensor].iter().position(|&other| other == name) else { continue };
+            if shapes[tensor][position] > 1 {
+                axis.len = axis.len.max(shapes[tensor][position]);
+                axis.step[tensor] = shapes[tensor][position + 1..].iter().product();
+            }
+        }
+        if axis.len == 1 {
+            continue;
+        }
+        match axis.in_tensors() {
+            [true, false, false] | [false, true, false] | [false, false, true] => return Ok(None),
+            _ => axes.push(axis),
+        }
+    }
+    Ok(Some(axes))
+}
+
+/// Neighbouring axes that lie in memory as one are made one.
+fn merged(mut axes: Vec<Axis>) -> Vec<Axis> {
+    let mut index = 0;
+    while index < axes.len() {
+        match (0..axes.len()).find(|&inner| inner != index && axes[index].encloses(&axes[inner])) {
+            Some(inner) => {
+                axes[index] = Axis { len: axes[index].len * axes[inner].len, step: axes[inner].step };
+                axes.remove(inner);
+                index = 0;
+            }
+            None => index += 1,
+        }
+    }
+    axes
+}
+
+/// Gives each axis its part: summed, row, column or batch.
+fn matrix_form(axes: Vec<Axis>) -> Option<(GemmShape, bool)> {
+    let of = |which: [bool; 3]| -> Vec<Axis> {
+        axes.iter().copied().filter(|axis| axis.in_tensors() == which).collect()
+    };
+    let mut summed = of([true, true, false]);
+    let mut rows = of([true, false, true]);
+    let mut columns = of([false, true, true]);
+    let mut batch = of([true, true, true]);
+    // The kernel writes rows of C: its fastest axis has to be a column.
+    let fastest = |axes: &[Axis]| axes.iter().map(|axis| axis.step[2]).min().unwrap_or(usize::MAX);
+    let swapped = fastest(&rows) < fastest(&columns);
+    if swapped {
+        std::mem::swap(&mut rows, &mut columns);
+        for axes in [&mut summed, &mut rows, &mut columns, &mut batch] {
+            axes.iter_mut().for_each(|axis| axis.step.swap(0, 1));
+        }
+    }
+    let mut pick = |axes: &mut Vec<Axis>| -> Axis {
+        // The longest is the matrix's; what is left over runs as batch.
+        axes.sort_by_key(|axis| std::cmp::Reverse(axis.len));
+        let chosen = if axes.is_empty() { Axis { len: 1, step: [0; 3] } } else { axes.remove(0) };
+        batch.append(axes);
+        chosen
+    };
+    let (row, column) = (pick(&mut rows), pick(&mut columns));
+    if summed.len() > 1 || batch.len() > 2 {
+        return None;
+    }
+    let sum = summed.pop().unwrap_or(Axis { len: 1, step: [0; 3] });
+    batch.resize(2, Axis { len: 1, step: [0; 3] });
+    let layout = |tensor: usize, row: Axis, column: Axis| MatrixLayout {
+        row: row.step[tensor],
+        column: column.step[tensor],
+        batch: [batch[0].step[tensor], batch[1].step[tensor]],
+    };
+    let shape = GemmShape {
+        batch: [batch[0].len, batch[1].len],
+        m: row.len,
+        n: column.len,
+        k: sum.len,
+        a: layout(0, row, sum),
+        b: layout(1, sum, column),
+        c: layout(2, row, column),
+    };
+    Some((shape, swapped))
+}

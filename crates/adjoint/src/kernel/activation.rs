@@ -1,0 +1,265 @@
+//! Element-wise functions and their gradients.
+#![allow(
+    unsafe_code,
+    reason = "vector loads and stores; threads write disjoint parts; in place x and y are one"
+)]
+
+use std::marker::PhantomData;
+
+use super::math::{erf, exp, normal_density, normal_distribution, sigmoid, tanh};
+use super::simd::{Kernel, LANES, Simd, dispatch};
+use super::threads::SharedMut;
+use super::{KernelError, Threads, check_length};
+
+/// Values of one task.
+const TASK: usize = 16 << 10;
+
+/// An element-wise function of one argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Function {
+    /// e^x.
+    Exp,
+    /// 2/sqrt(pi) * integral of exp(-t^2) from 0 to x.
+    Erf,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// 1 / (1 + e^-x).
+    Sigmoid,
+    /// x * (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2, its approximation in the same paper.
+    GeluTanh,
+    /// x * sigmoid(x).
+    Silu,
+    /// max(0, x); slope 0 at 0. NaN stays NaN.
+    Relu,
+}
+
+impl Function {
+    /// y = f(x).
+    pub fn apply(self, x: &[f32], y: &mut [f32], threads: &Threads) -> Result<(), KernelError> {
+        check_length("y", y.len(), x.len())?;
+        self.each(Some(x), None, y, threads);
+        Ok(())
+    }
+
+    /// x = f(x).
+    pub fn apply_in_place(self, x: &mut [f32], threads: &Threads) {
+        self.each(None, None, x, threads);
+    }
+
+    /// dx = g * f'(x).
+    pub fn gradient(
+        self,
+        x: &[f32],
+        g: &[f32],
+        dx: &mut [f32],
+        threads: &Threads,
+    ) -> Result<(), KernelError> {
+        check_length("g", g.len(), x.len())?;
+        check_length("dx", dx.len(), x.len())?;
+        self.each(Some(x), Some(Some(g)), dx, threads);
+        Ok(())
+    }
+
+    /// g = g * f'(x).
+    pub fn gradient_in_place(self, x: &[f32], g: &mut [f32], threads: &Threads) -> Result<(), KernelError> {
+        check_length("g", g.len(), x.len())?;
+        self.each(Some(x), Some(None), g, threads);
+        Ok(())
+    }
+
+    /// `x` and the inner option of `g` are `None` where they are in `out`.
+    fn each(self, x: Option<&[f32]>, g: Option<Option<&[f32]>>, out: &mut [f32], threads: &Threads) {
+        match self {
+            Self::Exp => each::<Exp>(x, g, out, threads),
+            Self::Erf => each::<Erf>(x, g, out, threads),
+            Self::Tanh => each::<Tanh>(x, g, out, threads),
+            Self::Sigmoid => each::<Sigmoid>(x, g, out, threads),
+            Self::Gelu => each::<Gelu>(x, g, out, threads),
+            Self::GeluTanh => each::<GeluTanh>(x, g, out, threads),
+            Self::Silu => each::<Silu>(x, g, out, threads),
+            Self::Relu => each::<Relu>(x, g, out, threads),
+        }
+    }
+}
+
+/// A function of lanes and its derivative.
+trait Unary {
+    fn value<S: Simd>(x: S::V) -> S::V;
+    fn slope<S: Simd>(x: S::V) -> S::V;
+}
+
+struct Exp;
+impl Unary for Exp {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        exp::<S>(x)
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        exp::<S>(x)
+    }
+}
+
+struct Erf;
+impl Unary for Erf {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        erf::<S>(x)
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        S::mul(S::splat(std::f32::consts::FRAC_2_SQRT_PI), exp::<S>(S::mul(x, S::sub(S::splat(0.0), x))))
+    }
+}
+
+struct Tanh;
+impl Unary for Tanh {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        tanh::<S>(x)
+    }
+    /// 4 e / (1 + e)^2 with e = exp(-2|x|): 1 - tanh^2 would cancel.
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        let e = exp::<S>(S::mul(S::splat(-2.0), S::abs(x)));
+        let sum = S::add(S::splat(1.0), e);
+        S::div(S::mul(S::splat(4.0), e), S::mul(sum, sum))
+    }
+}
+
+struct Sigmoid;
+impl Unary for Sigmoid {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        sigmoid::<S>(x)
+    }
+    /// e / (1 + e)^2 with e = exp(-|x|): s (1 - s) would cancel.
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        let e = exp::<S>(S::sub(S::splat(0.0), S::abs(x)));
+        let sum = S::add(S::splat(1.0), e);
+        S::div(e, S::mul(sum, sum))
+    }
+}
+
+struct Gelu;
+impl Unary for Gelu {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        S::mul(x, normal_distribution::<S>(x))
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        S::fma(x, normal_density::<S>(x), normal_distribution::<S>(x))
+    }
+}
+
+/// sqrt(2 / pi).
+const ROOT: f32 = 0.797_884_6;
+const CUBE: f32 = 0.044_715;
+
+struct GeluTanh;
+impl Unary for GeluTanh {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        let inner = S::fma(S::mul(S::mul(x, x), x), S::splat(CUBE), x);
+        let half = S::splat(0.5);
+        S::mul(x, S::fma(half, tanh::<S>(S::mul(S::splat(ROOT), inner)), half))
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        let square = S::mul(x, x);
+        let u = S::mul(S::splat(ROOT), S::fma(S::mul(square, x), S::splat(CUBE), x));
+        let du = S::fma(square, S::splat(3.0 * CUBE * ROOT), S::splat(ROOT));
+        let half = S::splat(0.5);
+        let rise = S::mul(S::mul(half, x), S::mul(Tanh::slope::<S>(u), du));
+        S::add(S::fma(half, tanh::<S>(u), half), rise)
+    }
+}
+
+struct Silu;
+impl Unary for Silu {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        S::mul(x, sigmoid::<S>(x))
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        S::fma(x, Sigmoid::slope::<S>(x), sigmoid::<S>(x))
+    }
+}
+
+struct Relu;
+impl Unary for Relu {
+    #[inline(always)]
+    fn value<S: Simd>(x: S::V) -> S::V {
+        S::max(S::splat(0.0), x)
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(x: S::V) -> S::V {
+        S::where_greater(x, S::splat(0.0), S::splat(1.0), S::splat(0.0))
+    }
+}
+
+fn each<F: Unary>(x: Option<&[f32]>, g: Option<Option<&[f32]>>, out: &mut [f32], threads: &Threads) {
+    let len = out.len();
+    let shared = SharedMut::new(out);
+    threads.for_each(len.div_ceil(TASK), |task, _| {
+        let (start, end) = (task * TASK, ((task + 1) * TASK).min(len));
+        // SAFETY: tasks own disjoint ranges.
+        let out = unsafe { shared.part(start, end - start) };
+        let to = out.as_mut_ptr();
+        let pointer =
+            |slice: Option<&[f32]>| slice.map_or(to.cast_const(), |slice| slice[start..end].as_ptr());
+        let g = g.map(pointer);
+        dispatch(Map::<F> { x: pointer(x), g, to, len: end - start, function: PhantomData });
+    });
+}
+
+/// to = f(x), or g * f'(x). `x` or `g` may be `to` itself.
+struct Map<F> {
+    x: *const f32,
+    g: Option<*const f32>,
+    to: *mut f32,
+    len: usize,
+    function: PhantomData<F>,
+}
+
+impl<F: Unary> Kernel for Map<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { x, g, to, len, .. } = self;
+        let whole = len - len % LANES;
+        // SAFETY: all have `len` values; a vector is read before its place is written.
+        unsafe {
+            match g {
+                None => (0..whole)
+                    .step_by(LANES)
+                    .for_each(|at| S::store(to.add(at), F::value::<S>(S::load(x.add(at))))),
+                Some(g) => (0..whole).step_by(LANES).for_each(|at| {
+                    S::store(to.add(at), S::mul(S::load(g.add(at)), F::slope::<S>(S::load(x.add(at)))));
+                }),
+            }
+            let rest = len - whole;
+            if rest > 0 {
+                let mut values = [0f32; LANES];
+                let mut factors = [0f32; LANES];
+                std::ptr::copy_nonoverlapping(x.add(whole), values.as_mut_ptr(), rest);
+                let result = match g {
+                    None => F::value::<S>(S::load(values.as_ptr())),
+                    Some(g) => {
+                        std::ptr::copy_nonoverlapping(g.add(whole), factors.as_mut_ptr(), rest);
+                        S::mul(S::load(factors.as_ptr()), F::slope::<S>(S::load(values.as_ptr())))
+                    }
+                };
+                let result = S::to_array(result);
+                std::ptr::copy_nonoverlapping(result.as_ptr(), to.add(whole), rest);
+            }
+        }
+    }
+}

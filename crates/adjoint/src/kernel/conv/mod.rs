@@ -1,0 +1,202 @@
+//! Convolution and its input gradient.
+
+mod direct;
+mod fourier;
+mod geometry;
+mod phases;
+mod plain;
+mod source;
+mod tiled;
+mod winograd;
+
+pub use geometry::ConvGeometry;
+
+use super::{KernelError, Threads, check_length, check_room};
+
+/// Which way a convolution runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// x to y.
+    Forward,
+    /// Gradient of y to gradient of x. Also the forward pass of a transposed convolution.
+    InputGradient,
+}
+
+/// How a convolution is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Method {
+    /// Nested loops; for everything.
+    Plain,
+    /// Tiles of channels by pixels, from a padded copy of the image; for nearly everything.
+    Direct,
+    /// Winograd F(2 x 2, 3 x 3): 2.25 times fewer multiplications, about the error of `Direct`.
+    Winograd2,
+    /// Winograd F(4 x 4, 3 x 3): 4 times fewer multiplications, a larger error: up to 3e-6 of the largest result.
+    Winograd4,
+    /// Tiles of 16 x 16 pixels in the Fourier domain: for large kernels, also with strides; the least error.
+    Fourier,
+}
+
+/// What is fused into a convolution.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added to the result, of the output's length: a residual branch, or a gradient that already arrived.
+    pub add: Option<&'a [f32]>,
+    /// max(0, result), after `add`. NaN stays NaN.
+    pub relu: bool,
+    /// Of the *input's* length: an input value counts only where this is > 0. For the gradient through a ReLU: pass
+    /// the ReLU's output.
+    pub relu_output: Option<&'a [f32]>,
+}
+
+/// A convolution with constant weights, packed for one method.
+#[derive(Debug, Clone)]
+pub struct Convolution {
+    geometry: ConvGeometry,
+    direction: Direction,
+    method: Method,
+    bias: Option<Vec<f32>>,
+    plan: Plan,
+}
+
+#[derive(Debug, Clone)]
+enum Plan {
+    Plain(plain::Plain),
+    Direct(direct::Direct),
+    Winograd2(tiled::Tiled<winograd::Winograd<2, 4>>),
+    Winograd4(tiled::Tiled<winograd::Winograd<4, 6>>),
+    Fourier(tiled::Tiled<fourier::Fourier>),
+}
+
+impl Convolution {
+    /// The methods that apply, most promising first. Never empty.
+    pub fn candidates(geometry: &ConvGeometry, direction: Direction) -> Vec<Method> {
+        if geometry.check().is_err() {
+            return vec![Method::Plain];
+        }
+        let mut methods = vec![(geometry.multiplications(), Method::Direct)];
+        if let Some(phased) = phases::Phased::new(geometry, direction) {
+            let most = phased.y.taps.max(phased.x.taps);
+            let mut offer = |method: Method, multiplications: usize| {
+                // The transforms cost about as much as they save where the products shrink by less than this.
+                if multiplications < geometry.multiplications() / 5 * 4 {
+                    methods.push((multiplications, method));
+                }
+            };
+            if most <= 3 {
+                let (two, four) = (winograd::Winograd::<2, 4>, winograd::Winograd::<4, 6>);
+                offer(Method::Winograd2, tiled::Tiled::multiplications(&two, 2, &phased));
+                offer(Method::Winograd4, tiled::Tiled::multiplications(&four, 4, &phased));
+            }
+            if let Some(fourier) = fourier::Fourier::new(&phased) {
+                offer(Method::Fourier, tiled::Tiled::multiplications(&fourier, fourier.out, &phased));
+            }
+        }
+        methods.sort_unstable();
+        methods.into_iter().map(|(_, method)| method).collect()
+    }
+
+    /// Packs `weights` (O, I / groups, kD, kH, kW) for `method`. `bias` has one value per channel of the result.
+    ///
+    /// A method of [`Convolution::candidates`] always applies; others are refused where they do not. An image of 2^32
+    /// values or more gets [`Method::Plain`] for [`Method::Direct`].
+    pub fn prepare(
+        geometry: &ConvGeometry,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        direction: Direction,
+        method: Method,
+    ) -> Result<Self, KernelError> {
+        geometry.check()?;
+        check_length("weights", weights.len(), geometry.weight_len())?;
+        if let Some(bias) = bias {
+            let channels = match direction {
+                Direction::Forward => geometry.out_channels,
+                Direction::InputGradient => geometry.in_channels,
+            };
+            check_length("bias", bias.len(), channels)?;
+        }
+        let plan =
+            match method {
+                Method::Plain => None,
+                Method::Direct => direct::Direct::new(geometry, weights, direction).map(Plan::Direct),
+                Method::Winograd2 => tiled::Tiled::new(winograd::Winograd, 2, geometry, weights, direction)
+                    .map(Plan::Winograd2),
+                Method::Winograd4 => tiled::Tiled::new(winograd::Winograd, 4, geometry, weights, direction)
+                    .map(Plan::Winograd4),
+                Method::Fourier => phases::Phased::new(geometry, direction)
+                    .and_then(|phased| fourier::Fourier::new(&phased))
+                    .and_then(|f| tiled::Tiled::new(f, f.out, geometry, weights, direction))
+                    .map(Plan::Fourier),
+            };
+        let (plan, method) = match (plan, method) {
+            (Some(plan), _) => (plan, method),
+            (None, Method::Plain | Method::Direct) => {
+                (Plan::Plain(plain::Plain::new(weights, direction)), Method::Plain)
+            }
+            (None, _) => {
+                let (method, allowed) =
+                    (format!("{method:?}"), format!("{:?}", Self::candidates(geometry, direction)));
+                return Err(KernelError::Method { method, allowed });
+            }
+        };
+        Ok(Self { geometry: *geometry, direction, method, bias: bias.map(<[f32]>::to_vec), plan })
+    }
+
+    /// The method that was prepared.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Bytes that the packed weights hold.
+    pub fn packed_bytes(&self) -> usize {
+        match &self.plan {
+            Plan::Plain(plan) => plan.packed_bytes(),
+            Plan::Direct(plan) => plan.packed_bytes(),
+            Plan::Winograd2(plan) => plan.packed_bytes(),
+            Plan::Winograd4(plan) => plan.packed_bytes(),
+            Plan::Fourier(plan) => plan.packed_bytes(),
+        }
+    }
+
+    /// Values of scratch memory that [`Convolution::run`] needs with these threads.
+    pub fn scratch_len(&self, threads: &Threads) -> usize {
+        match &self.plan {
+            Plan::Plain(_) => 0,
+            Plan::Direct(plan) => plan.scratch_len(threads),
+            Plan::Winograd2(plan) => plan.scratch_len(threads),
+            Plan::Winograd4(plan) => plan.scratch_len(threads),
+            Plan::Fourier(plan) => plan.scratch_len(threads),
+        }
+    }
+
+    /// Input (x, or the gradient of y) to output (y, or the gradient of x), which is overwritten.
+    pub fn run(
+        &self,
+        input: &[f32],
+        output: &mut [f32],
+        scratch: &mut [f32],
+        epilogue: &Epilogue<'_>,
+        threads: &Threads,
+    ) -> Result<(), KernelError> {
+        let (inputs, outputs) = match self.direction {
+            Direction::Forward => (self.geometry.input_len(), self.geometry.output_len()),
+            Direction::InputGradient => (self.geometry.output_len(), self.geometry.input_len()),
+        };
+        check_length("input", input.len(), inputs)?;
+        check_length("output", output.len(), outputs)?;
+        check_length("add", epilogue.add.map_or(outputs, <[f32]>::len), outputs)?;
+        check_length("relu_output", epilogue.relu_output.map_or(inputs, <[f32]>::len), inputs)?;
+        check_room("scratch", scratch.len(), self.scratch_len(threads))?;
+        let bias = self.bias.as_deref();
+        match &self.plan {
+            Plan::Plain(plan) => plan.run(&self.geometry, input, output, bias, epilogue),
+            Plan::Direct(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
+            Plan::Winograd2(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
+            Plan::Winograd4(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
+            Plan::Fourier(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
+        }
+        Ok(())
+    }
+}

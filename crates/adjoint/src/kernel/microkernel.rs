@@ -1,0 +1,205 @@
+//! The inner tile of every matrix product: up to 6 rows by 16 columns (or fewer rows by more columns) in registers.
+//!
+//! Twelve accumulators of eight lanes, two vector loads and six broadcasts per step of k: on processors with two FMA
+//! units and sixteen vector registers nothing larger fits and nothing smaller hides the latency of the FMA.
+//! Every element is the sum over k in ascending order, one fused multiply-add each, whatever the tile's shape: how
+//! work is cut into tiles never changes a bit.
+#![allow(unsafe_code, reason = "vector loads through pointers whose bounds the callers establish")]
+
+use super::simd::{LANES, Simd};
+
+/// Rows of a full tile.
+pub(crate) const TILE_ROWS: usize = 6;
+/// Columns of a full tile.
+pub(crate) const TILE_COLUMNS: usize = 2 * LANES;
+/// Values of the largest tile of any shape.
+pub(crate) const TILE_LEN: usize = TILE_ROWS * TILE_COLUMNS;
+
+/// Where the left operand's rows are.
+pub(crate) trait Left: Copy {
+    /// # Safety
+    /// `k` and `row` are inside the operand that the implementor describes.
+    unsafe fn at<const ROWS: usize>(self, k: usize, row: usize) -> *const f32;
+}
+
+/// ROWS values per step of k, one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct PackedRows(pub *const f32);
+
+impl Left for PackedRows {
+    #[inline(always)]
+    unsafe fn at<const ROWS: usize>(self, k: usize, row: usize) -> *const f32 {
+        // SAFETY: inside the packed panel by the caller's promise.
+        unsafe { self.0.add(k * ROWS + row) }
+    }
+}
+
+/// Contiguous rows at a distance.
+#[derive(Clone, Copy)]
+pub(crate) struct StridedRows {
+    pub first: *const f32,
+    pub distance: usize,
+}
+
+impl Left for StridedRows {
+    #[inline(always)]
+    unsafe fn at<const ROWS: usize>(self, k: usize, row: usize) -> *const f32 {
+        // SAFETY: inside the matrix by the caller's promise.
+        unsafe { self.first.add(row * self.distance + k) }
+    }
+}
+
+/// Where the right operand's columns start, for each step of k.
+pub(crate) trait Right: Copy {
+    /// # Safety
+    /// `k` is inside the operand that the implementor describes.
+    unsafe fn at(self, k: usize) -> *const f32;
+}
+
+/// A fixed distance between steps of k.
+#[derive(Clone, Copy)]
+pub(crate) struct StridedColumns {
+    pub first: *const f32,
+    pub distance: usize,
+}
+
+impl Right for StridedColumns {
+    #[inline(always)]
+    unsafe fn at(self, k: usize) -> *const f32 {
+        // SAFETY: inside the matrix by the caller's promise.
+        unsafe { self.first.add(k * self.distance) }
+    }
+}
+
+/// A table of offsets: the taps of a convolution.
+#[derive(Clone, Copy)]
+pub(crate) struct TabledColumns {
+    pub first: *const f32,
+    pub offsets: *const u32,
+}
+
+impl Right for TabledColumns {
+    #[inline(always)]
+    unsafe fn at(self, k: usize) -> *const f32 {
+        // SAFETY: the table has an entry per step of k, each inside the source, by the caller's promise.
+        unsafe { self.first.add(*self.offsets.add(k) as usize) }
+    }
+}
+
+/// Adds a tile that lies at `from`, rows at `distance`, to `sums`.
+///
+/// # Safety
+/// Each of the ROWS rows can be read for 8 * VECTORS floats.
+#[inline(always)]
+pub(crate) unsafe fn add<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    mut sums: [[S::V; VECTORS]; ROWS],
+    from: *const f32,
+    distance: usize,
+) -> [[S::V; VECTORS]; ROWS] {
+    for (row, sums) in sums.iter_mut().enumerate() {
+        for (vector, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *sum = S::add(*sum, unsafe { S::load(from.add(row * distance + vector * LANES)) });
+        }
+    }
+    sums
+}
+
+/// Sums of the products of `steps` of k: ROWS x (8 * VECTORS).
+///
+/// # Safety
+/// `left` and `right` can be read for `steps` steps; each column pointer for 8 * VECTORS floats.
+#[inline(always)]
+pub(crate) unsafe fn product<S: Simd, L: Left, R: Right, const ROWS: usize, const VECTORS: usize>(
+    steps: usize,
+    left: L,
+    right: R,
+) -> [[S::V; VECTORS]; ROWS] {
+    let mut sums = [[S::splat(0.0); VECTORS]; ROWS];
+    // Opaque, or the compiler computes the bound anew in each step for want of registers.
+    let steps = std::hint::black_box(steps);
+    for k in 0..steps {
+        // SAFETY: k < steps and the indices are inside the tile; the caller vouches for both operands.
+        unsafe {
+            let columns = right.at(k);
+            if VECTORS > ROWS {
+                // The fewer operands stay in registers: 3 x 4 sums leave room for three factors and one vector.
+                let mut factors = [S::splat(0.0); ROWS];
+                for (row, factor) in factors.iter_mut().enumerate() {
+                    *factor = S::splat(*left.at::<ROWS>(k, row));
+                }
+                for vector in 0..VECTORS {
+                    let value = S::load(columns.add(vector * LANES));
+                    for (sums, factor) in sums.iter_mut().zip(factors) {
+                        sums[vector] = S::fma(factor, value, sums[vector]);
+                    }
+                }
+            } else {
+                let mut values = [S::splat(0.0); VECTORS];
+                for (vector, value) in values.iter_mut().enumerate() {
+                    *value = S::load(columns.add(vector * LANES));
+                }
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let factor = S::splat(*left.at::<ROWS>(k, row));
+                    for (sum, value) in sums.iter_mut().zip(values) {
+                        *sum = S::fma(factor, value, *sum);
+                    }
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Writes a tile to `to`, rows at `distance`.
+///
+/// # Safety
+/// Each of the ROWS rows can be written for 8 * VECTORS floats.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    sums: [[S::V; VECTORS]; ROWS],
+    to: *mut f32,
+    distance: usize,
+) {
+    for (row, sums) in sums.into_iter().enumerate() {
+        for (vector, sum) in sums.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { S::store(to.add(row * distance + vector * LANES), sum) };
+        }
+    }
+}
+
+/// Cuts `rows` into panels of 3 to 6 rows (fewer only where `rows` < 3): a panel of one or two rows would leave the
+/// FMA units waiting.
+pub(crate) fn row_panels(rows: usize) -> Vec<(usize, usize)> {
+    let mut panels = Vec::with_capacity(rows.div_ceil(TILE_ROWS));
+    let mut first = 0;
+    while first < rows {
+        let left = rows - first;
+        let take = match left {
+            7 | 8 => 4,
+            9 => 5,
+            _ => left.min(TILE_ROWS),
+        };
+        panels.push((first, take));
+        first += take;
+    }
+    panels
+}
+
+/// Pairs of rows that are parts of one stretch `i | r | -i` (imaginary, real, negated imaginary parts): the even row
+/// of a pair starts at r, the odd one at i. Times columns `r; i` they give real and imaginary part of the product.
+#[derive(Clone, Copy)]
+pub(crate) struct PairedRows {
+    pub first: *const f32,
+    pub distance: usize,
+    pub part: usize,
+}
+
+impl Left for PairedRows {
+    #[inline(always)]
+    unsafe fn at<const ROWS: usize>(self, k: usize, row: usize) -> *const f32 {
+        // SAFETY: inside the stretch of the row's pair by the caller's promise.
+        unsafe { self.first.add(row / 2 * self.distance + (1 - row % 2) * self.part + k) }
+    }
+}

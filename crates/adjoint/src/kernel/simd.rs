@@ -1,0 +1,328 @@
+//! Eight f32 lanes behind one trait: AVX2 + FMA where the processor has them, plain arrays elsewhere.
+//!
+//! A kernel is written once, generic over [`Simd`], and handed to [`dispatch`], which compiles it twice and chooses at
+//! run time. The plain form is an array of eight floats: compilers turn its loops into two NEON or SSE registers.
+#![allow(
+    unsafe_code,
+    reason = "vector loads and stores through pointers, and calls into code compiled for AVX2"
+)]
+
+/// Lanes of a vector.
+pub(crate) const LANES: usize = 8;
+
+/// Arithmetic on eight lanes.
+///
+/// All functions are `inline(always)` so that they take the instruction set of the function that [`dispatch`] compiled.
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    type V: Copy;
+
+    fn splat(value: f32) -> Self::V;
+    /// # Safety
+    /// Eight floats can be read at `pointer`.
+    unsafe fn load(pointer: *const f32) -> Self::V;
+    /// # Safety
+    /// Eight floats can be written at `pointer`.
+    unsafe fn store(pointer: *mut f32, value: Self::V);
+    fn add(a: Self::V, b: Self::V) -> Self::V;
+    fn sub(a: Self::V, b: Self::V) -> Self::V;
+    fn mul(a: Self::V, b: Self::V) -> Self::V;
+    fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// a * b + c; rounded once with FMA, twice without.
+    fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a where a > b, else b (so b where either is NaN).
+    fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// a where a < b, else b (so b where either is NaN).
+    fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// Nearest integer, ties to even.
+    fn round(a: Self::V) -> Self::V;
+    /// `then` where a > b, else `otherwise`.
+    fn where_greater(a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V;
+    /// 2^n for integral n in -126..=127.
+    fn exp2_integer(n: Self::V) -> Self::V;
+    /// Magnitude.
+    fn abs(a: Self::V) -> Self::V;
+    /// Magnitude of a with the sign of b.
+    fn copy_sign(a: Self::V, b: Self::V) -> Self::V;
+    /// The eight lanes as an array.
+    fn to_array(a: Self::V) -> [f32; LANES];
+
+    /// Sum of the lanes, in a fixed order.
+    #[inline(always)]
+    fn sum(a: Self::V) -> f32 {
+        let v = Self::to_array(a);
+        ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+    }
+
+    /// Greatest lane.
+    #[inline(always)]
+    fn greatest(a: Self::V) -> f32 {
+        Self::to_array(a).into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    /// Transposes an 8 x 8 block of rows.
+    #[inline(always)]
+    fn transpose(rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        let from = rows.map(Self::to_array);
+        let mut to = [[0f32; LANES]; LANES];
+        for (r, row) in from.iter().enumerate() {
+            for (c, value) in row.iter().enumerate() {
+                to[c][r] = *value;
+            }
+        }
+        // SAFETY: each row of `to` has eight floats.
+        to.map(|row| unsafe { Self::load(row.as_ptr()) })
+    }
+}
+
+/// A computation that can be compiled for any [`Simd`].
+pub(crate) trait Kernel {
+    type Output;
+    fn run<S: Simd>(self) -> Self::Output;
+}
+
+/// Runs `kernel` with the best lanes of this processor.
+#[inline]
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        // SAFETY: the processor has both.
+        return unsafe { avx::run(kernel) };
+    }
+    kernel.run::<Portable>()
+}
+
+/// Eight floats in an array.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+#[inline(always)]
+fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
+    let mut out = [0f32; LANES];
+    for lane in 0..LANES {
+        out[lane] = f(a[lane], b[lane]);
+    }
+    out
+}
+
+impl Simd for Portable {
+    type V = [f32; LANES];
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self::V {
+        [value; LANES]
+    }
+    #[inline(always)]
+    unsafe fn load(pointer: *const f32) -> Self::V {
+        // SAFETY: the caller's promise; the read needs no alignment beyond f32's.
+        unsafe { pointer.cast::<[f32; LANES]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(pointer: *mut f32, value: Self::V) {
+        // SAFETY: the caller's promise.
+        unsafe { pointer.cast::<[f32; LANES]>().write_unaligned(value) }
+    }
+    #[inline(always)]
+    fn add(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        let mut out = c;
+        for lane in 0..LANES {
+            // mul_add is one instruction on AArch64 and a slow library call where the baseline has no FMA.
+            #[cfg(target_arch = "aarch64")]
+            {
+                out[lane] = a[lane].mul_add(b[lane], c[lane]);
+            }
+            #[cfg(not(target_arch = "aarch64"))]
+            {
+                out[lane] += a[lane] * b[lane];
+            }
+        }
+        out
+    }
+    #[inline(always)]
+    fn max(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn round(a: Self::V) -> Self::V {
+        a.map(f32::round_ties_even)
+    }
+    #[inline(always)]
+    fn where_greater(a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V {
+        let mut out = otherwise;
+        for lane in 0..LANES {
+            out[lane] = if a[lane] > b[lane] { then[lane] } else { otherwise[lane] };
+        }
+        out
+    }
+    #[inline(always)]
+    fn exp2_integer(n: Self::V) -> Self::V {
+        n.map(|n| f32::from_bits((((n as i32) + 127) << 23) as u32))
+    }
+    #[inline(always)]
+    fn abs(a: Self::V) -> Self::V {
+        a.map(f32::abs)
+    }
+    #[inline(always)]
+    fn copy_sign(a: Self::V, b: Self::V) -> Self::V {
+        zip(a, b, f32::copysign)
+    }
+    #[inline(always)]
+    fn to_array(a: Self::V) -> [f32; LANES] {
+        a
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx {
+    use std::arch::x86_64::*;
+
+    use super::{Kernel, LANES, Simd};
+
+    /// # Safety
+    /// The processor has AVX2 and FMA.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Avx>()
+    }
+
+    /// AVX2 and FMA registers. Only code inlined into [`run`] may use it.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx;
+
+    macro_rules! intrinsic {
+        ($call:expr) => {
+            // SAFETY: `Avx` is only reachable through `run`, whose caller checked for AVX2 and FMA.
+            unsafe { $call }
+        };
+    }
+
+    impl Simd for Avx {
+        type V = __m256;
+
+        #[inline(always)]
+        fn splat(value: f32) -> __m256 {
+            intrinsic!(_mm256_set1_ps(value))
+        }
+        #[inline(always)]
+        unsafe fn load(pointer: *const f32) -> __m256 {
+            intrinsic!(_mm256_loadu_ps(pointer))
+        }
+        #[inline(always)]
+        unsafe fn store(pointer: *mut f32, value: __m256) {
+            intrinsic!(_mm256_storeu_ps(pointer, value))
+        }
+        #[inline(always)]
+        fn add(a: __m256, b: __m256) -> __m256 {
+            intrinsic!(_mm256_add_ps(a, b))
+        }
+        #[inline(always)]
+        fn sub(a: __m256, b: __m256) -> __m256 {
+            intrinsic!(_mm256_sub_ps(a, b))
+        }
+        #[inline(always)]
+        fn mul(a: __m256, b: __m256) -> __m256 {
+            intrinsic!(_mm256_mul_ps(a, b))
+        }
+        #[inline(always)]
+        fn div(a: __m256, b: __m256) -> __m256 {
+            intrinsic!(_mm256_div_ps(a, b))
+        }
+        #[inline(always)]
+        fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+            intrinsic!(_mm256_fmadd_ps(a, b, c))
+        }
+        #[inline(always)]
+        fn max(a: __m256, b: __m256) -> __m256 {
+            intrinsic!(_mm256_max_ps(a, b))
+        }
+        #[inline(always)]
+        fn min(a: __m256, b: __m256) -> __m256 {
+            intrinsic!(_mm256_min_ps(a, b))
+        }
+        #[inline(always)]
+        fn round(a: __m256) -> __m256 {
+            intrinsic!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+        }
+        #[inline(always)]
+        fn where_greater(a: __m256, b: __m256, then: __m256, otherwise: __m256) -> __m256 {
+            intrinsic!(_mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)))
+        }
+        #[inline(always)]
+        fn exp2_integer(n: __m256) -> __m256 {
+            intrinsic!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
+                _mm256_cvtps_epi32(n),
+                _mm256_set1_epi32(127)
+            ))))
+        }
+        #[inline(always)]
+        fn abs(a: __m256) -> __m256 {
+            intrinsic!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a))
+        }
+        #[inline(always)]
+        fn copy_sign(a: __m256, b: __m256) -> __m256 {
+            intrinsic!({
+                let sign = _mm256_set1_ps(-0.0);
+                _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b))
+            })
+        }
+        #[inline(always)]
+        fn to_array(a: __m256) -> [f32; LANES] {
+            // SAFETY: both are 32 bytes of plain floats.
+            unsafe { std::mem::transmute(a) }
+        }
+        #[inline(always)]
+        fn transpose(r: [__m256; LANES]) -> [__m256; LANES] {
+            intrinsic!({
+                let pairs = [
+                    _mm256_unpacklo_ps(r[0], r[1]),
+                    _mm256_unpackhi_ps(r[0], r[1]),
+                    _mm256_unpacklo_ps(r[2], r[3]),
+                    _mm256_unpackhi_ps(r[2], r[3]),
+                    _mm256_unpacklo_ps(r[4], r[5]),
+                    _mm256_unpackhi_ps(r[4], r[5]),
+                    _mm256_unpacklo_ps(r[6], r[7]),
+                    _mm256_unpackhi_ps(r[6], r[7]),
+                ];
+                let quads = [
+                    _mm256_shuffle_ps::<0x44>(pairs[0], pairs[2]),
+                    _mm256_shuffle_ps::<0xEE>(pairs[0], pairs[2]),
+                    _mm256_shuffle_ps::<0x44>(pairs[1], pairs[3]),
+                    _mm256_shuffle_ps::<0xEE>(pairs[1], pairs[3]),
+                    _mm256_shuffle_ps::<0x44>(pairs[4], pairs[6]),
+                    _mm256_shuffle_ps::<0xEE>(pairs[4], pairs[6]),
+                    _mm256_shuffle_ps::<0x44>(pairs[5], pairs[7]),
+                    _mm256_shuffle_ps::<0xEE>(pairs[5], pairs[7]),
+                ];
+                [
+                    _mm256_permute2f128_ps::<0x20>(quads[0], quads[4]),
+                    _mm256_permute2f128_ps::<0x20>(quads[1], quads[5]),
+                    _mm256_permute2f128_ps::<0x20>(quads[2], quads[6]),
+                    _mm256_permute2f128_ps::<0x20>(quads[3], quads[7]),
+                    _mm256_permute2f128_ps::<0x31>(quads[0], quads[4]),
+                    _mm256_permute2f128_ps::<0x31>(quads[1], quads[5]),
+                    _mm256_permute2f128_ps::<0x31>(quads[2], quads[6]),
+                    _mm256_permute2f128_ps::<0x31>(quads[3], quads[7]),
+                ]
+            })
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Kernels against plain f64 references.
+
+mod conv;
+mod gemm;
+mod pool;
+mod random;
+mod rows;

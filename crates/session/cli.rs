@@ -63,6 +63,71 @@ pub enum Command {
     },
     /// Stream a recording over LSL.
     Play(PlayArgs),
+    /// Gradient of an ONNX model with respect to its input.
+    Gradient(GradientArgs),
+    /// Look into an ONNX model.
+    Model {
+        /// What to look for.
+        #[command(subcommand)]
+        command: ModelCommand,
+    },
+}
+
+/// `photic model`.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// List every tensor that can be asked for, with its type, its shape and the node that computes it.
+    Taps(ModelArgs),
+    /// Load, run and differentiate it: deterministic, finite, layout, shapes, and the gradient against finite differences.
+    Check(ModelArgs),
+    /// Load it and say nothing: what the other commands run first in a child process, under a memory limit.
+    #[command(hide = true)]
+    Trial(ModelArgs),
+}
+
+/// What all commands on a model take.
+#[derive(Debug, Clone, Args)]
+pub struct ModelArgs {
+    /// ONNX file.
+    pub model: PathBuf,
+    /// Shape of an input that the file leaves open, as NAME=1x3x224x224.
+    #[arg(long = "shape", value_name = "NAME=SHAPE")]
+    pub shapes: Vec<String>,
+    /// Tensor whose gradient is taken (see `photic model taps`); without it, all outputs.
+    #[arg(long = "tap", value_name = "NAME")]
+    pub taps: Vec<String>,
+    /// Threads to compute with.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub threads: usize,
+    /// Memory that the model may take, for loading and for one step.
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub memory_mib: u64,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photic gradient`.
+#[derive(Debug, Clone, Args)]
+pub struct GradientArgs {
+    /// The model and what is asked of it.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Value of an input: FILE.npy where the model has one input, else NAME=FILE.npy for each.
+    #[arg(long = "input", value_name = "[NAME=]FILE", required = true)]
+    pub inputs: Vec<String>,
+    /// Cotangent of each tap, in their order: the gradient of the sum of cotangent times tap is computed.
+    #[arg(long = "cotangent", value_name = "FILE", required = true)]
+    pub cotangents: Vec<PathBuf>,
+    /// Where the gradient goes: FILE.npy where one input is asked for, else NAME=FILE.npy for each.
+    #[arg(long = "out", value_name = "[NAME=]FILE", required = true)]
+    pub outputs: Vec<String>,
+    /// Repeat the step and report its times.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: usize,
+    /// List how long each node took, slowest first, and the method chosen for each convolution.
+    #[arg(long)]
+    pub profile: bool,
 }
 
 /// How the screen is driven.

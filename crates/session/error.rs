@@ -135,6 +135,36 @@ pub enum SessionError {
     /// A thread ended by a panic: a fault of ours, to be reported.
     #[error("thread `{0}` failed")]
     ThreadFailed(String),
+    /// A model file, or a question to it.
+    #[error(transparent)]
+    Model(#[from] adjoint::ModelError),
+    /// A model file.
+    #[error(transparent)]
+    Load(#[from] adjoint::LoadError),
+    /// One step of a model's gradient.
+    #[error("{model}: {error}")]
+    Step {
+        /// The model's file.
+        model: PathBuf,
+        /// Why.
+        error: adjoint::StepError,
+    },
+    /// An array file.
+    #[error("{path}: {reason}")]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what is allowed.
+        reason: String,
+    },
+    /// An argument that does not fit the others.
+    #[error("{argument}: {reason}")]
+    Argument {
+        /// As it was given.
+        argument: String,
+        /// What is wrong, and what is allowed.
+        reason: String,
+    },
     /// A session that cannot be replayed.
     #[error("{path}: cannot be replayed: {reason}")]
     NotReplayable {

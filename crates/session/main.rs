@@ -7,10 +7,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use photic::cli::{Cli, Command};
+use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
-use photic::{play, replay, report, run, summary};
+use photic::{model, play, replay, report, run, summary};
 use recording::RecordedSession;
 
 fn main() -> ExitCode {
@@ -74,6 +74,12 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             Ok(true)
         }
         Command::Streams { wait_s, json } => Ok(print(&inspect::streams(wait_s, cli.network)?, json)),
+        Command::Gradient(args) => Ok(print(&model::gradient(&args)?, args.model.json)),
+        Command::Model { command } => match command {
+            ModelCommand::Taps(args) => Ok(print(&model::taps(&args)?, args.json)),
+            ModelCommand::Check(args) => Ok(print(&model::check(&args)?, args.json)),
+            ModelCommand::Trial(args) => Ok(print(&model::trial(&args)?, true)),
+        },
         Command::Play(args) => {
             let played = play::play(&args, cli.network)?;
             println!(

@@ -1,19 +1,23 @@
 //! The inner tile of every matrix product: up to 6 rows by 16 columns (or fewer rows by more columns) in registers.
 //!
 //! Twelve accumulators of eight lanes, two vector loads and six broadcasts per step of k: on processors with two FMA
-//! units and sixteen vector registers nothing larger fits and nothing smaller hides the latency of the FMA.
+//! units and sixteen vector registers nothing larger fits and nothing smaller hides the latency of the FMA. Where a
+//! register holds sixteen lanes, two neighbouring panels of 6 rows make a tile, for the same twelve accumulators.
 //! Every element is the sum over k in ascending order, one fused multiply-add each, whatever the tile's shape: how
 //! work is cut into tiles never changes a bit.
 #![allow(unsafe_code, reason = "vector loads through pointers whose bounds the callers establish")]
 
 use super::simd::{LANES, Simd};
 
-/// Rows of a full tile.
+/// Rows of a full panel.
 pub(crate) const TILE_ROWS: usize = 6;
 /// Columns of a full tile.
 pub(crate) const TILE_COLUMNS: usize = 2 * LANES;
 /// Values of the largest tile of any shape.
-pub(crate) const TILE_LEN: usize = TILE_ROWS * TILE_COLUMNS;
+pub(crate) const TILE_LEN: usize = 2 * TILE_ROWS * TILE_COLUMNS;
+
+/// The sums of a tile, by row and pair of vectors.
+pub(crate) type Sums<S, const ROWS: usize, const PAIRS: usize> = [[<S as Simd>::Pair; PAIRS]; ROWS];
 
 /// Where the left operand's rows are.
 pub(crate) trait Left: Copy {
@@ -31,6 +35,21 @@ impl Left for PackedRows {
     unsafe fn at<const ROWS: usize>(self, k: usize, row: usize) -> *const f32 {
         // SAFETY: inside the packed panel by the caller's promise.
         unsafe { self.0.add(k * ROWS + row) }
+    }
+}
+
+/// Two full panels of packed rows, `distance` apart.
+#[derive(Clone, Copy)]
+pub(crate) struct TwoPanels {
+    pub first: *const f32,
+    pub distance: usize,
+}
+
+impl Left for TwoPanels {
+    #[inline(always)]
+    unsafe fn at<const ROWS: usize>(self, k: usize, row: usize) -> *const f32 {
+        // SAFETY: inside one of the panels by the caller's promise.
+        unsafe { self.first.add(row / TILE_ROWS * self.distance + k * TILE_ROWS + row % TILE_ROWS) }
     }
 }
 
@@ -89,61 +108,56 @@ impl Right for TabledColumns {
 /// Adds a tile that lies at `from`, rows at `distance`, to `sums`.
 ///
 /// # Safety
-/// Each of the ROWS rows can be read for 8 * VECTORS floats.
+/// Each of the ROWS rows can be read for 16 * PAIRS floats.
 #[inline(always)]
-pub(crate) unsafe fn add<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    mut sums: [[S::V; VECTORS]; ROWS],
+pub(crate) unsafe fn add<S: Simd, const ROWS: usize, const PAIRS: usize>(
+    mut sums: Sums<S, ROWS, PAIRS>,
     from: *const f32,
     distance: usize,
-) -> [[S::V; VECTORS]; ROWS] {
+) -> Sums<S, ROWS, PAIRS> {
     for (row, sums) in sums.iter_mut().enumerate() {
-        for (vector, sum) in sums.iter_mut().enumerate() {
+        for (pair, sum) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
-            *sum = S::add(*sum, unsafe { S::load(from.add(row * distance + vector * LANES)) });
+            *sum = S::add_pair(*sum, unsafe { S::load_pair(from.add(row * distance + pair * TILE_COLUMNS)) });
         }
     }
     sums
 }
 
-/// Sums of the products of `steps` of k: ROWS x (8 * VECTORS).
+/// Sums of the products of `steps` of k: ROWS x (16 * PAIRS).
 ///
 /// # Safety
-/// `left` and `right` can be read for `steps` steps; each column pointer for 8 * VECTORS floats.
+/// `left` and `right` can be read for `steps` steps; each column pointer for 16 * PAIRS floats.
 #[inline(always)]
-pub(crate) unsafe fn product<S: Simd, L: Left, R: Right, const ROWS: usize, const VECTORS: usize>(
+pub(crate) unsafe fn product<S: Simd, L: Left, R: Right, const ROWS: usize, const PAIRS: usize>(
     steps: usize,
     left: L,
     right: R,
-) -> [[S::V; VECTORS]; ROWS] {
-    let mut sums = [[S::splat(0.0); VECTORS]; ROWS];
+) -> Sums<S, ROWS, PAIRS> {
+    let mut sums = [[S::splat_pair(0.0); PAIRS]; ROWS];
     // Opaque, or the compiler computes the bound anew in each step for want of registers.
     let steps = std::hint::black_box(steps);
     for k in 0..steps {
         // SAFETY: k < steps and the indices are inside the tile; the caller vouches for both operands.
         unsafe {
             let columns = right.at(k);
-            if VECTORS > ROWS {
+            if PAIRS > 1 {
                 // The fewer operands stay in registers: 3 x 4 sums leave room for three factors and one vector.
-                let mut factors = [S::splat(0.0); ROWS];
+                let mut factors = [S::splat_pair(0.0); ROWS];
                 for (row, factor) in factors.iter_mut().enumerate() {
-                    *factor = S::splat(*left.at::<ROWS>(k, row));
+                    *factor = S::splat_pair(*left.at::<ROWS>(k, row));
                 }
-                for vector in 0..VECTORS {
-                    let value = S::load(columns.add(vector * LANES));
+                for pair in 0..PAIRS {
+                    let value = S::load_pair(columns.add(pair * TILE_COLUMNS));
                     for (sums, factor) in sums.iter_mut().zip(factors) {
-                        sums[vector] = S::fma(factor, value, sums[vector]);
+                        sums[pair] = S::fma_pair(factor, value, sums[pair]);
                     }
                 }
             } else {
-                let mut values = [S::splat(0.0); VECTORS];
-                for (vector, value) in values.iter_mut().enumerate() {
-                    *value = S::load(columns.add(vector * LANES));
-                }
+                let value = S::load_pair(columns);
                 for (row, sums) in sums.iter_mut().enumerate() {
-                    let factor = S::splat(*left.at::<ROWS>(k, row));
-                    for (sum, value) in sums.iter_mut().zip(values) {
-                        *sum = S::fma(factor, value, *sum);
-                    }
+                    let factor = S::splat_pair(*left.at::<ROWS>(k, row));
+                    sums[0] = S::fma_pair(factor, value, sums[0]);
                 }
             }
         }
@@ -154,18 +168,28 @@ pub(crate) unsafe fn product<S: Simd, L: Left, R: Right, const ROWS: usize, cons
 /// Writes a tile to `to`, rows at `distance`.
 ///
 /// # Safety
-/// Each of the ROWS rows can be written for 8 * VECTORS floats.
+/// Each of the ROWS rows can be written for 16 * PAIRS floats.
 #[inline(always)]
-pub(crate) unsafe fn store<S: Simd, const ROWS: usize, const VECTORS: usize>(
-    sums: [[S::V; VECTORS]; ROWS],
+pub(crate) unsafe fn store<S: Simd, const ROWS: usize, const PAIRS: usize>(
+    sums: Sums<S, ROWS, PAIRS>,
     to: *mut f32,
     distance: usize,
 ) {
     for (row, sums) in sums.into_iter().enumerate() {
-        for (vector, sum) in sums.into_iter().enumerate() {
+        for (pair, sum) in sums.into_iter().enumerate() {
             // SAFETY: the caller's promise.
-            unsafe { S::store(to.add(row * distance + vector * LANES), sum) };
+            unsafe { S::store_pair(to.add(row * distance + pair * TILE_COLUMNS), sum) };
         }
+    }
+}
+
+/// How many of `rows` lie in the next tile with registers of S: a panel, or two full ones.
+#[inline(always)]
+pub(crate) fn tile_rows<S: Simd>(panels: &[(usize, usize)]) -> usize {
+    match panels {
+        [(_, TILE_ROWS), (_, TILE_ROWS), ..] if S::WIDE => 2 * TILE_ROWS,
+        [(_, rows), ..] => *rows,
+        [] => 0,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A kernel is written once, generic over [`Simd`], and handed to [`dispatch`], which compiles it twice and chooses at
 //! run time. The plain form is an array of eight floats: compilers turn its loops into two NEON or SSE registers.
+//! Matrix products work on pairs of vectors and go to [`dispatch_wide`], where AVX-512 makes a pair one register.
 #![allow(
     unsafe_code,
     reason = "vector loads and stores through pointers, and calls into code compiled for AVX2"
@@ -15,6 +16,22 @@ pub(crate) const LANES: usize = 8;
 /// All functions are `inline(always)` so that they take the instruction set of the function that [`dispatch`] compiled.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type V: Copy;
+    /// Two vectors, for matrix products.
+    type Pair: Copy;
+    /// Whether registers hold the sums of twelve rows of a pair.
+    const WIDE: bool = false;
+
+    /// # Safety
+    /// Sixteen floats can be read at `pointer`.
+    unsafe fn load_pair(pointer: *const f32) -> Self::Pair;
+    /// # Safety
+    /// Sixteen floats can be written at `pointer`.
+    unsafe fn store_pair(pointer: *mut f32, value: Self::Pair);
+    fn splat_pair(value: f32) -> Self::Pair;
+    fn add_pair(a: Self::Pair, b: Self::Pair) -> Self::Pair;
+    /// a * b + c, as [`Simd::fma`].
+    fn fma_pair(a: Self::Pair, b: Self::Pair, c: Self::Pair) -> Self::Pair;
+    fn halves(pair: Self::Pair) -> [Self::V; 2];
 
     fn splat(value: f32) -> Self::V;
     /// # Safety
@@ -91,6 +108,54 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Portable>()
 }
 
+/// As [`dispatch`], for kernels whose time goes into products of pairs. The bits are those of [`dispatch`].
+#[inline]
+pub(crate) fn dispatch_wide<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("fma") {
+        // SAFETY: the processor has both; AVX-512 includes AVX2.
+        return unsafe { avx::run_wide(kernel) };
+    }
+    dispatch(kernel)
+}
+
+/// Pairs as two vectors.
+macro_rules! pair_of_two {
+    () => {
+        type Pair = [Self::V; 2];
+
+        #[inline(always)]
+        unsafe fn load_pair(pointer: *const f32) -> Self::Pair {
+            // SAFETY: the caller's promise.
+            unsafe { [Self::load(pointer), Self::load(pointer.add(LANES))] }
+        }
+        #[inline(always)]
+        unsafe fn store_pair(pointer: *mut f32, value: Self::Pair) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                Self::store(pointer, value[0]);
+                Self::store(pointer.add(LANES), value[1]);
+            }
+        }
+        #[inline(always)]
+        fn splat_pair(value: f32) -> Self::Pair {
+            [Self::splat(value); 2]
+        }
+        #[inline(always)]
+        fn add_pair(a: Self::Pair, b: Self::Pair) -> Self::Pair {
+            [Self::add(a[0], b[0]), Self::add(a[1], b[1])]
+        }
+        #[inline(always)]
+        fn fma_pair(a: Self::Pair, b: Self::Pair, c: Self::Pair) -> Self::Pair {
+            [Self::fma(a[0], b[0], c[0]), Self::fma(a[1], b[1], c[1])]
+        }
+        #[inline(always)]
+        fn halves(pair: Self::Pair) -> [Self::V; 2] {
+            pair
+        }
+    };
+}
+
 /// Eight floats in an array.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
@@ -106,6 +171,7 @@ fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; L
 
 impl Simd for Portable {
     type V = [f32; LANES];
+    pair_of_two!();
 
     #[inline(always)]
     fn splat(value: f32) -> Self::V {
@@ -204,125 +270,176 @@ mod avx {
         kernel.run::<Avx>()
     }
 
+    /// # Safety
+    /// The processor has AVX-512F and FMA.
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub(super) unsafe fn run_wide<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Wide>()
+    }
+
     /// AVX2 and FMA registers. Only code inlined into [`run`] may use it.
     #[derive(Clone, Copy)]
     pub(crate) struct Avx;
 
+    /// Vectors of AVX2, pairs of AVX-512. Only code inlined into [`run_wide`] may use it.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Wide;
+
     macro_rules! intrinsic {
         ($call:expr) => {
-            // SAFETY: `Avx` is only reachable through `run`, whose caller checked for AVX2 and FMA.
+            // SAFETY: `Avx` and `Wide` are only reachable through `run` and `run_wide`, whose callers checked.
             unsafe { $call }
         };
     }
 
+    /// What AVX2 and AVX-512 share: vectors of eight lanes.
+    macro_rules! eight_lanes {
+        () => {
+            type V = __m256;
+
+            #[inline(always)]
+            fn splat(value: f32) -> __m256 {
+                intrinsic!(_mm256_set1_ps(value))
+            }
+            #[inline(always)]
+            unsafe fn load(pointer: *const f32) -> __m256 {
+                intrinsic!(_mm256_loadu_ps(pointer))
+            }
+            #[inline(always)]
+            unsafe fn store(pointer: *mut f32, value: __m256) {
+                intrinsic!(_mm256_storeu_ps(pointer, value))
+            }
+            #[inline(always)]
+            fn add(a: __m256, b: __m256) -> __m256 {
+                intrinsic!(_mm256_add_ps(a, b))
+            }
+            #[inline(always)]
+            fn sub(a: __m256, b: __m256) -> __m256 {
+                intrinsic!(_mm256_sub_ps(a, b))
+            }
+            #[inline(always)]
+            fn mul(a: __m256, b: __m256) -> __m256 {
+                intrinsic!(_mm256_mul_ps(a, b))
+            }
+            #[inline(always)]
+            fn div(a: __m256, b: __m256) -> __m256 {
+                intrinsic!(_mm256_div_ps(a, b))
+            }
+            #[inline(always)]
+            fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
+                intrinsic!(_mm256_fmadd_ps(a, b, c))
+            }
+            #[inline(always)]
+            fn max(a: __m256, b: __m256) -> __m256 {
+                intrinsic!(_mm256_max_ps(a, b))
+            }
+            #[inline(always)]
+            fn min(a: __m256, b: __m256) -> __m256 {
+                intrinsic!(_mm256_min_ps(a, b))
+            }
+            #[inline(always)]
+            fn round(a: __m256) -> __m256 {
+                intrinsic!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+            }
+            #[inline(always)]
+            fn where_greater(a: __m256, b: __m256, then: __m256, otherwise: __m256) -> __m256 {
+                intrinsic!(_mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)))
+            }
+            #[inline(always)]
+            fn exp2_integer(n: __m256) -> __m256 {
+                intrinsic!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
+                    _mm256_cvtps_epi32(n),
+                    _mm256_set1_epi32(127)
+                ))))
+            }
+            #[inline(always)]
+            fn abs(a: __m256) -> __m256 {
+                intrinsic!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a))
+            }
+            #[inline(always)]
+            fn copy_sign(a: __m256, b: __m256) -> __m256 {
+                intrinsic!({
+                    let sign = _mm256_set1_ps(-0.0);
+                    _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b))
+                })
+            }
+            #[inline(always)]
+            fn to_array(a: __m256) -> [f32; LANES] {
+                // SAFETY: both are 32 bytes of plain floats.
+                unsafe { std::mem::transmute(a) }
+            }
+            #[inline(always)]
+            fn transpose(r: [__m256; LANES]) -> [__m256; LANES] {
+                intrinsic!({
+                    let pairs = [
+                        _mm256_unpacklo_ps(r[0], r[1]),
+                        _mm256_unpackhi_ps(r[0], r[1]),
+                        _mm256_unpacklo_ps(r[2], r[3]),
+                        _mm256_unpackhi_ps(r[2], r[3]),
+                        _mm256_unpacklo_ps(r[4], r[5]),
+                        _mm256_unpackhi_ps(r[4], r[5]),
+                        _mm256_unpacklo_ps(r[6], r[7]),
+                        _mm256_unpackhi_ps(r[6], r[7]),
+                    ];
+                    let quads = [
+                        _mm256_shuffle_ps::<0x44>(pairs[0], pairs[2]),
+                        _mm256_shuffle_ps::<0xEE>(pairs[0], pairs[2]),
+                        _mm256_shuffle_ps::<0x44>(pairs[1], pairs[3]),
+                        _mm256_shuffle_ps::<0xEE>(pairs[1], pairs[3]),
+                        _mm256_shuffle_ps::<0x44>(pairs[4], pairs[6]),
+                        _mm256_shuffle_ps::<0xEE>(pairs[4], pairs[6]),
+                        _mm256_shuffle_ps::<0x44>(pairs[5], pairs[7]),
+                        _mm256_shuffle_ps::<0xEE>(pairs[5], pairs[7]),
+                    ];
+                    [
+                        _mm256_permute2f128_ps::<0x20>(quads[0], quads[4]),
+                        _mm256_permute2f128_ps::<0x20>(quads[1], quads[5]),
+                        _mm256_permute2f128_ps::<0x20>(quads[2], quads[6]),
+                        _mm256_permute2f128_ps::<0x20>(quads[3], quads[7]),
+                        _mm256_permute2f128_ps::<0x31>(quads[0], quads[4]),
+                        _mm256_permute2f128_ps::<0x31>(quads[1], quads[5]),
+                        _mm256_permute2f128_ps::<0x31>(quads[2], quads[6]),
+                        _mm256_permute2f128_ps::<0x31>(quads[3], quads[7]),
+                    ]
+                })
+            }
+        };
+    }
+
     impl Simd for Avx {
-        type V = __m256;
+        eight_lanes!();
+        pair_of_two!();
+    }
+
+    impl Simd for Wide {
+        eight_lanes!();
+        type Pair = __m512;
+        const WIDE: bool = true;
 
         #[inline(always)]
-        fn splat(value: f32) -> __m256 {
-            intrinsic!(_mm256_set1_ps(value))
+        unsafe fn load_pair(pointer: *const f32) -> __m512 {
+            intrinsic!(_mm512_loadu_ps(pointer))
         }
         #[inline(always)]
-        unsafe fn load(pointer: *const f32) -> __m256 {
-            intrinsic!(_mm256_loadu_ps(pointer))
+        unsafe fn store_pair(pointer: *mut f32, value: __m512) {
+            intrinsic!(_mm512_storeu_ps(pointer, value))
         }
         #[inline(always)]
-        unsafe fn store(pointer: *mut f32, value: __m256) {
-            intrinsic!(_mm256_storeu_ps(pointer, value))
+        fn splat_pair(value: f32) -> __m512 {
+            intrinsic!(_mm512_set1_ps(value))
         }
         #[inline(always)]
-        fn add(a: __m256, b: __m256) -> __m256 {
-            intrinsic!(_mm256_add_ps(a, b))
+        fn add_pair(a: __m512, b: __m512) -> __m512 {
+            intrinsic!(_mm512_add_ps(a, b))
         }
         #[inline(always)]
-        fn sub(a: __m256, b: __m256) -> __m256 {
-            intrinsic!(_mm256_sub_ps(a, b))
+        fn fma_pair(a: __m512, b: __m512, c: __m512) -> __m512 {
+            intrinsic!(_mm512_fmadd_ps(a, b, c))
         }
         #[inline(always)]
-        fn mul(a: __m256, b: __m256) -> __m256 {
-            intrinsic!(_mm256_mul_ps(a, b))
-        }
-        #[inline(always)]
-        fn div(a: __m256, b: __m256) -> __m256 {
-            intrinsic!(_mm256_div_ps(a, b))
-        }
-        #[inline(always)]
-        fn fma(a: __m256, b: __m256, c: __m256) -> __m256 {
-            intrinsic!(_mm256_fmadd_ps(a, b, c))
-        }
-        #[inline(always)]
-        fn max(a: __m256, b: __m256) -> __m256 {
-            intrinsic!(_mm256_max_ps(a, b))
-        }
-        #[inline(always)]
-        fn min(a: __m256, b: __m256) -> __m256 {
-            intrinsic!(_mm256_min_ps(a, b))
-        }
-        #[inline(always)]
-        fn round(a: __m256) -> __m256 {
-            intrinsic!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
-        }
-        #[inline(always)]
-        fn where_greater(a: __m256, b: __m256, then: __m256, otherwise: __m256) -> __m256 {
-            intrinsic!(_mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_GT_OQ>(a, b)))
-        }
-        #[inline(always)]
-        fn exp2_integer(n: __m256) -> __m256 {
-            intrinsic!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
-                _mm256_cvtps_epi32(n),
-                _mm256_set1_epi32(127)
-            ))))
-        }
-        #[inline(always)]
-        fn abs(a: __m256) -> __m256 {
-            intrinsic!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), a))
-        }
-        #[inline(always)]
-        fn copy_sign(a: __m256, b: __m256) -> __m256 {
-            intrinsic!({
-                let sign = _mm256_set1_ps(-0.0);
-                _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b))
-            })
-        }
-        #[inline(always)]
-        fn to_array(a: __m256) -> [f32; LANES] {
-            // SAFETY: both are 32 bytes of plain floats.
-            unsafe { std::mem::transmute(a) }
-        }
-        #[inline(always)]
-        fn transpose(r: [__m256; LANES]) -> [__m256; LANES] {
-            intrinsic!({
-                let pairs = [
-                    _mm256_unpacklo_ps(r[0], r[1]),
-                    _mm256_unpackhi_ps(r[0], r[1]),
-                    _mm256_unpacklo_ps(r[2], r[3]),
-                    _mm256_unpackhi_ps(r[2], r[3]),
-                    _mm256_unpacklo_ps(r[4], r[5]),
-                    _mm256_unpackhi_ps(r[4], r[5]),
-                    _mm256_unpacklo_ps(r[6], r[7]),
-                    _mm256_unpackhi_ps(r[6], r[7]),
-                ];
-                let quads = [
-                    _mm256_shuffle_ps::<0x44>(pairs[0], pairs[2]),
-                    _mm256_shuffle_ps::<0xEE>(pairs[0], pairs[2]),
-                    _mm256_shuffle_ps::<0x44>(pairs[1], pairs[3]),
-                    _mm256_shuffle_ps::<0xEE>(pairs[1], pairs[3]),
-                    _mm256_shuffle_ps::<0x44>(pairs[4], pairs[6]),
-                    _mm256_shuffle_ps::<0xEE>(pairs[4], pairs[6]),
-                    _mm256_shuffle_ps::<0x44>(pairs[5], pairs[7]),
-                    _mm256_shuffle_ps::<0xEE>(pairs[5], pairs[7]),
-                ];
-                [
-                    _mm256_permute2f128_ps::<0x20>(quads[0], quads[4]),
-                    _mm256_permute2f128_ps::<0x20>(quads[1], quads[5]),
-                    _mm256_permute2f128_ps::<0x20>(quads[2], quads[6]),
-                    _mm256_permute2f128_ps::<0x20>(quads[3], quads[7]),
-                    _mm256_permute2f128_ps::<0x31>(quads[0], quads[4]),
-                    _mm256_permute2f128_ps::<0x31>(quads[1], quads[5]),
-                    _mm256_permute2f128_ps::<0x31>(quads[2], quads[6]),
-                    _mm256_permute2f128_ps::<0x31>(quads[3], quads[7]),
-                ]
-            })
+        fn halves(pair: __m512) -> [__m256; 2] {
+            // SAFETY: both are 64 bytes of plain floats.
+            unsafe { std::mem::transmute(pair) }
         }
     }
 }

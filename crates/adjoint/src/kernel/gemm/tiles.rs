@@ -2,9 +2,10 @@
 #![allow(unsafe_code, reason = "threads write disjoint tiles of C; tiles are stored through pointers")]
 
 use super::super::microkernel::{
-    PackedRows, StridedColumns, TILE_COLUMNS, TILE_LEN, add, product, row_panels, store,
+    Left, PackedRows, StridedColumns, Sums, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TwoPanels, add, product,
+    row_panels, store, tile_rows,
 };
-use super::super::simd::{Kernel, LANES, Simd, dispatch};
+use super::super::simd::{Kernel, LANES, Simd, dispatch, dispatch_wide};
 use super::super::threads::{SharedMut, Threads};
 use super::pack::{Block, PackColumns, pack_rows};
 use super::{Constant, GemmEpilogue, GemmShape};
@@ -137,7 +138,7 @@ impl Tiles {
                 let len = shape.m * TILE_COLUMNS;
                 // SAFETY: a slot is used by one task at a time.
                 let sums = unsafe { slots.part(slot * len, len) };
-                dispatch(Task { pass: &pass, piece, a: &a[..one_a], b: &b[..one_b], sums });
+                dispatch_wide(Task { pass: &pass, piece, a: &a[..one_a], b: &b[..one_b], sums });
             });
         }
     }
@@ -254,17 +255,23 @@ impl Task<'_> {
         let steps = self.pass.shape.k;
         let right = &self.b[column * TILE_COLUMNS * steps + part.first * TILE_COLUMNS..];
         let right = StridedColumns { first: right.as_ptr(), distance: TILE_COLUMNS };
-        for &(row, rows) in &self.pass.panels[self.piece.rows.0..self.piece.rows.1] {
-            let left = PackedRows(self.a[row * steps + part.first * rows..].as_ptr());
+        let mut panels = &self.pass.panels[self.piece.rows.0..self.piece.rows.1];
+        while let [(row, rows), ..] = *panels {
+            let left = self.a[row * steps + part.first * rows..].as_ptr();
+            let two = TwoPanels { first: left, distance: TILE_ROWS * steps };
+            let left = PackedRows(left);
+            let tile = tile_rows::<S>(panels);
+            panels = &panels[tile / rows..];
             // SAFETY: the panels hold `rows` and 16 values for each step of k.
             unsafe {
-                match rows {
-                    6 => self.panel::<S, 6>(left, right, row, column, part),
-                    5 => self.panel::<S, 5>(left, right, row, column, part),
-                    4 => self.panel::<S, 4>(left, right, row, column, part),
-                    3 => self.panel::<S, 3>(left, right, row, column, part),
-                    2 => self.panel::<S, 2>(left, right, row, column, part),
-                    _ => self.panel::<S, 1>(left, right, row, column, part),
+                match tile {
+                    12 => self.panel::<S, _, 12>(two, right, row, column, part),
+                    6 => self.panel::<S, _, 6>(left, right, row, column, part),
+                    5 => self.panel::<S, _, 5>(left, right, row, column, part),
+                    4 => self.panel::<S, _, 4>(left, right, row, column, part),
+                    3 => self.panel::<S, _, 3>(left, right, row, column, part),
+                    2 => self.panel::<S, _, 2>(left, right, row, column, part),
+                    _ => self.panel::<S, _, 1>(left, right, row, column, part),
                 }
             }
         }
@@ -273,9 +280,9 @@ impl Task<'_> {
     /// # Safety
     /// `left` has ROWS values and `right` 16 for each step of the part.
     #[inline(always)]
-    unsafe fn panel<S: Simd, const ROWS: usize>(
+    unsafe fn panel<S: Simd, L: Left, const ROWS: usize>(
         &mut self,
-        left: PackedRows,
+        left: L,
         right: StridedColumns,
         row: usize,
         column: usize,
@@ -284,8 +291,8 @@ impl Task<'_> {
         let kept = &mut self.sums[row * TILE_COLUMNS..][..ROWS * TILE_COLUMNS];
         // SAFETY: the caller's promise; the kept sums have the tile's size.
         let sums = unsafe {
-            let sums = product::<S, _, _, ROWS, 2>(part.steps, left, right);
-            if part.first == 0 { sums } else { add::<S, ROWS, 2>(sums, kept.as_ptr(), TILE_COLUMNS) }
+            let sums = product::<S, _, _, ROWS, 1>(part.steps, left, right);
+            if part.first == 0 { sums } else { add::<S, ROWS, 1>(sums, kept.as_ptr(), TILE_COLUMNS) }
         };
         if !part.last {
             // SAFETY: as above.
@@ -301,7 +308,7 @@ impl Task<'_> {
             self.whole::<S, ROWS>(sums, row, column, at);
         } else {
             let mut tile = [0f32; TILE_LEN];
-            // SAFETY: at most 6 rows of 16 floats.
+            // SAFETY: at most 12 rows of 16 floats.
             unsafe { store::<S, _, _>(sums, tile.as_mut_ptr(), TILE_COLUMNS) };
             for index in 0..ROWS {
                 let values = &tile[index * TILE_COLUMNS..][..columns];
@@ -313,7 +320,7 @@ impl Task<'_> {
     #[inline(always)]
     fn whole<S: Simd, const ROWS: usize>(
         &self,
-        sums: [[S::V; 2]; ROWS],
+        sums: Sums<S, ROWS, 1>,
         row: usize,
         column: usize,
         at: usize,
@@ -322,7 +329,7 @@ impl Task<'_> {
         let scale = S::splat(epilogue.scale);
         for (index, sums) in sums.into_iter().enumerate() {
             let row_bias = S::splat(epilogue.row_bias.map_or(0.0, |bias| bias[row + index]));
-            for (half, sum) in sums.into_iter().enumerate() {
+            for (half, sum) in S::halves(sums[0]).into_iter().enumerate() {
                 let at = at + index * self.pass.shape.c.row + half * LANES;
                 debug_assert!(at + LANES <= self.pass.c.len());
                 // SAFETY: the tile's rows and 16 columns are inside C, the biases have C's sizes.

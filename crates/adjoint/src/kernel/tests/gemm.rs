@@ -2,6 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::super::microkernel::{
+    StridedColumns, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TwoPanels, product, store,
+};
+use super::super::simd::{Kernel, Simd, dispatch, dispatch_wide};
 use super::super::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout, Threads};
 use super::random::{relative_error, values};
 
@@ -136,4 +140,30 @@ fn refusals() {
     let mut scratch = vec![0.0; gemm.scratch_len(&one)];
     let run = gemm.run(&[0.0; 16], &[0.0; 15], &mut [0.0; 16], &mut scratch, &GemmEpilogue::default(), &one);
     assert!(run.unwrap_err().to_string().contains("B holds 15"));
+}
+
+/// A tile of 12 x 16, twice: as two panels of rows and as whatever these lanes hold at once.
+struct OneTile<'a>(&'a [f32], &'a [f32]);
+
+impl Kernel for OneTile<'_> {
+    type Output = Vec<f32>;
+
+    fn run<S: Simd>(self) -> Vec<f32> {
+        let steps = self.1.len() / TILE_COLUMNS;
+        let right = StridedColumns { first: self.1.as_ptr(), distance: TILE_COLUMNS };
+        let left = TwoPanels { first: self.0.as_ptr(), distance: TILE_ROWS * steps };
+        let mut tile = vec![f32::NAN; TILE_LEN];
+        // SAFETY: two panels of `steps` steps, and a tile of their size.
+        #[allow(unsafe_code, reason = "the microkernel reads through pointers")]
+        unsafe {
+            store::<S, 12, 1>(product::<S, _, _, 12, 1>(steps, left, right), tile.as_mut_ptr(), TILE_COLUMNS);
+        }
+        tile
+    }
+}
+
+#[test]
+fn the_width_of_registers_changes_no_bit() {
+    let (a, b) = (values(1, 12 * 77), values(2, TILE_COLUMNS * 77));
+    assert_eq!(dispatch(OneTile(&a, &b)), dispatch_wide(OneTile(&a, &b)));
 }

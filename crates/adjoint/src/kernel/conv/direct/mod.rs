@@ -12,9 +12,10 @@
 mod places;
 
 use super::super::microkernel::{
-    PackedRows, TILE_LEN, TILE_ROWS, TabledColumns, add, product, row_panels, store,
+    Left, PackedRows, Sums, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TabledColumns, TwoPanels, add, product,
+    row_panels, store, tile_rows,
 };
-use super::super::simd::{Kernel, LANES, Simd, dispatch};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_wide};
 use super::super::threads::{SharedMut, Threads};
 use super::source::{SLACK, Source};
 use super::{ConvGeometry, Direction, Epilogue};
@@ -89,7 +90,7 @@ impl Direct {
         let panels = row_panels(rows);
         let pack = Pack { geometry, weights, direction, channels, rows, panels: &panels };
         let jobs: Vec<_> = places.into_iter().map(|place| pack.job(&source, place)).collect();
-        let width = LANES * vectors(panels.first().map_or(6, |panel| panel.1), panels.len());
+        let width = TILE_COLUMNS * pairs(panels.first().map_or(6, |panel| panel.1), panels.len());
         let (groups, batch) = (geometry.groups, geometry.batch);
         let packed_offsets = (0..STEPS).map(|step| (step * width) as u32).collect();
         Some(Self {
@@ -159,13 +160,12 @@ impl Direct {
     }
 }
 
-/// Vectors of a tile with as many rows, where it is the only panel or not.
-fn vectors(rows: usize, panels: usize) -> usize {
+/// Pairs of vectors of a tile with as many rows, where it is the only panel or not.
+fn pairs(rows: usize, panels: usize) -> usize {
     match (rows, panels) {
-        (1, 1) => 8,
-        (2 | 3, 1) => 4,
-        (4, 1) => 3,
-        _ => 2,
+        (1, 1) => 4,
+        (2 | 3, 1) => 2,
+        _ => 1,
     }
 }
 
@@ -204,7 +204,7 @@ impl Pass<'_> {
             // SAFETY: a slot is used by one task at a time.
             let slot = unsafe { slots.part(slot * slot_len, slot_len) };
             let (packed, sums) = slot.split_at_mut(GROUP * self.plan.width * STEPS);
-            dispatch(Tiles { pass: self, piece, job, packed, sums });
+            dispatch_wide(Tiles { pass: self, piece, job, packed, sums });
         });
     }
 
@@ -348,8 +348,9 @@ impl Tiles<'_> {
         }
         for chunk in (first..end).step_by(CHUNK) {
             for (index, spot) in spots.iter().enumerate() {
-                for panel in chunk..end.min(chunk + CHUNK) {
-                    self.panels::<S>(columns[index], panel, index, spot, part);
+                let (mut panel, end) = (chunk, end.min(chunk + CHUNK));
+                while panel < end {
+                    panel += self.panels::<S>(columns[index], (panel, end), index, spot, part);
                 }
             }
         }
@@ -380,30 +381,41 @@ impl Tiles<'_> {
         TabledColumns { first: packed.as_ptr(), offsets: self.pass.plan.packed_offsets.as_ptr() }
     }
 
-    /// One row panel over one part of k.
+    /// The first tile of the row panels over one part of k; says how many panels it took.
     #[inline(always)]
-    fn panels<S: Simd>(&mut self, right: TabledColumns, panel: usize, index: usize, spot: &Spot, part: Part) {
+    fn panels<S: Simd>(
+        &mut self,
+        right: TabledColumns,
+        (panel, end): (usize, usize),
+        index: usize,
+        spot: &Spot,
+        part: Part,
+    ) -> usize {
         let plan = self.pass.plan;
         let steps = self.job.offsets.len();
         let (row, rows) = plan.panels[panel];
         let weights = (self.piece.group * plan.rows + row) * steps + part.first * rows;
-        let left = PackedRows(self.job.weights[weights..].as_ptr());
+        let left = self.job.weights[weights..].as_ptr();
+        let two = TwoPanels { first: left, distance: TILE_ROWS * steps };
+        let left = PackedRows(left);
         let target =
             Target { row, sums: index * plan.piece_rows() + row - plan.panels[self.piece.panels.0].0, spot };
+        let tile = tile_rows::<S>(&plan.panels[panel..end]);
         // SAFETY: the panel has `rows` weights per step; each offset plus the position plus a tile's width is inside
         // the copy and its slack, or inside the packed tile.
         unsafe {
-            match (rows, plan.width / LANES) {
-                (6, _) => self.panel::<S, 6, 2>(left, right, &target, part),
-                (5, _) => self.panel::<S, 5, 2>(left, right, &target, part),
-                (4, 2) => self.panel::<S, 4, 2>(left, right, &target, part),
-                (4, _) => self.panel::<S, 4, 3>(left, right, &target, part),
-                (3, 2) => self.panel::<S, 3, 2>(left, right, &target, part),
-                (3, _) => self.panel::<S, 3, 4>(left, right, &target, part),
-                (2, _) => self.panel::<S, 2, 4>(left, right, &target, part),
-                _ => self.panel::<S, 1, 8>(left, right, &target, part),
+            match (tile, plan.width / TILE_COLUMNS) {
+                (12, _) => self.panel::<S, _, 12, 1>(two, right, &target, part),
+                (6, _) => self.panel::<S, _, 6, 1>(left, right, &target, part),
+                (5, _) => self.panel::<S, _, 5, 1>(left, right, &target, part),
+                (4, _) => self.panel::<S, _, 4, 1>(left, right, &target, part),
+                (3, 1) => self.panel::<S, _, 3, 1>(left, right, &target, part),
+                (3, _) => self.panel::<S, _, 3, 2>(left, right, &target, part),
+                (2, _) => self.panel::<S, _, 2, 2>(left, right, &target, part),
+                _ => self.panel::<S, _, 1, 4>(left, right, &target, part),
             }
         }
+        tile / rows
     }
 
     /// The tile's results, cut at the row ends of the copy.
@@ -433,22 +445,22 @@ impl Tiles<'_> {
     }
 
     /// # Safety
-    /// `left` has ROWS weights and `right` columns of 8 * VECTORS floats for each step of the part.
+    /// `left` has ROWS weights and `right` columns of 16 * PAIRS floats for each step of the part.
     #[inline(always)]
-    unsafe fn panel<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    unsafe fn panel<S: Simd, L: Left, const ROWS: usize, const PAIRS: usize>(
         &mut self,
-        left: PackedRows,
+        left: L,
         right: TabledColumns,
         target: &Target<'_>,
         part: Part,
     ) {
-        let width = VECTORS * LANES;
+        let width = PAIRS * TILE_COLUMNS;
         let row = target.row;
         let kept = &mut self.sums[target.sums * width..][..ROWS * width];
         // SAFETY: the caller's promise; the kept sums have the tile's size.
         let sums = unsafe {
-            let sums = product::<S, _, _, ROWS, VECTORS>(part.steps, left, right);
-            if part.first == 0 { sums } else { add::<S, ROWS, VECTORS>(sums, kept.as_ptr(), width) }
+            let sums = product::<S, _, _, ROWS, PAIRS>(part.steps, left, right);
+            if part.first == 0 { sums } else { add::<S, ROWS, PAIRS>(sums, kept.as_ptr(), width) }
         };
         if !part.last {
             // SAFETY: as above.
@@ -458,11 +470,11 @@ impl Tiles<'_> {
         let segments = &target.spot.segments[..target.spot.used];
         match segments {
             [whole] if whole.len == width && self.job.step[2] == 1 => {
-                self.whole::<S, ROWS, VECTORS>(sums, row, whole.offset);
+                self.whole::<S, ROWS, PAIRS>(sums, row, whole.offset);
             }
             _ => {
                 let mut tile = [0f32; TILE_LEN];
-                // SAFETY: ROWS * VECTORS <= 12 vectors fit the tile of 96 floats.
+                // SAFETY: ROWS * PAIRS <= 12 pairs fit the tile of 192 floats.
                 unsafe { store::<S, _, _>(sums, tile.as_mut_ptr(), width) };
                 for index in 0..ROWS {
                     self.cut(row + index, &tile[index * width..], segments);
@@ -480,9 +492,9 @@ impl Tiles<'_> {
     }
 
     #[inline(always)]
-    fn whole<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    fn whole<S: Simd, const ROWS: usize, const PAIRS: usize>(
         &self,
-        sums: [[S::V; VECTORS]; ROWS],
+        sums: Sums<S, ROWS, PAIRS>,
         row: usize,
         offset: usize,
     ) {
@@ -490,7 +502,7 @@ impl Tiles<'_> {
         for (index, sums) in sums.into_iter().enumerate() {
             let (plane, channel) = self.plane(row + index);
             let bias = S::splat(pass.bias.map_or(0.0, |bias| bias[channel]));
-            for (vector, sum) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().flat_map(S::halves).enumerate() {
                 let at = plane + offset + vector * LANES;
                 debug_assert!(at + LANES <= pass.output.len());
                 // SAFETY: a whole segment lies inside the row's plane of the output, and `add` is as long.

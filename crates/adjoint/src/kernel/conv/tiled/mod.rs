@@ -11,7 +11,7 @@ mod outputs;
 mod products;
 
 use super::super::microkernel::TILE_COLUMNS;
-use super::super::simd::{LANES, Simd, dispatch};
+use super::super::simd::{LANES, Simd, dispatch, dispatch_wide};
 use super::super::threads::{SharedMut, Threads};
 use super::phases::Phased;
 use super::{ConvGeometry, Direction, Epilogue};
@@ -324,7 +324,17 @@ impl<T: Transform> Pass<'_, T> {
                     // SAFETY: each point belongs to one task.
                     let to = unsafe { shared.part(point * layout.output_point, layout.output_point) };
                     let tiles = (block.end - block.first) * plan.tiles[1];
-                    dispatch(Products { pass: self, point, tiles, channel, channels, row, rows, from, to });
+                    dispatch_wide(Products {
+                        pass: self,
+                        point,
+                        tiles,
+                        channel,
+                        channels,
+                        row,
+                        rows,
+                        from,
+                        to,
+                    });
                 });
             }
             threads.for_each(rows / LANES, |group, inner| {

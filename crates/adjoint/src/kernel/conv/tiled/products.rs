@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "panels are read and tiles are written through pointers")]
 
 use super::super::super::microkernel::{
-    Left, PairedRows, StridedColumns, StridedRows, TILE_COLUMNS, add, product, row_panels, store,
+    Left, PairedRows, StridedColumns, StridedRows, TILE_COLUMNS, add, product, row_panels, store, tile_rows,
 };
 use super::super::super::simd::{Kernel, Simd};
 use super::{Pass, Tiled, Transform};
@@ -47,14 +47,12 @@ impl<T: Transform> Kernel for Products<'_, T> {
                         first: panel[first * TILE_COLUMNS..].as_ptr(),
                         distance: TILE_COLUMNS,
                     };
-                    for &(row, rows) in &panels {
-                        self.panel::<S>(
-                            row,
-                            rows,
-                            column,
-                            right,
-                            (part * self.channels + first, steps, start),
-                        );
+                    let mut left = &panels[..];
+                    while let [(row, rows), ..] = *left {
+                        let tile = tile_rows::<S>(left);
+                        left = &left[tile / rows..];
+                        let stretch = (part * self.channels + first, steps, start);
+                        self.panel::<S>(row, tile, column, right, stretch);
                     }
                     first += steps;
                 }
@@ -104,16 +102,17 @@ impl<T: Transform> Products<'_, T> {
     ) {
         macro_rules! tile {
             ($rows:literal) => {{
-                let mut sums = product::<S, _, _, $rows, 2>(steps, left, right);
+                let mut sums = product::<S, _, _, $rows, 1>(steps, left, right);
                 if !start {
-                    sums = add::<S, $rows, 2>(sums, to, self.rows);
+                    sums = add::<S, $rows, 1>(sums, to, self.rows);
                 }
-                store::<S, $rows, 2>(sums, to, self.rows);
+                store::<S, $rows, 1>(sums, to, self.rows);
             }};
         }
         // SAFETY: the caller's promise.
         unsafe {
             match rows {
+                12 => tile!(12),
                 6 => tile!(6),
                 5 => tile!(5),
                 4 => tile!(4),

@@ -195,7 +195,7 @@ impl Model {
             outputs: question.outputs.clone(),
             parts: question.parts,
         };
-        let graphs = differentiate(&typed, &slots).map_err(|source| self.wrong(source))?;
+        let graphs = differentiate(typed, &slots).map_err(|source| self.wrong(source))?;
         Ok((graphs, signature))
     }
 

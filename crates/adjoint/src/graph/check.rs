@@ -49,7 +49,7 @@ pub(super) fn gradient(
     cotangents: &[Tensor],
     wanted: &[usize],
 ) -> (Vec<Tensor>, Vec<Tensor>) {
-    let graphs = differentiate(model, wanted).unwrap();
+    let graphs = differentiate(model.clone(), wanted).unwrap();
     let mut outputs: Vec<Tensor> =
         run(graphs.forward, inputs.to_vec()).into_iter().map(IntoTensor::into_tensor).collect();
     let kept = outputs.split_off(cotangents.len());

@@ -24,12 +24,6 @@ pub enum GradientError {
         /// Nodes at which the derivative is zero almost everywhere.
         steps: Vec<NodeName>,
     },
-    /// A graph that grows beyond a bound when it is written out.
-    #[error("the graph is too large: {what}")]
-    TooLarge {
-        /// What grew, how far, and the bound.
-        what: String,
-    },
     /// A node that could not be differentiated although it has a rule.
     #[error("node {} ({}): {message}", .node.node, .node.operator)]
     Node {

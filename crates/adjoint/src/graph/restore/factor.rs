@@ -11,10 +11,10 @@ use tract_core::ops::cnn::{Conv, KernelFormat};
 use tract_core::ops::math::{Mul, add, mul};
 use tract_core::ops::nn::DataFormat;
 
-use super::super::GradientError;
+use crate::graph::GradientError;
 
 /// Takes such factors and summands out; says whether there were any.
-pub(super) fn factored(model: &mut TypedModel) -> Result<bool, GradientError> {
+pub(super) fn factor(model: &mut TypedModel) -> Result<bool, GradientError> {
     let order = model.eval_order().map_err(GradientError::graph)?;
     let mut varies = vec![false; model.nodes.len()];
     for input in model.input_outlets().map_err(GradientError::graph)? {

@@ -9,8 +9,7 @@ use tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
 use tract_core::ops::math::{Add, Exp, Ln, neg};
 use tract_core::ops::nn::{Reduce, Reducer, Sigmoid, Softmax, SoftmaxKind};
 
-use super::super::GradientError;
-use super::factor::factored;
+use crate::graph::GradientError;
 use crate::ops::{LogSumExp, Softplus};
 
 /// A function that a chain stands for, and the tensor that it is a function of.
@@ -25,8 +24,8 @@ enum Meant {
     LogSoftmax(TVec<usize>),
 }
 
-/// Puts single operators in the place of such chains.
-pub(in crate::graph) fn stabilised(model: &mut TypedModel) -> Result<(), GradientError> {
+/// Puts single operators in the place of such chains; says whether there were any.
+pub(super) fn stabilise(model: &mut TypedModel) -> Result<bool, GradientError> {
     let mut changed = false;
     for id in model.eval_order().map_err(GradientError::graph)? {
         let Some((meant, x)) = meaning(model, id) else { continue };
@@ -34,8 +33,7 @@ pub(in crate::graph) fn stabilised(model: &mut TypedModel) -> Result<(), Gradien
         replace(model, &node, meant, x).map_err(|error| GradientError::at(&node, error))?;
         changed = true;
     }
-    changed |= factored(model)?;
-    if changed { model.compact().map_err(GradientError::graph) } else { Ok(()) }
+    Ok(changed)
 }
 
 /// What the chain that ends at a node stands for.

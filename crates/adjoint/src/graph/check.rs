@@ -1,9 +1,9 @@
 //! What the tests of rules share: the gradient of a small model, held against central differences of a reference that
 //! the test writes in f64.
 
-use tract_core::internal::*;
-
 use super::differentiate;
+use crate::tract::testing::TypedSimplePlan;
+use crate::tract::*;
 
 /// The same numbers in every run, from -1 to 1, no two alike: a linear congruential generator (Knuth, MMIX).
 pub(super) fn noise(seed: u64, shape: &[usize]) -> Tensor {

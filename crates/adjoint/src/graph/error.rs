@@ -1,8 +1,7 @@
 //! Why a model has no gradient, or why one step failed.
 
-use tract_core::internal::*;
-
 use super::NodeName;
+use crate::tract::*;
 
 /// A gradient that could not be built.
 #[derive(Debug, Clone, thiserror::Error)]

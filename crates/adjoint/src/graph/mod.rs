@@ -16,8 +16,7 @@ mod vjp;
 
 use std::collections::BTreeMap;
 
-use tract_core::internal::*;
-
+use crate::tract::*;
 pub use error::GradientError;
 use split::split;
 use tape::Tape;
@@ -129,7 +128,7 @@ impl Reverse {
     /// Adds a cotangent to what has already arrived at a tensor.
     fn add(&mut self, outlet: OutletId, cotangent: OutletId) -> TractResult<()> {
         let sum = match self.cotangents.get(&outlet) {
-            Some(&before) => self.tape.binary(tract_core::ops::math::add(), before, cotangent)?,
+            Some(&before) => self.tape.binary(math::add(), before, cotangent)?,
             None => cotangent,
         };
         self.cotangents.insert(outlet, sum);

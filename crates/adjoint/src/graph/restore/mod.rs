@@ -3,9 +3,8 @@
 mod factor;
 mod stable;
 
-use tract_core::internal::*;
-
 use super::GradientError;
+use crate::tract::*;
 
 /// Puts back all that is known to be lost; a model without any of it is left as it is.
 pub(super) fn restore(model: &mut TypedModel) -> Result<(), GradientError> {

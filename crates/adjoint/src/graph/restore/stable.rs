@@ -3,14 +3,13 @@
 //! tract imports some functions as a chain of elementary ones. In such a chain e^x overflows above 88, and from there
 //! on neither the value nor the gradient is right. All of them end in a logarithm.
 
-use tract_core::internal::*;
-use tract_core::ops::binary::TypedBinOp;
-use tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
-use tract_core::ops::math::{Add, Exp, Ln, neg};
-use tract_core::ops::nn::{Reduce, Reducer, Sigmoid, Softmax, SoftmaxKind};
-
 use crate::graph::GradientError;
 use crate::ops::{LogSumExp, Softplus};
+use crate::tract::math::{Add, Exp, Ln, neg};
+use crate::tract::op::{
+    ElementWiseMiniOp, ElementWiseOp, Reduce, Reducer, Sigmoid, Softmax, SoftmaxKind, TypedBinOp,
+};
+use crate::tract::*;
 
 /// A function that a chain stands for, and the tensor that it is a function of.
 enum Meant {
@@ -94,11 +93,10 @@ fn replace(model: &mut TypedModel, node: &TypedNode, meant: Meant, x: OutletId) 
 
 #[cfg(test)]
 mod tests {
-    use tract_core::ops::math::{add, exp, ln};
-    use tract_core::ops::nn::sigmoid;
-
     use super::*;
     use crate::graph::check::{agrees, model};
+    use crate::tract::math::{add, exp, ln};
+    use crate::tract::testing::{sigmoid, tensor2};
 
     fn extreme() -> Tensor {
         Tensor::from_shape(&[2, 4], &[-120f32, -20.0, -0.5, 0.3, 2.0, 30.0, 95.0, 200.0]).unwrap()

@@ -1,9 +1,7 @@
-use tract_core::ops::nn::grid_sample::PaddingMode;
-use tract_core::ops::nn::resize::{CoordTransformer, Interpolator, Nearest};
-use tract_onnx_opl::resize::Nearest as OnnxNearest;
-
 use super::*;
 use crate::graph::check::{adjoint_of, agrees, model, noise};
+use crate::tract::op::PaddingMode;
+use crate::tract::testing::{CoordTransformer, Interpolator, Nearest, OnnxNearest};
 
 const TRANSFORMS: [CoordTransformer; 6] = [
     CoordTransformer::HalfPixel,

@@ -114,10 +114,13 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The code of a file without comments and without its unit tests.
+/// The code of a file without comments and without the unit tests at its end.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let text = text.split("#[cfg(test)]").next().unwrap();
+    uncommented(text.split("#[cfg(test)]\nmod tests").next().unwrap())
+}
+
+fn uncommented(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
@@ -190,6 +193,19 @@ fn each_layer_keeps_to_itself() {
         "what arrives is neither filtered nor decided on",
     );
     forbid(&["protocol"], &["SceneId", "px_per_deg", "wgpu"], "the protocol speaks human units");
+}
+
+#[test]
+fn one_file_names_tract() {
+    let source = root().join("crates/adjoint/src");
+    let adapter = source.join("tract.rs");
+    for file in rust_files(&source) {
+        // With the unit tests: an upgrade of tract must not break them elsewhere either.
+        let code = uncommented(&fs::read_to_string(&file).unwrap());
+        let mut words = code.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+        let found = words.find(|word| word.starts_with("tract_"));
+        assert_eq!(found.is_some(), file == adapter, "{}: {found:?}: only tract.rs names it", file.display());
+    }
 }
 
 #[test]

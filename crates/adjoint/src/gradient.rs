@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
-use tract_core::internal::*;
 
 use crate::cpu::{Cancel, Chosen, Cpu, Executor, NodeTime, RunError, Stopwatch, Tuner};
 use crate::graph::{GradientError, Graphs, NodeName};
 use crate::kernel::Threads;
+use crate::tract::*;
 
 /// Names and shapes of what goes in and out.
 #[derive(Debug, Clone)]

@@ -32,6 +32,7 @@ pub mod import;
 pub mod kernel;
 mod model;
 pub mod ops;
+mod tract;
 
 pub use cpu::{Cancel, Chosen, NodeTime, RunError};
 pub use error::{Fault, LoadError};

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use tract_core::internal::*;
-
 use crate::cpu::Tuner;
 use crate::gradient::{Gradient, Signature};
 use crate::graph::{GradientError, Graphs, NodeName, differentiate};
 use crate::import::{Import, Limits, LoadError, Tap, TensorInfo, caught};
 use crate::kernel::{KernelError, Threads};
+use crate::tract::*;
 
 /// An ONNX model, decoded and checked. Nothing is computed until a gradient is asked for.
 #[derive(Debug, Clone)]
@@ -195,7 +194,7 @@ impl Model {
             outputs: question.outputs.clone(),
             parts: question.parts,
         };
-        let graphs = differentiate(&typed, &slots).map_err(|source| self.wrong(source))?;
+        let graphs = differentiate(typed, &slots).map_err(|source| self.wrong(source))?;
         Ok((graphs, signature))
     }
 

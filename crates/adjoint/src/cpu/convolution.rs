@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use tract_core::internal::*;
-use tract_core::ops::cnn::{Conv, Deconv, KernelFormat, PoolSpec};
-use tract_core::ops::nn::DataFormat;
-
 use super::Scratch;
 use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue};
 use crate::ops::{adjoint_pads, closed_op, elements, swap_channels, threads, three};
+use crate::tract::op::{Conv, DataFormat, Deconv, KernelFormat, PoolSpec};
+use crate::tract::*;
 
 /// A convolution prepared for its shapes. Input: the image.
 #[derive(Debug, Clone)]

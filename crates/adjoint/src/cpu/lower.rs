@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tract_core::internal::*;
-use tract_core::ops::cnn::{Conv, Deconv};
-use tract_core::ops::einsum::EinSum;
-
 use super::convolution::{self, CpuConvolution, Wanted};
 use super::{pool, product, timing};
 use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Method, Threads};
+use crate::tract::op::{Conv, Deconv, EinSum};
+use crate::tract::*;
 
 /// The method that a node was given, and what it cost at load.
 #[derive(Debug, Clone, PartialEq)]

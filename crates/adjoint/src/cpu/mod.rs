@@ -12,11 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tract_core::internal::*;
-use tract_core::plan::{SimplePlan, SimpleState};
-use tract_linalg::multithread::Executor as TractExecutor;
-
 use crate::kernel::Threads;
+use crate::tract::plan::{self, RunOptions, SimplePlan, SimpleState, TractExecutor};
+use crate::tract::*;
 pub use lower::Chosen;
 pub(crate) use lower::Tuner;
 pub(crate) use timing::Stopwatch;
@@ -135,7 +133,7 @@ impl Executor for Cpu {
                 return Err(format_err!("cancelled"));
             }
             let watch = times.is_some().then(Stopwatch::start);
-            let values = tract_core::plan::eval(ctx, op_state, node, inputs).inspect_err(|error| {
+            let values = plan::eval(ctx, op_state, node, inputs).inspect_err(|error| {
                 failed = Some(RunError::Node { node: node.name.clone(), message: format!("{error:#}") });
             });
             if let (Some(times), Some(watch)) = (&mut times, watch) {

@@ -1,11 +1,10 @@
 //! Forward pooling as one kernel call.
 
-use tract_core::internal::*;
-use tract_core::ops::cnn::{MaxPool, SumPool};
-
 use super::convolution::{Shapes, overwritten};
 use crate::kernel::{self, Divisor};
 use crate::ops::{Window, closed_op, divisor, elements, threads};
+use crate::tract::op::{MaxPool, SumPool};
+use crate::tract::*;
 
 /// What a window gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use tract_core::internal::*;
-use tract_core::ops::einsum::EinSum;
-
 use super::convolution::{overwritten, with_scratch};
 use crate::kernel::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout};
 use crate::ops::{closed_op, elements, threads};
+use crate::tract::op::EinSum;
+use crate::tract::*;
 
 /// A planned product. Inputs: the operands that were not packed, in the order of the kernel's A and B.
 #[derive(Debug, Clone)]

@@ -1,8 +1,7 @@
 //! Why a model has no gradient, or why one step failed.
 
-use tract_core::internal::*;
-
 use super::NodeName;
+use crate::tract::*;
 
 /// A gradient that could not be built.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,12 +22,6 @@ pub enum GradientError {
         input: String,
         /// Nodes at which the derivative is zero almost everywhere.
         steps: Vec<NodeName>,
-    },
-    /// A graph that grows beyond a bound when it is written out.
-    #[error("the graph is too large: {what}")]
-    TooLarge {
-        /// What grew, how far, and the bound.
-        what: String,
     },
     /// A node that could not be differentiated although it has a rule.
     #[error("node {} ({}): {message}", .node.node, .node.operator)]

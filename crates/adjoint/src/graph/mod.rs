@@ -3,20 +3,20 @@
 //!
 //! The method is that of Griewank and Walther, *Evaluating Derivatives* (2nd ed., SIAM 2008), chapter 3: each node's
 //! vector-Jacobian product is wired behind the graph, in the reverse of the evaluation order, and cotangents that
-//! meet at a tensor are added. Nothing is differentiated numerically and nothing at run time.
+//! meet at a tensor are added. Nothing is differentiated numerically and nothing at run time. There are no loops here:
+//! [`crate::import`] has written them out, and one that had slipped through would be an operator without a rule.
 
 #[cfg(test)]
 mod check;
 mod error;
+mod restore;
 mod split;
 mod tape;
-mod unroll;
 mod vjp;
 
 use std::collections::BTreeMap;
 
-use tract_core::internal::*;
-
+use crate::tract::*;
 pub use error::GradientError;
 use split::split;
 use tape::Tape;
@@ -51,9 +51,8 @@ impl NodeName {
 /// # Errors
 /// The first operator without a gradient, by name and node; an input that no gradient reaches; a shape that is not
 /// known.
-pub(crate) fn differentiate(model: &TypedModel, wanted: &[usize]) -> Result<Graphs, GradientError> {
-    let mut forward = unroll::unrolled(model)?;
-    unroll::stabilised(&mut forward)?;
+pub(crate) fn differentiate(mut forward: TypedModel, wanted: &[usize]) -> Result<Graphs, GradientError> {
+    restore::restore(&mut forward)?;
     forward.compute_const_facts().map_err(GradientError::graph)?;
     let reverse = Reverse::prepare(forward, wanted)?;
     reverse.run()
@@ -129,7 +128,7 @@ impl Reverse {
     /// Adds a cotangent to what has already arrived at a tensor.
     fn add(&mut self, outlet: OutletId, cotangent: OutletId) -> TractResult<()> {
         let sum = match self.cotangents.get(&outlet) {
-            Some(&before) => self.tape.binary(tract_core::ops::math::add(), before, cotangent)?,
+            Some(&before) => self.tape.binary(math::add(), before, cotangent)?,
             None => cotangent,
         };
         self.cotangents.insert(outlet, sum);

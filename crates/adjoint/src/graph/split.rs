@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tract_core::internal::*;
+use crate::tract::*;
 
 /// Gives the forward model (outputs: `outputs`, then the kept tensors), and the backward model (inputs: `cotangents`,
 /// then the kept tensors; outputs: `results`).

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use tract_core::internal::*;
-use tract_core::ops::array::MultiBroadcastTo;
-use tract_core::ops::binary::TypedBinOp;
-use tract_core::ops::element_wise::ElementWiseOp;
-use tract_core::ops::math;
-use tract_core::ops::nn::{Reduce, Reducer};
+use crate::tract::op::{ElementWiseOp, MultiBroadcastTo, Reduce, Reducer, TypedBinOp};
+use crate::tract::*;
 
 /// Forward and backward nodes in one model, before they are split.
 pub(super) struct Tape {

@@ -1,10 +1,8 @@
 //! Reading and writing attributes of ONNX nodes.
 
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
-
 use super::net::label;
 use crate::error::Fault;
+use crate::tract::pb::{AttributeProto, AttributeType, NodeProto, TensorProto};
 
 /// The attribute called `name`, if the node has it.
 pub(super) fn find<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use tract_onnx::pb::{GraphProto, NodeProto};
-
 use super::net::{self, bodies, label};
 use crate::error::Fault;
+use crate::tract::pb::{GraphProto, NodeProto};
 
 /// Checks names of the whole graph and the graphs inside it, and returns the nodes in an order in which they can be
 /// computed (that of the file, where it is one).

@@ -1,11 +1,6 @@
 //! From the checked graph and a question (which inputs, which tensors) to tract's decluttered model.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tract_onnx::Onnx;
-use tract_onnx::pb::{ModelProto, NodeProto};
-use tract_onnx::prelude::*;
-use tract_onnx::tract_core::ops::konst::Const;
-use tract_onnx::tract_hir::internal::InferenceFact;
 
 use super::facts::{Facts, operator, shorten};
 use super::info::{Dim, TensorInfo};
@@ -15,6 +10,10 @@ use super::prune::{prune, reached_from};
 use super::quiet::caught;
 use super::rewrite::{self, Unfolder};
 use crate::error::Fault;
+use crate::tract::importer::{InferenceFact, InferenceModel, InferenceModelExt, Register};
+use crate::tract::op::Const;
+use crate::tract::pb::NodeProto;
+use crate::tract::*;
 
 /// What is fed and what is wanted.
 pub(super) struct Question<'a> {
@@ -36,8 +35,8 @@ pub(super) fn typed(net: &Net, question: &Question<'_>, limits: &Limits) -> Resu
     let sources = sources(&cut, question)?;
     rewrite::drop_unread(&mut cut, question.outputs);
     rewrite::check_weights(&cut)?;
-    let framework = onnx();
-    let mut unfolder = Unfolder::new(&cut, Facts::new(&framework, limits, &cut, &sources)?);
+    let register = Register::new();
+    let mut unfolder = Unfolder::new(&cut, Facts::new(&register, limits, &cut, &sources)?);
     cut.nodes.iter().try_for_each(|node| unfolder.take(node))?;
     for output in question.outputs {
         match unfolder.facts.dtype(output) {
@@ -54,7 +53,7 @@ pub(super) fn typed(net: &Net, question: &Question<'_>, limits: &Limits) -> Resu
     );
     // What unrolling and inlining left unread goes.
     let cut = prune(&cut, &named, question.outputs);
-    build(&cut, &sources, question.outputs, &framework)
+    build(&cut, &sources, question.outputs, &register)
 }
 
 fn check_question(net: &Net, question: &Question<'_>) -> Result<(), Fault> {
@@ -188,9 +187,9 @@ fn build(
     cut: &Net,
     sources: &[(String, Vec<usize>)],
     outputs: &[String],
-    framework: &Onnx,
+    register: &Register,
 ) -> Result<TypedModel, Fault> {
-    let work = || wire(cut, sources, outputs, framework)?.into_typed()?.into_decluttered();
+    let work = || wire(cut, sources, outputs, register)?.into_typed()?.into_decluttered();
     let failed = |message: String| Fault::Importer { node: named_in(&message), message: shorten(&message) };
     match caught(work) {
         Ok(Ok(model)) => check_model(model, sources, outputs),
@@ -203,9 +202,8 @@ fn wire(
     cut: &Net,
     sources: &[(String, Vec<usize>)],
     outputs: &[String],
-    framework: &Onnx,
+    register: &Register,
 ) -> TractResult<InferenceModel> {
-    let empty = ModelProto::default();
     let mut model = InferenceModel::default();
     let mut outlets: BTreeMap<&str, OutletId> = BTreeMap::new();
     let mut names = BTreeSet::new();
@@ -220,7 +218,7 @@ fn wire(
         outlets.insert(name, OutletId::new(id, 0));
     }
     for node in &cut.nodes {
-        let op = operator(framework, &empty, cut.opset, node)?;
+        let op = operator(register, cut.opset, node)?;
         let made: Vec<&String> = node.output.iter().filter(|o| !o.is_empty()).collect();
         let facts = made.iter().map(|_| InferenceFact::default()).collect();
         let id = model.add_node(unique(&node_name(node), &mut names), op, facts)?;

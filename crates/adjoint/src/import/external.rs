@@ -4,10 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
-use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::DataLocation;
-
 use crate::error::Fault;
+use crate::tract::pb::{DataLocation, TensorProto};
 
 /// Reads a whole file of at most `limit` bytes.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, Fault> {

@@ -7,13 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tract_onnx::Onnx;
-use tract_onnx::model::ParsingContext;
-use tract_onnx::pb::{self, NodeProto};
-use tract_onnx::prelude::*;
-use tract_onnx::tract_core::internal::Tensor;
-use tract_onnx::tract_hir::internal::{Factoid, InferenceFact, InferenceOp, IntoTValue, TVec};
-
 use super::limits::Limits;
 use super::net::{Net, label};
 use super::operators;
@@ -22,6 +15,9 @@ use super::rewrite;
 use super::tensor::{self, MAX_RANK};
 use super::work::{self, Shapes};
 use crate::error::Fault;
+use crate::tract::importer::{Factoid, InferenceFact, InferenceOp, Register};
+use crate::tract::pb::NodeProto;
+use crate::tract::*;
 
 /// Constants of more bytes than this, inputs and outputs together, are not evaluated while shapes are inferred.
 const EVALUATED_BYTES: u64 = 4 << 20;
@@ -30,9 +26,8 @@ const EVALUATED_WORK: f64 = 1e8;
 
 /// What inference has found so far.
 pub(super) struct Facts<'a> {
-    framework: &'a Onnx,
+    register: &'a Register,
     limits: &'a Limits,
-    model: pb::ModelProto,
     opset: i64,
     known: BTreeMap<String, InferenceFact>,
     bytes: u64,
@@ -42,15 +37,14 @@ pub(super) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Starts from the constants of `net` and `sources`, the f32 tensors that the caller will feed.
     pub fn new(
-        framework: &'a Onnx,
+        register: &'a Register,
         limits: &'a Limits,
         net: &Net,
         sources: &[(String, Vec<usize>)],
     ) -> Result<Facts<'a>, Fault> {
         let mut facts = Facts {
-            framework,
+            register,
             limits,
-            model: pb::ModelProto::default(),
             opset: net.opset,
             known: BTreeMap::new(),
             bytes: 0,
@@ -124,7 +118,7 @@ impl<'a> Facts<'a> {
 
     /// Infers the outputs of one node whose inputs are known.
     pub fn infer(&mut self, node: &NodeProto) -> Result<(), Fault> {
-        operators::check(node, &self.framework.op_register)?;
+        operators::check(node, self.register)?;
         let inputs = self.inputs(node)?;
         if node.op_type == "Range" {
             // tract's rules for it make the numbers to count them.
@@ -168,10 +162,10 @@ impl<'a> Facts<'a> {
         let failed = |message: String| Fault::Importer { node: label(node), message: shorten(&message) };
         let outputs = node.output.iter().filter(|o| !o.is_empty()).count();
         let result = caught(|| {
-            let mut op = operator(self.framework, &self.model, self.opset, node)?;
+            let mut op = operator(self.register, self.opset, node)?;
             let expected = op.nboutputs()?;
             if expected != outputs {
-                return Err(format_err(&format!("it has {outputs} outputs where {expected} are allowed")));
+                return Err(format_err!("it has {outputs} outputs where {expected} are allowed"));
             }
             let blank: TVec<InferenceFact> = (0..outputs).map(|_| InferenceFact::default()).collect();
             let (_, found, _) =
@@ -253,22 +247,12 @@ fn range_length(inputs: &[InferenceFact]) -> Option<f64> {
 
 /// tract's operator for `node`.
 pub(super) fn operator(
-    framework: &Onnx,
-    model: &pb::ModelProto,
+    register: &Register,
     opset: i64,
     node: &NodeProto,
 ) -> TractResult<Box<dyn InferenceOp>> {
     let version = if node.domain == rewrite::DOMAIN { rewrite::OPSET } else { opset };
-    let context = ParsingContext {
-        onnx_operator_set_version: version,
-        framework,
-        model,
-        parent_graphs: Vec::new(),
-        model_dir: None,
-        template: InferenceModel::default(),
-    };
-    let builder = framework.op_register.0.get(&node.op_type).ok_or_else(|| format_err("not registered"))?;
-    builder(&context, node).map(|(op, _)| op)
+    register.operator(node, version)
 }
 
 /// The outputs of a node all of whose inputs are constant, or nothing.
@@ -290,10 +274,6 @@ fn evaluate(
         Ok(Ok(None) | Err(_)) => Ok(None),
         Err(panic) => Err(failed(panic)),
     }
-}
-
-fn format_err(message: &str) -> TractError {
-    TractError::msg(message.to_owned())
 }
 
 fn constant_fact(value: &Arc<Tensor>, name: &str) -> Result<InferenceFact, Fault> {

@@ -1,12 +1,11 @@
 //! What each operator asks of its inputs, as far as the importer below trusts it blindly: ranks, lengths of lists, axes,
 //! types of indices. Written down from the operators' definitions in the ONNX standard.
 
-use tract_onnx::pb::NodeProto;
-
 use super::attribute;
 use super::facts::Facts;
 use super::net::label;
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
 
 /// A node with the shapes of its inputs.
 struct Form<'a> {

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::dimension::Value as DimValue;
-use tract_onnx::pb::{TypeProto, ValueInfoProto, type_proto};
+use crate::tract::pb::{DataType, DimValue, TypeProto, ValueInfoProto, type_proto};
 
 /// One dimension of a tensor's declared shape.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prost::Message;
-use tract_onnx::pb::{GraphProto, ModelProto};
-use tract_onnx::tract_core::internal::Tensor;
 
 use super::info::TensorInfo;
 use super::limits::Limits;
 use super::net::{Constant, Net};
 use super::{OPSETS, check, rewrite, tensor, wire};
 use crate::error::Fault;
+use crate::tract::Tensor;
+use crate::tract::pb::{GraphProto, ModelProto, SparseTensorProto, TensorProto, ValueInfoProto};
 
 /// Decodes and checks a model.
 pub(super) fn load(bytes: Vec<u8>, dir: Option<&Path>, limits: &Limits) -> Result<Net, Fault> {
@@ -63,8 +63,7 @@ fn net(mut graph: GraphProto, opset: i64, dir: Option<&Path>, limits: &Limits) -
         .map(|t| t.name.as_str())
         .chain(sparse.iter().filter_map(|s| s.values.as_ref()).map(|v| v.name.as_str()))
         .collect();
-    let infos =
-        |list: &[tract_onnx::pb::ValueInfoProto]| list.iter().map(TensorInfo::from_onnx).collect::<Vec<_>>();
+    let infos = |list: &[ValueInfoProto]| list.iter().map(TensorInfo::from_onnx).collect::<Vec<_>>();
     let inputs = infos(&graph.input).into_iter().filter(|i| !valued.contains(i.name.as_str())).collect();
     let outputs = infos(&graph.output);
     let mut constants = BTreeMap::new();
@@ -82,8 +81,8 @@ fn net(mut graph: GraphProto, opset: i64, dir: Option<&Path>, limits: &Limits) -
 
 /// Refuses weights whose sum is over the limit, from their dimensions alone.
 fn check_sum(
-    initializers: &[tract_onnx::pb::TensorProto],
-    sparse: &[tract_onnx::pb::SparseTensorProto],
+    initializers: &[TensorProto],
+    sparse: &[SparseTensorProto],
     limits: &Limits,
 ) -> Result<(), Fault> {
     let mut sum = 0u64;

@@ -35,9 +35,8 @@ mod work;
 
 use std::path::Path;
 
-use tract_onnx::prelude::TypedModel;
-
 pub use crate::error::{Fault, LoadError};
+use crate::tract::TypedModel;
 pub use info::{Dim, Dtype, Tap, TensorInfo};
 pub use limits::Limits;
 pub(crate) use quiet::caught;

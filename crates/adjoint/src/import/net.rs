@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tract_onnx::pb::{GraphProto, NodeProto};
-use tract_onnx::tract_core::internal::Tensor;
-
 use super::info::TensorInfo;
 use crate::error::Fault;
+use crate::tract::Tensor;
+use crate::tract::pb::{GraphProto, NodeProto};
 
 /// A constant of the graph.
 #[derive(Debug, Clone)]

@@ -1,13 +1,12 @@
 //! Which operators are taken, and which values their attributes may have.
 
-use tract_onnx::model::OnnxOpRegister;
-use tract_onnx::pb::NodeProto;
-
 use super::attribute;
 use super::net::label;
 use super::rewrite::DOMAIN;
 use super::tensor::MAX_RANK;
 use crate::error::Fault;
+use crate::tract::importer::Register;
+use crate::tract::pb::NodeProto;
 
 /// Operators of com.microsoft that tract knows and that have the same meaning for it.
 const MICROSOFT: [&str; 8] = [
@@ -61,7 +60,7 @@ pub(super) fn check_form(node: &NodeProto, fan: usize) -> Result<(), Fault> {
 const NULLARY: [&str; 2] = ["Constant", "If"];
 
 /// Checks that `node` is of an operator that is taken.
-pub(super) fn check(node: &NodeProto, register: &OnnxOpRegister) -> Result<(), Fault> {
+pub(super) fn check(node: &NodeProto, register: &Register) -> Result<(), Fault> {
     let is_known = match node.domain.as_str() {
         "" | "ai.onnx" | DOMAIN => true,
         "com.microsoft" => MICROSOFT.contains(&node.op_type.as_str()),
@@ -72,7 +71,7 @@ pub(super) fn check(node: &NodeProto, register: &OnnxOpRegister) -> Result<(), F
         return Err(Fault::Domain { node: label(node), operator, domain });
     }
     let reason = refused(&node.op_type);
-    if reason.is_some() || !register.0.contains_key(&node.op_type) {
+    if reason.is_some() || !register.knows(&node.op_type) {
         let detail = reason.unwrap_or_default().to_owned();
         return Err(Fault::Operator { node: label(node), operator: node.op_type.clone(), detail });
     }

@@ -1,21 +1,21 @@
 //! The listing of all tensors that a graph computes.
 
-use tract_onnx::prelude::{DatumType, onnx};
-
 use super::convert::known_sources;
 use super::facts::Facts;
 use super::info::{Dtype, Tap};
 use super::limits::Limits;
 use super::net::{Net, label};
 use super::rewrite::Unfolder;
+use crate::tract::DatumType;
+use crate::tract::importer::Register;
 
 /// Every tensor that a node computes, in graph order. Inference goes as far as it can: what does not depend on a node
 /// that fails still gets its shape.
 pub(super) fn list(net: &Net, inputs: &[(String, Vec<usize>)], limits: &Limits) -> Vec<Tap> {
-    let framework = onnx();
+    let register = Register::new();
     let sources = known_sources(&net.inputs, inputs);
     let mut unfolder =
-        Facts::new(&framework, limits, net, &sources).ok().map(|facts| Unfolder::new(net, facts));
+        Facts::new(&register, limits, net, &sources).ok().map(|facts| Unfolder::new(net, facts));
     let mut taps = Vec::new();
     for node in &net.nodes {
         if let Some(unfolder) = &mut unfolder {

@@ -3,14 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{SparseTensorProto, TensorProto};
-use tract_onnx::tract_core::internal::tract_data::half::{bf16, f16};
-use tract_onnx::tract_core::internal::{Datum, DatumType, Tensor};
-
 use super::external;
 use super::net::Constant;
 use crate::error::Fault;
+use crate::tract::pb::{DataType, SparseTensorProto, TensorProto};
+use crate::tract::{Datum, DatumType, Tensor, bf16, f16};
 
 /// Most dimensions a tensor may have; ONNX knows no limit, tract and the operators here stay well below.
 pub(super) const MAX_RANK: usize = 12;

@@ -6,9 +6,8 @@
 
 use std::mem::size_of;
 
-use tract_onnx::pb;
-
 use crate::error::Fault;
+use crate::tract::pb;
 
 /// Depth of messages inside messages; the decoder below gives up at 100.
 const DEPTH: usize = 90;

@@ -1,9 +1,8 @@
 //! How much a node computes, before it computes anything.
 
-use tract_onnx::pb::NodeProto;
-
 use super::attribute;
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
 
 /// Shapes of a node's inputs that are there, and of its outputs.
 pub(super) struct Shapes<'a> {

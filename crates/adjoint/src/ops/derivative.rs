@@ -1,9 +1,8 @@
 //! Element-wise derivatives, and the operator for maxima and minima.
 
-use tract_core::internal::*;
-
 use super::{closed_op, elements, in_place, threads};
 use crate::kernel::{self, Threads};
+use crate::tract::*;
 
 /// An element-wise function whose derivative is wanted, and which of its two sides the derivative is a function of.
 ///

@@ -1,9 +1,8 @@
 //! Gradients of sampling an image at the points of a grid.
 
-use tract_core::internal::*;
-use tract_core::ops::nn::grid_sample::{GridSample, InterpolationMode, PaddingMode};
-
 use super::{closed_op, elements, filled};
+use crate::tract::op::{GridSample, InterpolationMode, PaddingMode};
+use crate::tract::*;
 
 /// Which input of a grid sampling a cotangent is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

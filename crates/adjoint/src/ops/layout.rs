@@ -1,7 +1,7 @@
 //! Shapes and weights as the kernels want them.
 
-use tract_core::internal::*;
-use tract_core::ops::cnn::Deconv;
+use crate::tract::op::Deconv;
+use crate::tract::*;
 
 /// Up to three axes, with `neutral` in front of fewer.
 pub(crate) fn three(axes: &[usize], neutral: usize) -> TractResult<[usize; 3]> {

@@ -1,9 +1,8 @@
 //! The logarithm of a sum of exponentials, for forward graphs.
 
-use tract_core::internal::*;
-
 use super::group::Groups;
 use super::{closed_op, elements, filled};
+use crate::tract::*;
 
 /// ln(sum(e^x)) over some axes, which keep length 1, as max + ln(sum(e^(x - max))): tract's chain of three operators
 /// overflows above 88.

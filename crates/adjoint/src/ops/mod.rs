@@ -45,9 +45,8 @@ pub use resample::{ResampleAxis, SparseMatrix};
 pub use scatter::{MoveOp, ScatterAdd, ScatterMoved};
 pub use scatter_reduce::ScatterReduceGradient;
 
-use tract_core::internal::*;
-
 use crate::kernel::Threads;
+use crate::tract::*;
 
 /// What every operator of the set shares: its name, and that it may be evaluated while a graph is built.
 macro_rules! closed_op {

@@ -1,9 +1,8 @@
 //! Gradients of normalisations: RMS norm, local response normalisation, softmax.
 
-use tract_core::internal::*;
-
 use super::group::{Groups, dot};
 use super::{closed_op, elements, filled, in_place};
+use crate::tract::*;
 
 /// `(cotangent, x)` to the cotangent of `x`, for y = x / sqrt(mean(x^2) + epsilon) along one axis (Zhang and Sennrich
 /// 2019): with r = 1 / sqrt(mean(x^2) + epsilon) it is r g - r^3 mean(g x) x.

@@ -1,10 +1,9 @@
 //! Adjoints of pooling.
 
-use tract_core::internal::*;
-use tract_core::ops::cnn::{PaddingSpec, PoolSpec};
-
 use super::{closed_op, elements, filled, threads, three};
 use crate::kernel::{self, Divisor, PoolGeometry};
+use crate::tract::op::{PaddingSpec, PoolSpec};
+use crate::tract::*;
 
 /// The windows of a pool over N, C, space.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,9 +1,8 @@
 //! Gradient of a product over axes.
 
-use tract_core::internal::*;
-
 use super::group::Groups;
 use super::{closed_op, elements, filled};
+use crate::tract::*;
 
 /// `(cotangent, x)` to the cotangent of `x`, where the result was the product of `x` over some axes.
 ///

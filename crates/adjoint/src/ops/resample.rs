@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tract_core::internal::*;
-
 use super::{closed_op, elements, filled};
+use crate::tract::*;
 
 /// A matrix most of whose elements are zero, row by row.
 ///

@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use tract_core::internal::*;
-
 use super::{closed_op, elements, filled};
+use crate::tract::*;
 
 /// An operator that moves elements, kept by value so that its index map can be asked for again at run time.
 #[derive(Debug, Clone, PartialEq, Eq)]

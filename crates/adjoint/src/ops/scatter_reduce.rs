@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tract_core::internal::*;
-use tract_core::ops::array::ScatterReduction;
-
 use super::{closed_op, elements, filled};
+use crate::tract::op::ScatterReduction;
+use crate::tract::*;
 
 /// `(cotangent, data, indices, updates)` to the cotangent of the data or of the updates.
 ///

@@ -1,12 +1,10 @@
 //! Binary arithmetic with broadcasting, and the choice between two tensors.
 
-use tract_core::internal::*;
-use tract_core::ops::binary::TypedBinOp;
-use tract_core::ops::logic::Iff;
-use tract_core::ops::math::{self, Add, Div, Max, Min, Mul, Pow, Rem, Sub, SubF};
-
 use super::{Answer, Call, Rule, Tape};
 use crate::ops::{Choose, Derivative, Function};
+use crate::tract::math::{self, Add, Div, Max, Min, Mul, Pow, Rem, Sub, SubF};
+use crate::tract::op::{Iff, TypedBinOp};
+use crate::tract::*;
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();

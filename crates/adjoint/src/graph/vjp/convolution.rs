@@ -1,13 +1,10 @@
 //! Convolution and its transpose: each is the other's adjoint.
 
-use tract_core::internal::*;
-use tract_core::ops::array::Slice;
-use tract_core::ops::cnn::{Conv, Deconv, KernelFormat, PaddingSpec, PoolSpec};
-use tract_core::ops::nn::DataFormat;
-
 use super::layout::Layout;
 use super::{Answer, Call, Rule, Tape};
 use crate::ops::{adjoint_pads, swap_channels};
+use crate::tract::op::{Conv, DataFormat, Deconv, KernelFormat, PaddingSpec, PoolSpec, Slice};
+use crate::tract::*;
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();

@@ -1,10 +1,8 @@
 //! Matrix products in all their forms: tract writes every one of them as an Einstein sum.
 
-use tract_core::internal::*;
-use tract_core::ops::change_axes::AxisOp;
-use tract_core::ops::einsum::EinSum;
-
 use super::{Answer, Call, Rule, Tape};
+use crate::tract::op::{AxesMapping, AxisOp, EinSum};
+use crate::tract::*;
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op().downcast_ref::<EinSum>()?;

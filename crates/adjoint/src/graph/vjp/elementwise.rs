@@ -1,15 +1,14 @@
 //! Functions of one tensor, element by element, and changes of number type.
 
-use tract_core::ops::cast::Cast;
-use tract_core::ops::element_wise::ElementWiseOp;
-use tract_core::ops::math::{
+use super::{Answer, Call, Rule, Tape};
+use crate::ops::{Derivative, Function, Softplus};
+use crate::tract::math::{
     Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Exp, Floor, Ln, Neg, PowConst, Recip,
     Round, RoundHalfToEven, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Tanh,
 };
-use tract_core::ops::nn::{HardSwish, LeakyRelu, Sigmoid, gelu_approximate, gelu_exact, silu};
-
-use super::{Answer, Call, Rule, Tape};
-use crate::ops::{Derivative, Function, Softplus};
+use crate::tract::op::{
+    Cast, ElementWiseMiniOp, ElementWiseOp, HardSwish, LeakyRelu, Sigmoid, gelu_approximate, gelu_exact, silu,
+};
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();
@@ -40,7 +39,7 @@ pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
 }
 
 /// The function behind an element-wise operator of tract.
-fn function_of(mini: &dyn tract_core::ops::element_wise::ElementWiseMiniOp) -> Option<Function> {
+fn function_of(mini: &dyn ElementWiseMiniOp) -> Option<Function> {
     macro_rules! first_of {
         ($($type:ty => $function:expr),* $(,)?) => {
             $(if mini.is::<$type>() { return Some($function); })*

@@ -1,10 +1,8 @@
 //! Spatial operators come in four layouts; their rules are written for batch, channels, space.
 
-use tract_core::internal::*;
-use tract_core::ops::change_axes::AxisOp;
-use tract_core::ops::nn::DataFormat;
-
 use super::Tape;
+use crate::tract::op::{AxisOp, DataFormat};
+use crate::tract::*;
 
 /// How to bring a tensor of some layout to N, C, space, and back.
 pub(super) struct Layout {

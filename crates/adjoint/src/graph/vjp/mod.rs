@@ -11,9 +11,8 @@ mod pooling;
 mod reduce;
 mod resample;
 
-use tract_core::internal::*;
-
 use super::tape::Tape;
+use crate::tract::*;
 
 /// A node whose inputs' cotangents are wanted.
 pub(super) struct Call<'a> {

@@ -1,17 +1,15 @@
 //! Operators that move, repeat, cut or join elements without changing them.
 
-use tract_core::internal::*;
-use tract_core::ops::Downsample;
-use tract_core::ops::array::{
-    CumSum, DynSlice, Gather, GatherElements, GatherNd, MultiBroadcastTo, Pad, PadMode, ScatterElements,
-    ScatterNd, ScatterReduction, Slice, StridedSlice, Tile, Topk, Trilu, TypedConcat,
-};
-use tract_core::ops::change_axes::AxisOp;
-use tract_core::ops::identity::Identity;
-use tract_core::ops::nn::resize::NearestUpsample;
+use std::sync::Arc;
 
 use super::{Answer, Call, Rule, Tape};
 use crate::ops::{MoveOp, ScatterAdd, ScatterMoved, ScatterReduceGradient};
+use crate::tract::op::{
+    AxisOp, CumSum, Downsample, DynSlice, Gather, GatherElements, GatherNd, Identity, MultiBroadcastTo,
+    NearestUpsample, Pad, PadMode, ScatterElements, ScatterNd, ScatterReduction, Slice, StridedSlice, Tile,
+    Topk, Trilu, TypedConcat,
+};
+use crate::tract::*;
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();

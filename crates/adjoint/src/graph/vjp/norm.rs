@@ -1,12 +1,9 @@
 //! Normalisations: softmax and its logarithm, RMS norm, local response normalisation, log-sum-exp.
 
-use tract_core::ops::change_axes::AxisOp;
-use tract_core::ops::math;
-use tract_core::ops::nn::{RmsNorm, ScaledRmsNorm, Softmax, SoftmaxKind};
-use tract_onnx_opl::lrn::Lrn;
-
 use super::{Answer, Call, Rule, Tape};
 use crate::ops::{LogSumExp, LrnGradient, RmsNormGradient, SoftmaxGradient};
+use crate::tract::math;
+use crate::tract::op::{AxisOp, Lrn, RmsNorm, ScaledRmsNorm, Softmax, SoftmaxKind};
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();
@@ -75,11 +72,10 @@ fn local_response(tape: &mut Tape, call: &Call, lrn: &Lrn) -> Rule {
 
 #[cfg(test)]
 mod tests {
-    use tract_core::internal::*;
-
     use super::*;
     use crate::graph::check::{agrees, model, noise};
     use crate::ops::Groups;
+    use crate::tract::*;
 
     /// Applies a function of one group to all groups along the axes.
     fn grouped(shape: &[usize], axes: &[usize], x: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {

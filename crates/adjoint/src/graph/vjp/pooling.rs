@@ -1,11 +1,10 @@
 //! Maximum, average and sum pooling.
 
-use tract_core::internal::*;
-use tract_core::ops::cnn::{MaxPool, PoolSpec, SumPool};
-
 use super::layout::Layout;
 use super::{Answer, Call, Rule, Tape};
 use crate::ops::{MaxPoolGradient, SumPoolGradient, Window};
+use crate::tract::op::{MaxPool, PoolSpec, SumPool};
+use crate::tract::*;
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();

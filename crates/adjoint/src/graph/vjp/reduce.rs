@@ -1,14 +1,9 @@
 //! Reductions over axes, which keep length 1.
 
-use tract_core::internal::*;
-use tract_core::ops::binary::TypedBinOp;
-use tract_core::ops::cast::cast;
-use tract_core::ops::logic::comp_eq;
-use tract_core::ops::math;
-use tract_core::ops::nn::{Reduce, Reducer};
-
 use super::{Answer, Call, Rule, Tape};
 use crate::ops::ProductGradient;
+use crate::tract::op::{Reduce, Reducer, TypedBinOp, cast, comp_eq};
+use crate::tract::*;
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op().downcast_ref::<Reduce>()?;

@@ -1,12 +1,11 @@
 //! Resizing, and sampling at the points of a grid.
 
-use tract_core::internal::*;
-use tract_core::ops::nn::grid_sample::{GridSample, InterpolationMode};
-use tract_core::ops::nn::resize::Resize;
-use tract_onnx_opl::resize::{AspectRatio, CoordTransform, Resize as OnnxResize};
+use std::sync::Arc;
 
 use super::{Answer, Call, Rule, Tape};
 use crate::ops::{GridSampleGradient, GridSide, ResampleAxis, SparseMatrix};
+use crate::tract::op::{AspectRatio, CoordTransform, GridSample, InterpolationMode, OnnxResize, Resize};
+use crate::tract::*;
 
 pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();

@@ -1,12 +1,11 @@
 //! `Constant` nodes become constants of the graph, beside the initialisers.
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::{Tensor, tensor0, tensor1};
-
 use super::super::attribute;
 use super::super::net::{Constant, Net, label};
 use super::super::tensor;
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
+use crate::tract::{Tensor, tensor0, tensor1};
 
 /// Moves the values of all `Constant` nodes into the constants.
 pub(super) fn lift(net: &mut Net) -> Result<(), Fault> {

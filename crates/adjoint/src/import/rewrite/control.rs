@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
-use tract_onnx::tract_core::internal::tensor0;
 
 use super::super::attribute;
 use super::super::check::computable_order;
@@ -14,6 +12,8 @@ use super::super::net::label;
 use super::super::tensor;
 use super::emit::{Emit, int};
 use crate::error::Fault;
+use crate::tract::pb::{GraphProto, NodeProto, TensorProto};
+use crate::tract::tensor0;
 
 fn refuse(node: &NodeProto, reason: impl Into<String>) -> Fault {
     Fault::Control { node: label(node), operator: node.op_type.clone(), reason: reason.into() }

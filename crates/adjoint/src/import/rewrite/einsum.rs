@@ -1,11 +1,10 @@
 //! Einsum with its equation written out.
 
-use tract_onnx::pb::NodeProto;
-
 use super::super::attribute;
 use super::super::facts::Facts;
 use super::emit::{Emit, int, text};
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
 
 /// Einsum: ellipses become letters (aligned at the right, as numpy does) and a missing right side is written (letters
 /// that appear once, in alphabetical order, after the ellipsis). Returns whether anything was to be changed.

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto};
-use tract_onnx::tract_core::internal::{IntoArcTensor, Tensor, tensor1};
-
 use super::super::net::{Net, bodies, label};
+use crate::tract::pb::{AttributeProto, AttributeType, NodeProto};
+use crate::tract::{IntoArcTensor, Tensor, tensor1};
 
 /// Domain of nodes that the importer writes: the default operators at version [`OPSET`], whatever the file's own is.
 pub(in super::super) const DOMAIN: &str = "adjoint.rewritten";

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::Tensor;
-
 use super::super::attribute;
 use super::super::facts::Facts;
 use super::super::net::label;
 use super::super::tensor;
 use super::emit::Emit;
 use crate::error::Fault;
+use crate::tract::Tensor;
+use crate::tract::pb::NodeProto;
 
 /// Writes the constant indices of Gather, GatherElements, GatherND, ScatterElements or ScatterND without negative
 /// numbers; refuses those outside their axis. Returns whether anything was to be changed.

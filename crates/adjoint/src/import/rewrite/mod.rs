@@ -19,15 +19,14 @@ mod window;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::Tensor;
-
 use super::attribute;
 use super::facts::Facts;
 use super::forms;
 use super::net::{Net, reads};
 use super::operators;
 use crate::error::Fault;
+use crate::tract::Tensor;
+use crate::tract::pb::NodeProto;
 use emit::{Emit, Names};
 
 pub(super) use emit::{DOMAIN, OPSET};

@@ -1,13 +1,12 @@
 //! Pad that wraps or crops, Compress, ReverseSequence.
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::Tensor;
-
 use super::super::attribute;
 use super::super::facts::Facts;
 use super::super::net::label;
 use super::emit::{Emit, int, text};
 use crate::error::Fault;
+use crate::tract::Tensor;
+use crate::tract::pb::NodeProto;
 
 /// Numbers added before and after each axis.
 struct Pads {

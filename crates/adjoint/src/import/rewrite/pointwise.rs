@@ -1,13 +1,12 @@
 //! Activations and reductions that the importer below computes otherwise than the standard says.
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::tensor0;
-
 use super::super::attribute;
 use super::super::facts::Facts;
 use super::super::net::label;
 use super::emit::{Emit, float, int, ints};
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
+use crate::tract::tensor0;
 
 /// Celu: `alpha * elu(x / alpha)`.
 pub(super) fn celu(node: &NodeProto, emit: &mut Emit<'_>) -> Result<(), Fault> {

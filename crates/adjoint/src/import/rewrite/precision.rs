@@ -1,11 +1,9 @@
 //! One precision: wherever a file says f16, bf16 or f64, it is computed in f32.
 
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
-
 use super::super::info::Dtype;
 use super::super::net::Net;
 use super::super::tensor;
+use crate::tract::pb::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
 
 const FLOATS: [i32; 3] = [DataType::Float16 as i32, DataType::Bfloat16 as i32, DataType::Double as i32];
 

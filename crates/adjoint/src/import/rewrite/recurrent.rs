@@ -3,14 +3,13 @@
 //! The products of the inputs with their weights are taken for all steps at once; only the products of the state are
 //! left to the steps.
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::{Tensor, tensor0, tract_ndarray};
-
 use super::super::attribute;
 use super::super::facts::Facts;
 use super::super::net::label;
 use super::emit::{Emit, float, int, ints};
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
+use crate::tract::{Tensor, tensor0};
 
 /// Positions of the optional inputs.
 const BIAS: usize = 3;
@@ -379,7 +378,7 @@ impl<'a> Direction<'a> {
 }
 
 fn zeros(shape: &[usize]) -> Tensor {
-    tract_ndarray::ArrayD::<f32>::zeros(shape).into()
+    ndarray::ArrayD::<f32>::zeros(shape).into()
 }
 
 fn activate(activation: &Activation, input: &str, emit: &mut Emit<'_>) -> String {

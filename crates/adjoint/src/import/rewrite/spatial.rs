@@ -1,13 +1,12 @@
 //! Upsample, older Resize, AffineGrid.
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::{Tensor, tensor1};
-
 use super::super::attribute;
 use super::super::facts::Facts;
 use super::super::net::label;
 use super::emit::{Emit, int, ints, text};
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
+use crate::tract::{Tensor, tensor1};
 
 /// Upsample (opset 7 to 9): Resize whose output position `i` reads input position `i / scale`, rounded down where the
 /// mode is nearest.

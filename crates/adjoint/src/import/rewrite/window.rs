@@ -1,12 +1,11 @@
 //! LpPool.
 
-use tract_onnx::pb::NodeProto;
-use tract_onnx::tract_core::internal::tensor0;
-
 use super::super::attribute;
 use super::super::facts::Facts;
 use super::emit::{Emit, ints};
 use crate::error::Fault;
+use crate::tract::pb::NodeProto;
+use crate::tract::tensor0;
 
 /// LpPool: the p-norm of each window, `(sum |x|^p)^(1/p)`; padding counts as zeros.
 ///

@@ -1,8 +1,7 @@
-use tract_core::ops::cast::cast;
-use tract_core::ops::nn::{Reduce, Reducer};
-
 use super::*;
 use crate::graph::check::{adjoint_of, agrees, model, noise};
+use crate::tract::op::{Reduce, Reducer, cast};
+use crate::tract::testing::tensor2;
 
 /// Checks an operator with constant inputs around the one that moves, which is at `slot`.
 fn check(op: impl Into<Box<dyn TypedOp>>, shape: &[usize], slot: usize, others: &[Tensor]) {

@@ -1,9 +1,7 @@
-use tract_core::ops::nn::grid_sample::PaddingMode;
-use tract_core::ops::nn::resize::{CoordTransformer, Interpolator, Nearest};
-use tract_onnx_opl::resize::Nearest as OnnxNearest;
-
 use super::*;
 use crate::graph::check::{adjoint_of, agrees, model, noise};
+use crate::tract::op::PaddingMode;
+use crate::tract::testing::{CoordTransformer, Interpolator, Nearest, OnnxNearest};
 
 const TRANSFORMS: [CoordTransformer; 6] = [
     CoordTransformer::HalfPixel,
@@ -269,6 +267,6 @@ fn the_nearest_pixel_does_not_depend_on_the_grid() {
     let [x, grid] = [noise(1, &[1, 1, 3, 3]), noise(2, &[1, 2, 2, 2])];
     let sample = samplings(&[InterpolationMode::Nearest]).remove(0);
     let model = model(&[x, grid], |model, x| model.wire_node("y", sample, x));
-    let Err(error) = crate::graph::differentiate(&model, &[1]) else { panic!("a gradient") };
+    let Err(error) = crate::graph::differentiate(model, &[1]) else { panic!("a gradient") };
     assert!(error.to_string().contains("zero almost everywhere at y"), "{error}");
 }

@@ -4,17 +4,13 @@
 //! the kernel and the summand into the bias. For a value that the input decides (a modulation by context, as in FiLM,
 //! Perez et al. 2018) that takes the kernel its constancy. It is undone here: conv(x, k w) + b = k conv(x, w) + b.
 
-use tract_core::internal::*;
-use tract_core::ops::binary::TypedBinOp;
-use tract_core::ops::change_axes::AxisOp;
-use tract_core::ops::cnn::{Conv, KernelFormat};
-use tract_core::ops::math::{Mul, add, mul};
-use tract_core::ops::nn::DataFormat;
-
-use super::super::GradientError;
+use crate::graph::GradientError;
+use crate::tract::math::{Mul, add, mul};
+use crate::tract::op::{AxisOp, Conv, DataFormat, KernelFormat, TypedBinOp};
+use crate::tract::*;
 
 /// Takes such factors and summands out; says whether there were any.
-pub(super) fn factored(model: &mut TypedModel) -> Result<bool, GradientError> {
+pub(super) fn factor(model: &mut TypedModel) -> Result<bool, GradientError> {
     let order = model.eval_order().map_err(GradientError::graph)?;
     let mut varies = vec![false; model.nodes.len()];
     for input in model.input_outlets().map_err(GradientError::graph)? {
@@ -114,11 +110,10 @@ fn per_channel(
 
 #[cfg(test)]
 mod tests {
-    use tract_core::ops::cnn::{PaddingSpec, PoolSpec};
-    use tract_core::ops::math::tanh;
-
     use super::*;
     use crate::graph::check::{agrees, model, noise, values};
+    use crate::tract::op::{PaddingSpec, PoolSpec};
+    use crate::tract::testing::tanh;
 
     #[test]
     fn a_kernel_and_a_bias_that_the_input_modulates() {

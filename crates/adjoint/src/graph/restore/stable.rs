@@ -3,15 +3,13 @@
 //! tract imports some functions as a chain of elementary ones. In such a chain e^x overflows above 88, and from there
 //! on neither the value nor the gradient is right. All of them end in a logarithm.
 
-use tract_core::internal::*;
-use tract_core::ops::binary::TypedBinOp;
-use tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
-use tract_core::ops::math::{Add, Exp, Ln, neg};
-use tract_core::ops::nn::{Reduce, Reducer, Sigmoid, Softmax, SoftmaxKind};
-
-use super::super::GradientError;
-use super::factor::factored;
+use crate::graph::GradientError;
 use crate::ops::{LogSumExp, Softplus};
+use crate::tract::math::{Add, Exp, Ln, neg};
+use crate::tract::op::{
+    ElementWiseMiniOp, ElementWiseOp, Reduce, Reducer, Sigmoid, Softmax, SoftmaxKind, TypedBinOp,
+};
+use crate::tract::*;
 
 /// A function that a chain stands for, and the tensor that it is a function of.
 enum Meant {
@@ -25,8 +23,8 @@ enum Meant {
     LogSoftmax(TVec<usize>),
 }
 
-/// Puts single operators in the place of such chains.
-pub(in crate::graph) fn stabilised(model: &mut TypedModel) -> Result<(), GradientError> {
+/// Puts single operators in the place of such chains; says whether there were any.
+pub(super) fn stabilise(model: &mut TypedModel) -> Result<bool, GradientError> {
     let mut changed = false;
     for id in model.eval_order().map_err(GradientError::graph)? {
         let Some((meant, x)) = meaning(model, id) else { continue };
@@ -34,8 +32,7 @@ pub(in crate::graph) fn stabilised(model: &mut TypedModel) -> Result<(), Gradien
         replace(model, &node, meant, x).map_err(|error| GradientError::at(&node, error))?;
         changed = true;
     }
-    changed |= factored(model)?;
-    if changed { model.compact().map_err(GradientError::graph) } else { Ok(()) }
+    Ok(changed)
 }
 
 /// What the chain that ends at a node stands for.
@@ -96,11 +93,10 @@ fn replace(model: &mut TypedModel, node: &TypedNode, meant: Meant, x: OutletId) 
 
 #[cfg(test)]
 mod tests {
-    use tract_core::ops::math::{add, exp, ln};
-    use tract_core::ops::nn::sigmoid;
-
     use super::*;
     use crate::graph::check::{agrees, model};
+    use crate::tract::math::{add, exp, ln};
+    use crate::tract::testing::{sigmoid, tensor2};
 
     fn extreme() -> Tensor {
         Tensor::from_shape(&[2, 4], &[-120f32, -20.0, -0.5, 0.3, 2.0, 30.0, 95.0, 200.0]).unwrap()

@@ -30,6 +30,7 @@ mod graph;
 pub mod guard;
 pub mod import;
 pub mod kernel;
+mod memory;
 mod model;
 pub mod ops;
 mod tract;

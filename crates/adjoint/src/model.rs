@@ -7,6 +7,7 @@ use crate::gradient::{Gradient, Signature};
 use crate::graph::{GradientError, Graphs, NodeName, differentiate};
 use crate::import::{Import, Limits, LoadError, Tap, TensorInfo, caught};
 use crate::kernel::{KernelError, Threads};
+use crate::memory;
 use crate::tract::*;
 
 /// An ONNX model, decoded and checked. Nothing is computed until a gradient is asked for.
@@ -152,15 +153,28 @@ impl Model {
 
     /// Plans the forward and the backward step, times the methods that apply, and runs both once.
     ///
+    /// The model keeps its weights beside the plans', for other questions; [`Model::into_gradient`] gives them up.
+    ///
     /// # Errors
     /// The first operator without a gradient, by node; an input that no gradient reaches; shapes without values.
     pub fn gradient(&self, spec: &Spec) -> Result<Gradient, ModelError> {
+        self.clone().into_gradient(spec)
+    }
+
+    /// As [`Model::gradient`], for a model of which nothing else is asked: each weight is freed once it is packed.
+    ///
+    /// # Errors
+    /// As [`Model::gradient`].
+    pub fn into_gradient(self, spec: &Spec) -> Result<Gradient, ModelError> {
         let question = self.asked(spec)?;
         let threads = Threads::new(spec.threads)?;
         let mut tuner = Tuner::new(&threads, if spec.untimed { 0 } else { 3 });
-        self.guarded(|| {
+        let file = self.import.file().to_owned();
+        guarded(&file, || {
             let (graphs, signature) = self.graphs(&question)?;
-            Gradient::prepare(graphs, signature, &threads, &mut tuner).map_err(|source| self.wrong(source))
+            drop(self);
+            memory::give_back();
+            Gradient::prepare(graphs, signature, &threads, &mut tuner).map_err(|source| wrong(&file, source))
         })
     }
 
@@ -171,16 +185,11 @@ impl Model {
     /// As [`Model::gradient`].
     pub fn differentiable(&self, spec: &Spec) -> Result<Vec<NodeName>, ModelError> {
         let question = self.asked(spec)?;
-        self.guarded(|| Ok(self.graphs(&question)?.0.steps))
-    }
-
-    /// tract may panic over a graph that nobody foresaw: that is an error of the model, not of the caller.
-    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
-        let failed = |message| self.wrong(GradientError::Graph { message });
-        caught(work).map_err(failed)?
+        guarded(self.import.file(), || Ok(self.graphs(&question)?.0.steps))
     }
 
     fn graphs(&self, question: &Question) -> Result<(Graphs, Signature), ModelError> {
+        let file = self.import.file();
         let mut inputs = question.wanted.clone();
         inputs.extend(question.held.iter().cloned());
         for (_, shape) in inputs.iter_mut().filter(|_| question.parts > 1) {
@@ -189,17 +198,13 @@ impl Model {
         let typed = self.import.typed(&inputs, &question.outputs)?;
         let slots: Vec<usize> = (0..question.wanted.len()).collect();
         let signature = Signature {
-            inputs: inputs_of(&typed).map_err(|error| self.wrong(GradientError::graph(error)))?,
+            inputs: inputs_of(&typed).map_err(|error| wrong(file, GradientError::graph(error)))?,
             wanted: slots.len(),
             outputs: question.outputs.clone(),
             parts: question.parts,
         };
-        let graphs = differentiate(typed, &slots).map_err(|source| self.wrong(source))?;
+        let graphs = differentiate(typed, &slots).map_err(|source| wrong(file, source))?;
         Ok((graphs, signature))
-    }
-
-    fn wrong(&self, source: GradientError) -> ModelError {
-        ModelError::Gradient { file: self.import.file().to_owned(), source }
     }
 
     fn question(&self, message: String) -> ModelError {
@@ -265,6 +270,15 @@ impl Model {
         }
         Ok(parts.unwrap_or(1).max(1))
     }
+}
+
+/// tract may panic over a graph that nobody foresaw: that is an error of the model, not of the caller.
+fn guarded<T>(file: &str, work: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
+    caught(work).map_err(|message| wrong(file, GradientError::Graph { message }))?
+}
+
+fn wrong(file: &str, source: GradientError) -> ModelError {
+    ModelError::Gradient { file: file.to_owned(), source }
 }
 
 /// A [`Spec`] with nothing left open.

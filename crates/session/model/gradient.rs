@@ -26,7 +26,7 @@ pub fn gradient(args: &GradientArgs) -> Result<Seen, SessionError> {
     });
     let spec = args.model.taps.iter().fold(spec, |spec, tap| spec.output(tap));
     let started = now_ns();
-    let mut gradient = model.gradient(&spec)?;
+    let mut gradient = model.into_gradient(&spec)?;
     let planned_ms = milliseconds(now_ns() - started);
 
     let names: Vec<String> = gradient.input_names().map(str::to_owned).collect();

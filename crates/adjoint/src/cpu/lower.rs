@@ -1,12 +1,14 @@
 //! Lowering: semantic nodes are replaced by kernels where the kernels serve them.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::convolution::{self, CpuConvolution, Wanted};
 use super::{pool, product, timing};
 use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Method, Threads};
+use crate::memory;
 use crate::tract::op::{Conv, Deconv, EinSum};
 use crate::tract::*;
 
@@ -19,9 +21,16 @@ pub struct Chosen {
     pub what: String,
     /// The method.
     pub method: String,
-    /// The shortest time seen at load, in nanoseconds; none where there was nothing to choose.
+    /// The shortest time seen at load and what reading the packed weights adds, in nanoseconds; none where there was
+    /// nothing to choose.
     pub time_ns: Option<u64>,
 }
+
+/// Packed weights of so many bytes are worth a call to the system for the memory of the unpacked ones.
+const RETURNED_BYTES: usize = 1 << 20;
+/// What a method pays for a byte of packed weights, in nanoseconds: in a step they come from main memory, at about
+/// 5 GB/s, while the repeated runs at load find them in a cache. It also keeps the memory small where that costs little.
+const STREAMING_NS: f64 = 0.2;
 
 /// Finds the fastest method for each convolution by running it; asks once per shape.
 pub(crate) struct Tuner {
@@ -41,14 +50,25 @@ impl Tuner {
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
-        let candidates = Convolution::candidates(&wanted.geometry, wanted.direction);
-        let first = *candidates.first().context("a convolution without a method")?;
+        let mut candidates = Convolution::candidates(&wanted.geometry, wanted.direction);
+        let first = candidates.first().context("a convolution without a method")?.method;
         let mut best = (first, None);
         if candidates.len() > 1 && self.runs > 0 {
-            for method in candidates {
-                let time = self.time(wanted, method, best.1)?;
+            // The leanest first: it bounds what the others can reach, and some need not even be packed.
+            candidates.sort_by_key(|candidate| candidate.packed_len);
+            let leanest = candidates[0];
+            let mut bound = None;
+            for candidate in candidates {
+                let fewer = candidate.multiplications as f64 / leanest.multiplications as f64;
+                let least = bound
+                    .map(|time: Duration| time.mul_f64(fewer / 2.0) + streaming(4 * candidate.packed_len));
+                if least.zip(best.1).is_some_and(|(least, best)| least > best) {
+                    continue;
+                }
+                let time = self.time(wanted, candidate.method, best.1)?;
+                bound = bound.or(Some(time));
                 if best.1.is_none_or(|other| time < other) {
-                    best = (method, Some(time));
+                    best = (candidate.method, Some(time));
                 }
             }
         }
@@ -65,7 +85,36 @@ impl Tuner {
         let mut scratch = vec![0f32; kernel.scratch_len(&self.threads)];
         let mut run = || kernel.run(&input, &mut output, &mut scratch, &Epilogue::default(), &self.threads);
         run()?;
-        Ok(timing::shortest(self.runs, best, run)?)
+        Ok(timing::shortest(self.runs, best, run)? + streaming(kernel.packed_bytes()))
+    }
+}
+
+fn streaming(packed_bytes: usize) -> Duration {
+    Duration::from_nanos((packed_bytes as f64 * STREAMING_NS) as u64)
+}
+
+/// Kernels by what they compute: nodes that share their weights (the steps of a recurrent area) share the packed ones.
+#[derive(Default)]
+struct Packed(Vec<(Key, Arc<Convolution>)>);
+
+/// What decides over a packed kernel: shapes, direction and method, and a hash of the values.
+type Key = (ConvGeometry, Direction, Method, u64);
+
+impl Packed {
+    fn kernel(&mut self, wanted: &Wanted, method: Method) -> TractResult<Arc<Convolution>> {
+        let mut hasher = DefaultHasher::new();
+        let bits = |values: &[f32], hasher: &mut DefaultHasher| {
+            values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
+        };
+        bits(&wanted.weights, &mut hasher);
+        wanted.bias.iter().for_each(|bias| bits(bias, &mut hasher));
+        let key = (wanted.geometry, wanted.direction, method, hasher.finish());
+        if let Some((_, known)) = self.0.iter().find(|(other, _)| *other == key) {
+            return Ok(known.clone());
+        }
+        let kernel = Arc::new(prepare(wanted, method)?);
+        self.0.push((key, kernel.clone()));
+        Ok(kernel)
     }
 }
 
@@ -84,6 +133,7 @@ fn lengths(geometry: &ConvGeometry, direction: Direction) -> (usize, usize) {
 /// Replaces what the kernels serve. Says what was chosen for each convolution.
 pub(super) fn lower(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Vec<Chosen>> {
     let mut chosen = Vec::new();
+    let mut packed = Packed::default();
     for id in model.eval_order()? {
         let node = model.node(id).clone();
         if let Some(wanted) = wanted(model, &node)? {
@@ -94,9 +144,13 @@ pub(super) fn lower(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Ve
                 method: format!("{method:?}"),
                 time_ns: time.map(|time| time.as_nanos() as u64),
             });
-            let kernel = Arc::new(prepare(&wanted, method)?);
-            let op = CpuConvolution { kernel, output: wanted.output };
-            replace(model, &node, &node.inputs[..1], op)?;
+            let kernel = packed.kernel(&wanted, method)?;
+            let bytes = kernel.packed_bytes();
+            replace(model, &node, &node.inputs[..1], CpuConvolution { kernel, output: wanted.output })?;
+            // The node's weights are free now; the next ones are packed into what they leave.
+            if bytes > RETURNED_BYTES {
+                memory::give_back();
+            }
         } else if let Some(op) = pool::of_pool(model, &node)? {
             replace(model, &node, &node.inputs, op)?;
         } else if let Some(einsum) = node.op_as::<EinSum>()

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::kernel::Threads;
+use crate::memory;
 use crate::tract::plan::{self, RunOptions, SimplePlan, SimpleState, TractExecutor};
 use crate::tract::*;
 pub use lower::Chosen;
@@ -107,6 +108,7 @@ impl Cpu {
         graph.declutter()?;
         let chosen = lower::lower(&mut graph, tuner)?;
         graph.optimize()?;
+        memory::give_back();
         let options = RunOptions {
             executor: Some(threads.pool().map_or(TractExecutor::SingleThread, TractExecutor::MultiThread)),
             ..RunOptions::default()

@@ -1,5 +1,6 @@
 //! The graph under construction: the forward model, to which backward nodes are added.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::tract::op::{ElementWiseOp, MultiBroadcastTo, Reduce, Reducer, TypedBinOp};
@@ -10,11 +11,14 @@ pub(super) struct Tape {
     /// The joint model.
     pub model: TypedModel,
     added: usize,
+    /// Constants that were derived from a weight, by the weight and what was done to it: a weight that several nodes
+    /// share (a recurrent area) stays one.
+    derived: BTreeMap<(usize, String), OutletId>,
 }
 
 impl Tape {
     pub fn new(model: TypedModel) -> Self {
-        Self { model, added: 0 }
+        Self { model, added: 0, derived: BTreeMap::new() }
     }
 
     fn fresh(&mut self, what: &str) -> String {
@@ -43,6 +47,23 @@ impl Tape {
     pub fn constant(&mut self, tensor: Tensor) -> TractResult<OutletId> {
         let name = self.fresh("const");
         self.model.add_const(name, tensor)
+    }
+
+    /// Adds what `derive` makes of a constant, once for each constant and `how`.
+    pub fn derived(
+        &mut self,
+        constant: &Arc<Tensor>,
+        how: &str,
+        derive: impl FnOnce(&Tensor) -> TractResult<Tensor>,
+    ) -> TractResult<OutletId> {
+        // The address names the tensor while the model that holds it lives.
+        let key = (Arc::as_ptr(constant) as usize, how.to_owned());
+        if let Some(&known) = self.derived.get(&key) {
+            return Ok(known);
+        }
+        let outlet = self.constant(derive(constant)?)?;
+        self.derived.insert(key, outlet);
+        Ok(outlet)
     }
 
     /// Adds a constant of one element in `rank` axes.

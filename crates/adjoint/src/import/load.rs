@@ -12,6 +12,7 @@ use super::limits::Limits;
 use super::net::{Constant, Net};
 use super::{OPSETS, check, rewrite, tensor, wire};
 use crate::error::Fault;
+use crate::memory;
 use crate::tract::Tensor;
 use crate::tract::pb::{GraphProto, ModelProto, SparseTensorProto, TensorProto, ValueInfoProto};
 
@@ -37,6 +38,7 @@ pub(super) fn load(bytes: Vec<u8>, dir: Option<&Path>, limits: &Limits) -> Resul
     }
     let mut net = net(graph, opset, dir, limits)?;
     rewrite::fixed(&mut net)?;
+    memory::give_back();
     Ok(net)
 }
 

@@ -48,36 +48,34 @@ fn wrapped(
     Ok(call.first(answer))
 }
 
-/// The kernel with output channels first, input channels of a group second, then space; with its shape.
-fn kernel_oihw(
-    tape: &Tape,
-    outlet: OutletId,
-    format: KernelFormat,
-    groups: usize,
-) -> TractResult<(Vec<f32>, Vec<usize>)> {
+/// The constant kernel with output channels first and the roles of the two channel axes swapped within each group:
+/// `[I, O/g, space]`.
+fn swapped(tape: &mut Tape, outlet: OutletId, format: KernelFormat, groups: usize) -> TractResult<OutletId> {
     let value = tape.value(outlet).context("a kernel that is not constant")?;
-    let kernel = value.into_tensor();
+    tape.derived(&value, &format!("swapped {format:?} {groups}"), |value| {
+        let kernel = oihw(value.clone(), format, groups)?;
+        let shape = kernel.shape().to_vec();
+        let inner = shape[1] * groups;
+        let values = kernel.try_as_plain_ram()?.as_slice::<f32>()?;
+        let swapped = swap_channels(values, shape[0], inner, groups, shape[2..].iter().product());
+        let mut swapped_shape = shape.clone();
+        (swapped_shape[0], swapped_shape[1]) = (inner, shape[0] / groups);
+        Tensor::from_shape(&swapped_shape, &swapped)
+    })
+}
+
+/// A kernel with output channels first, input channels of a group second, then space.
+fn oihw(kernel: Tensor, format: KernelFormat, groups: usize) -> TractResult<Tensor> {
     let rank = kernel.rank();
-    let kernel = match format {
-        KernelFormat::OIHW => kernel,
-        KernelFormat::OHWI => kernel.move_axis(rank - 1, 1)?,
+    match format {
+        KernelFormat::OIHW => Ok(kernel),
+        KernelFormat::OHWI => kernel.move_axis(rank - 1, 1),
         KernelFormat::HWIO => {
             // Space, then the input channels of a group, then all output channels.
             ensure!(groups == 1, "a grouped kernel with its channels last");
-            kernel.move_axis(rank - 1, 0)?.move_axis(rank - 1, 1)?
+            kernel.move_axis(rank - 1, 0)?.move_axis(rank - 1, 1)
         }
-    };
-    let shape = kernel.shape().to_vec();
-    Ok((kernel.try_as_plain_ram()?.as_slice::<f32>()?.to_vec(), shape))
-}
-
-/// Swaps the roles of the two channel axes within each group: `[O, I/g, ..]` to `[I, O/g, ..]`.
-fn swapped(kernel: &[f32], shape: &[usize], groups: usize) -> TractResult<Tensor> {
-    let inner = shape[1] * groups;
-    let swapped = swap_channels(kernel, shape[0], inner, groups, shape[2..].iter().product());
-    let mut swapped_shape = shape.to_vec();
-    (swapped_shape[0], swapped_shape[1]) = (inner, shape[0] / groups);
-    Tensor::from_shape(&swapped_shape, &swapped)
+    }
 }
 
 /// The windows of the way back, N, C, space: channels change places, the padding is given.
@@ -101,14 +99,13 @@ fn convolved(
     output: &[usize],
 ) -> TractResult<OutletId> {
     let spec = &conv.pool_spec;
-    let (kernel, shape) = kernel_oihw(tape, call.input(1), conv.kernel_fmt, conv.group)?;
-    let kernel = swapped(&kernel, &shape, conv.group)?;
+    let kernel = swapped(tape, call.input(1), conv.kernel_fmt, conv.group)?;
     let pads = spec.computed_padding(&input[2..]);
     let (mut before, mut after, mut adjustments) = (tvec!(), tvec!(), tvec!());
     for axis in 0..spec.rank() {
         // What the cotangent reaches, against what the input needs: rows that no window covers come from the
         // adjustment, rows of padding behind the input are cut.
-        let extent = (shape[2 + axis] - 1) * spec.dilation(axis) + 1;
+        let extent = (spec.kernel_shape[axis] - 1) * spec.dilation(axis) + 1;
         let reach = (output[2 + axis] - 1) * spec.stride(axis) + extent;
         let need = input[2 + axis] + pads[axis].pad_before;
         before.push(pads[axis].pad_before);
@@ -116,7 +113,6 @@ fn convolved(
         adjustments.push(need.saturating_sub(reach));
     }
     let pool_spec = reversed(spec, before, after);
-    let kernel = tape.constant(kernel)?;
     let bias = tape.constant(tensor0(0f32))?;
     let op = Deconv { pool_spec, kernel_format: KernelFormat::OIHW, adjustments, group: conv.group };
     tape.wire(op, &[cotangent, kernel, bias])
@@ -132,11 +128,9 @@ fn transposed(
     output: &[usize],
 ) -> TractResult<OutletId> {
     let spec = &deconv.pool_spec;
-    let (kernel, shape) = kernel_oihw(tape, call.input(1), deconv.kernel_format, deconv.group)?;
-    let kernel = swapped(&kernel, &shape, deconv.group)?;
+    let kernel = swapped(tape, call.input(1), deconv.kernel_format, deconv.group)?;
     let (before, after) = adjoint_pads(deconv, &input[2..], &output[2..])?;
     let pool_spec = reversed(spec, before, after);
-    let kernel = tape.constant(kernel)?;
     let bias = tape.constant(tensor0(0f32))?;
     let conv = Conv { pool_spec, kernel_fmt: KernelFormat::OIHW, group: deconv.group, q_params: None };
     let mut answer = tape.wire(conv, &[cotangent, kernel, bias])?;

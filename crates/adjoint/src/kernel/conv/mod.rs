@@ -38,6 +38,17 @@ pub enum Method {
     Fourier,
 }
 
+/// A method that applies to a convolution, and what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// The method.
+    pub method: Method,
+    /// Multiplications of its matrix products.
+    pub multiplications: usize,
+    /// Values of its packed weights, about.
+    pub packed_len: usize,
+}
+
 /// What is fused into a convolution.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Epilogue<'a> {
@@ -70,31 +81,38 @@ enum Plan {
 }
 
 impl Convolution {
-    /// The methods that apply, most promising first. Never empty.
-    pub fn candidates(geometry: &ConvGeometry, direction: Direction) -> Vec<Method> {
+    /// The methods that apply, fewest multiplications first. Never empty.
+    pub fn candidates(geometry: &ConvGeometry, direction: Direction) -> Vec<Candidate> {
+        let multiplications = geometry.multiplications();
+        let direct = Candidate { method: Method::Direct, multiplications, packed_len: geometry.weight_len() };
         if geometry.check().is_err() {
-            return vec![Method::Plain];
+            return vec![Candidate { method: Method::Plain, ..direct }];
         }
-        let mut methods = vec![(geometry.multiplications(), Method::Direct)];
+        let mut found = vec![direct];
         if let Some(phased) = phases::Phased::new(geometry, direction) {
             let most = phased.y.taps.max(phased.x.taps);
-            let mut offer = |method: Method, multiplications: usize| {
+            let mut offer = |candidate: Candidate| {
                 // The transforms cost about as much as they save where the products shrink by less than this.
-                if multiplications < geometry.multiplications() / 5 * 4 {
-                    methods.push((multiplications, method));
+                if candidate.multiplications < multiplications / 5 * 4 {
+                    found.push(candidate);
                 }
             };
             if most <= 3 {
                 let (two, four) = (winograd::Winograd::<2, 4>, winograd::Winograd::<4, 6>);
-                offer(Method::Winograd2, tiled::Tiled::multiplications(&two, 2, &phased));
-                offer(Method::Winograd4, tiled::Tiled::multiplications(&four, 4, &phased));
+                offer(tiled::Tiled::candidate(Method::Winograd2, &two, 2, &phased));
+                offer(tiled::Tiled::candidate(Method::Winograd4, &four, 4, &phased));
             }
             if let Some(fourier) = fourier::Fourier::new(&phased) {
-                offer(Method::Fourier, tiled::Tiled::multiplications(&fourier, fourier.out, &phased));
+                offer(tiled::Tiled::candidate(Method::Fourier, &fourier, fourier.out, &phased));
             }
         }
-        methods.sort_unstable();
-        methods.into_iter().map(|(_, method)| method).collect()
+        found.sort_unstable_by_key(|candidate| (candidate.multiplications, candidate.method));
+        found
+    }
+
+    /// The methods of [`Convolution::candidates`].
+    pub fn methods(geometry: &ConvGeometry, direction: Direction) -> Vec<Method> {
+        Self::candidates(geometry, direction).into_iter().map(|candidate| candidate.method).collect()
     }
 
     /// Packs `weights` (O, I / groups, kD, kH, kW) for `method`. `bias` has one value per channel of the result.
@@ -137,7 +155,7 @@ impl Convolution {
             }
             (None, _) => {
                 let (method, allowed) =
-                    (format!("{method:?}"), format!("{:?}", Self::candidates(geometry, direction)));
+                    (format!("{method:?}"), format!("{:?}", Self::methods(geometry, direction)));
                 return Err(KernelError::Method { method, allowed });
             }
         };

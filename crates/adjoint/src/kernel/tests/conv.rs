@@ -95,7 +95,7 @@ fn check(q: &ConvGeometry) {
             .map(|(at, v)| (v + f64::from(bias[at / pixels % channels]) + f64::from(add[at])).max(0.0))
             .collect();
         let epilogue = Epilogue { add: Some(&add), relu: true, relu_output: Some(&mask) };
-        let mut methods = Convolution::candidates(q, direction);
+        let mut methods = Convolution::methods(q, direction);
         // Methods that would not pay must still be right.
         for method in [Method::Plain, Method::Direct, Method::Winograd2, Method::Winograd4, Method::Fourier] {
             let applies = Convolution::prepare(q, &w, None, direction, method).is_ok();
@@ -199,7 +199,7 @@ fn errors_of_methods() {
         for direction in [Direction::Forward, Direction::InputGradient] {
             let input = values(2, q.input_len());
             let exact = reference(&q, &w, direction, &input);
-            for method in Convolution::candidates(&q, direction) {
+            for method in Convolution::methods(&q, direction) {
                 let found =
                     run(&q, &w, None, (direction, method), &input, &Epilogue::default(), &Threads::one());
                 let scale = exact.iter().fold(0f64, |most, value| most.max(value.abs()));

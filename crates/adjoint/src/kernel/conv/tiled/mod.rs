@@ -14,7 +14,7 @@ use super::super::microkernel::TILE_COLUMNS;
 use super::super::simd::{LANES, Simd, dispatch, dispatch_wide};
 use super::super::threads::{SharedMut, Threads};
 use super::phases::Phased;
-use super::{ConvGeometry, Direction, Epilogue};
+use super::{Candidate, ConvGeometry, Direction, Epilogue, Method};
 use inputs::Inputs;
 use outputs::Outputs;
 use products::Products;
@@ -137,13 +137,13 @@ impl<T: Transform> Tiled<T> {
         packed
     }
 
-    /// Multiplications of the products, for comparison with the plain method's.
-    pub fn multiplications(transform: &T, out: usize, phased: &Phased) -> usize {
+    /// What the method takes, for comparison with others.
+    pub fn candidate(method: Method, transform: &T, out: usize, phased: &Phased) -> Candidate {
         let tiles = phased.y.outputs.div_ceil(out) * phased.x.outputs.div_ceil(out);
         let (channels, rows) =
             (phased.channels.next_multiple_of(LANES), phased.rows.next_multiple_of(TILE_COLUMNS));
-        let parts = Self::paired() * Self::paired();
-        tiles.max(3) * transform.points() * parts * channels * rows
+        let packed_len = transform.points() * Self::paired() * channels * rows;
+        Candidate { method, multiplications: tiles.max(3) * Self::paired() * packed_len, packed_len }
     }
 
     pub fn packed_bytes(&self) -> usize {

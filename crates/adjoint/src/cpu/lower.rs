@@ -130,8 +130,8 @@ fn lengths(geometry: &ConvGeometry, direction: Direction) -> (usize, usize) {
     }
 }
 
-/// Replaces what the kernels serve. Says what was chosen for each convolution.
-pub(super) fn lower(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Vec<Chosen>> {
+/// Replaces the convolutions that the kernels serve, and says what was chosen for each.
+pub(super) fn convolutions(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Vec<Chosen>> {
     let mut chosen = Vec::new();
     let mut packed = Packed::default();
     for id in model.eval_order()? {
@@ -151,7 +151,16 @@ pub(super) fn lower(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Ve
             if bytes > RETURNED_BYTES {
                 memory::give_back();
             }
-        } else if let Some(op) = pool::of_pool(model, &node)? {
+        }
+    }
+    Ok(chosen)
+}
+
+/// Replaces everything else that the kernels serve.
+pub(super) fn others(model: &mut TypedModel) -> TractResult<()> {
+    for id in model.eval_order()? {
+        let node = model.node(id).clone();
+        if let Some(op) = pool::of_pool(model, &node)? {
             replace(model, &node, &node.inputs, op)?;
         } else if let Some(einsum) = node.op_as::<EinSum>()
             && let Some(op) = product::of_einsum(model, &node, einsum)?
@@ -159,7 +168,7 @@ pub(super) fn lower(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Ve
             replace(model, &node, &node.inputs, op)?;
         }
     }
-    Ok(chosen)
+    Ok(())
 }
 
 fn wanted(model: &TypedModel, node: &TypedNode) -> TractResult<Option<Wanted>> {

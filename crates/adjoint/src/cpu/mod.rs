@@ -105,8 +105,10 @@ pub(crate) struct Cpu {
 impl Cpu {
     /// Lowers, optimises and plans a graph; times the methods that apply to each convolution.
     pub fn prepare(mut graph: TypedModel, threads: &Threads, tuner: &mut Tuner) -> TractResult<Self> {
+        // First the convolutions, or tract would move factors back into their kernels.
+        let chosen = lower::convolutions(&mut graph, tuner)?;
         graph.declutter()?;
-        let chosen = lower::lower(&mut graph, tuner)?;
+        lower::others(&mut graph)?;
         graph.optimize()?;
         memory::give_back();
         let options = RunOptions {

@@ -1,8 +1,10 @@
-//! Convolutions whose kernel or bias tract has made depend on the input.
+//! Convolutions into whose kernel or bias tract has moved what it should not.
 //!
 //! Where a convolution's output is scaled or shifted channel by channel, tract's simplification moves the factor into
 //! the kernel and the summand into the bias. For a value that the input decides (a modulation by context, as in FiLM,
-//! Perez et al. 2018) that takes the kernel its constancy. It is undone here: conv(x, k w) + b = k conv(x, w) + b.
+//! Perez et al. 2018) that takes the kernel its constancy. Where convolutions share a kernel and are scaled differently
+//! (a recurrent area with a batch norm per time step, as in CORnet-S, Kubilius et al. 2019) it makes as many kernels of
+//! one. Both are undone here: conv(x, k w) + b = k conv(x, w) + b.
 
 use crate::graph::GradientError;
 use crate::tract::math::{Mul, add, mul};
@@ -37,6 +39,19 @@ fn depends(varies: &[bool], outlet: OutletId) -> bool {
     varies.get(outlet.node).copied().unwrap_or(true)
 }
 
+/// Whether a kernel is the product of factors and a constant that other nodes use too.
+fn scales_shared(model: &TypedModel, kernel: OutletId) -> bool {
+    let node = model.node(kernel.node);
+    let shared = |input: &OutletId| {
+        model.outlet_fact(*input).is_ok_and(|fact| {
+            fact.konst.is_some()
+                && fact.shape == node.outputs[0].fact.shape
+                && model.outlet_successors(*input).len() > 1
+        })
+    };
+    node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<Mul>()) && node.inputs.iter().any(shared)
+}
+
 /// The constant part of a kernel and the factors per output channel around it; none for any other kernel.
 fn peeled(
     model: &TypedModel,
@@ -45,7 +60,7 @@ fn peeled(
     kernel: OutletId,
 ) -> Option<(OutletId, Vec<OutletId>)> {
     let (mut weights, mut factors) = (kernel, Vec::new());
-    while depends(varies, weights) {
+    while depends(varies, weights) || scales_shared(model, weights) {
         let node = model.node(weights.node);
         node.op_as::<TypedBinOp>().filter(|op| op.0.is::<Mul>())?;
         let whole = &node.outputs[0].fact.shape;

@@ -9,8 +9,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use. The root package `photic` may use all.
-const TABLE: [(&str, &[&str]); 11] = [
+const TABLE: [(&str, &[&str]); 14] = [
+    ("random", &[]),
     ("adjoint", &[]),
+    ("encoding", &["adjoint", "random", "stimulus"]),
+    ("synthesis", &["adjoint", "encoding", "random", "stimulus"]),
     ("timeline", &[]),
     ("protocol", &[]),
     ("lsl", &[]),
@@ -19,7 +22,7 @@ const TABLE: [(&str, &[&str]); 11] = [
     ("acquisition", &["timeline", "lsl"]),
     ("recording", &["timeline"]),
     ("closedloop", &["timeline", "signal", "stimulus"]),
-    ("participant", &["timeline", "stimulus", "signal"]),
+    ("participant", &["random", "timeline", "stimulus", "signal"]),
     ("display", &["timeline", "stimulus"]),
 ];
 

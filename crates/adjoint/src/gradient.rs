@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
 
-use crate::cpu::{Cancel, Chosen, Cpu, Executor, NodeTime, RunError, Stopwatch, Tuner};
+use crate::cpu::{Cancel, Chosen, Cpu, Executor, NodeTime, RunError, Scratch, Stopwatch, Tuner};
 use crate::graph::{GradientError, Graphs, NodeName};
 use crate::kernel::Threads;
 use crate::tract::*;
@@ -105,8 +105,10 @@ impl Gradient {
             Ok(fact.shape.as_concrete().context("an output without a shape")?.to_vec())
         });
         let output_shapes = facts.collect::<TractResult<Vec<Vec<usize>>>>().map_err(GradientError::graph)?;
-        let forward = Cpu::prepare(graphs.forward, threads, tuner).map_err(GradientError::graph)?;
-        let backward = Cpu::prepare(graphs.backward, threads, tuner).map_err(GradientError::graph)?;
+        let scratch = Scratch::default();
+        let forward = Cpu::prepare(graphs.forward, threads, tuner, &scratch).map_err(GradientError::graph)?;
+        let backward =
+            Cpu::prepare(graphs.backward, threads, tuner, &scratch).map_err(GradientError::graph)?;
         let mut gradient = Self {
             signature,
             output_shapes,
@@ -141,10 +143,10 @@ impl Gradient {
             self.forward(&views)?;
             self.times.forward = watch.elapsed();
             let watch = Stopwatch::start();
-            self.backward(&cotangents)?;
+            let kept = std::mem::take(&mut self.kept);
+            self.backward_with(kept, &cotangents, &Cancel::new())?;
             self.times.backward = watch.elapsed();
         }
-        self.kept.clear();
         Ok(())
     }
 

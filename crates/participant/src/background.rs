@@ -2,7 +2,9 @@
 
 use core::f64::consts::TAU;
 
-use crate::{Person, Random, gain::Ou, montage::Electrode};
+use random::Random;
+
+use crate::{Person, gain::Ou, montage::Electrode};
 
 /// Corner frequencies of the processes that add up to a 1/f spectrum, a factor of three apart.
 const CORNERS_HZ: [f64; 6] = [0.15, 0.45, 1.35, 4.05, 12.15, 36.45];

@@ -1,6 +1,8 @@
 //! How a person's gain moves: slow drift over minutes, fluctuation over seconds.
 
-use crate::{Person, Random};
+use random::Random;
+
+use crate::Person;
 
 /// An Ornstein-Uhlenbeck process sampled at a fixed rate, by its exact transition; it starts stationary.
 #[derive(Debug, Clone)]

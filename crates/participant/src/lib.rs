@@ -15,7 +15,7 @@
 //! - [`Brain`]: the part that a caller may replace; [`ContrastResponse`] is built in.
 //!
 //! After `prepare` nothing here allocates, locks, reads a clock or fails. All randomness comes from one seed through
-//! [`Random`]; the same person, set-up, seed, frames and sample instants give the same bits on every machine.
+//! [`random::Random`]; the same person, set-up, seed, frames and sample instants give the same bits on every machine.
 
 mod background;
 mod brain;
@@ -24,7 +24,6 @@ mod gain;
 mod montage;
 mod participant;
 mod person;
-mod random;
 mod temporal;
 
 pub use brain::{Brain, ContrastResponse, Drive};
@@ -32,7 +31,6 @@ pub use eye::LocalContrast;
 pub use montage::OCCIPITAL;
 pub use participant::{Participant, PrepareError, Setup};
 pub use person::{Person, Tercile, UnknownPerson, nominal, people};
-pub use random::Random;
 pub use temporal::Flicker;
 pub use temporal::{FlickerKind, Waveform};
 pub use timeline::Latent;

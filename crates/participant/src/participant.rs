@@ -1,9 +1,10 @@
 //! One person in one session.
 
+use random::Random;
 use thiserror::Error;
 
 use crate::{
-    Brain, ContrastResponse, Flicker, Latent, Person, Random, background::Background, gain::Gain, montage,
+    Brain, ContrastResponse, Flicker, Latent, Person, background::Background, gain::Gain, montage,
     nominal,
 };
 

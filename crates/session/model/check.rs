@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use adjoint::{Gradient, Model, TensorInfo};
 use ndarray::{ArrayD, ArrayViewD};
-use participant::Random;
+use random::Random;
 use serde_json::{Value, json};
 
 use super::{open, spec};

@@ -63,13 +63,7 @@ pub(super) fn with_scratch<R>(
     work: impl FnOnce(&mut [f32]) -> TractResult<R>,
 ) -> TractResult<R> {
     match ctx.shared.and_then(|shared| shared.get::<Scratch>()) {
-        Some(scratch) => {
-            let mut scratch = scratch.try_borrow_mut().context("the scratch memory is in use")?;
-            if scratch.len() < len {
-                scratch.resize(len, 0.0);
-            }
-            work(&mut scratch[..len])
-        }
+        Some(scratch) => scratch.lend(len, work),
         None => work(&mut vec![0.0; len]),
     }
 }

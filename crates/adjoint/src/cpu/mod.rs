@@ -7,9 +7,8 @@ mod pool;
 mod product;
 mod timing;
 
-use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::kernel::Threads;
@@ -93,8 +92,23 @@ pub struct NodeTime {
     pub time: Duration,
 }
 
-/// Scratch memory that kernels of one graph share, since they run one after the other.
-pub(crate) type Scratch = RefCell<Vec<f32>>;
+/// Scratch memory that the kernels of a gradient's graphs share, since they run one after the other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scratch(Arc<Mutex<Vec<f32>>>);
+
+impl Scratch {
+    /// Lends the memory, grown to `len`.
+    fn lend<R>(&self, len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+        // A kernel that panicked has left values behind, as any other kernel does.
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if values.len() < len {
+            // Nothing of the old contents is wanted: freed first, the two never stand side by side.
+            *values = Vec::new();
+            values.resize(len, 0.0);
+        }
+        work(&mut values[..len])
+    }
+}
 
 /// [`Executor`] on the processor's cores.
 pub(crate) struct Cpu {
@@ -104,7 +118,12 @@ pub(crate) struct Cpu {
 
 impl Cpu {
     /// Lowers, optimises and plans a graph; times the methods that apply to each convolution.
-    pub fn prepare(mut graph: TypedModel, threads: &Threads, tuner: &mut Tuner) -> TractResult<Self> {
+    pub fn prepare(
+        mut graph: TypedModel,
+        threads: &Threads,
+        tuner: &mut Tuner,
+        scratch: &Scratch,
+    ) -> TractResult<Self> {
         // First the convolutions, or tract would move factors back into their kernels.
         let chosen = lower::convolutions(&mut graph, tuner)?;
         graph.declutter()?;
@@ -118,7 +137,7 @@ impl Cpu {
         let plan = SimplePlan::new_with_options(graph, &options)?;
         let mut state = SimpleState::new(&plan)?;
         state.turn_state.shared.insert(threads.clone());
-        state.turn_state.shared.insert(Scratch::default());
+        state.turn_state.shared.insert(scratch.clone());
         Ok(Self { state, chosen })
     }
 }

@@ -1,0 +1,1 @@
+//! A model with named taps, virtual lesions and stimulation.

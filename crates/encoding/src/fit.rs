@@ -1,0 +1,1 @@
+//! A model's own parameters fitted to a person by the gradient.

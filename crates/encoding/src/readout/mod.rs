@@ -1,0 +1,1 @@
+//! H: the linear map from model features to recorded responses.

@@ -1,0 +1,1 @@
+//! The embedded default: a primary visual cortex with known physiology.

@@ -1,0 +1,1 @@
+//! What the display can show and the rules allow, as projections.

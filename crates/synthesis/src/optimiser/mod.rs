@@ -1,0 +1,1 @@
+//! Gradient and gradient-free ways up.

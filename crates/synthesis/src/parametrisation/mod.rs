@@ -1,0 +1,1 @@
+//! What the numbers that are searched mean.

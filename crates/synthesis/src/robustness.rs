@@ -1,0 +1,1 @@
+//! Random small changes of the view.

@@ -69,7 +69,6 @@ pub(crate) mod math {
 pub(crate) mod plan {
     pub(crate) use tract_core::internal::RunOptions;
     pub(crate) use tract_core::plan::{SimplePlan, SimpleState, eval};
-    pub(crate) use tract_linalg::multithread::Executor as TractExecutor;
 }
 
 /// The messages of an ONNX file.

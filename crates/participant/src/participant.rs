@@ -4,8 +4,7 @@ use random::Random;
 use thiserror::Error;
 
 use crate::{
-    Brain, ContrastResponse, Flicker, Latent, Person, background::Background, gain::Gain, montage,
-    nominal,
+    Brain, ContrastResponse, Flicker, Latent, Person, background::Background, gain::Gain, montage, nominal,
 };
 
 /// The room in which a person sits, in machine units.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Scratch;
-use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue};
-use crate::ops::{adjoint_pads, closed_op, elements, swap_channels, threads, three};
+use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Weights};
+use crate::ops::{adjoint_pads, closed_op, elements, threads, three};
 use crate::tract::op::{Conv, DataFormat, Deconv, KernelFormat, PoolSpec};
 use crate::tract::*;
 
@@ -72,9 +72,18 @@ pub(super) fn with_scratch<R>(
 pub(super) struct Wanted {
     pub geometry: ConvGeometry,
     pub direction: Direction,
-    pub weights: Vec<f32>,
+    /// A constant of the graph.
+    pub weights: Arc<Tensor>,
+    /// Whether its first axis has the convolution's input channels.
+    pub swapped: bool,
     pub bias: Option<Vec<f32>>,
     pub output: Vec<usize>,
+}
+
+impl Wanted {
+    pub fn weights(&self) -> TractResult<Weights<'_>> {
+        Ok(Weights { values: elements(&self.weights)?, swapped: self.swapped })
+    }
 }
 
 /// The kernel's view of a convolution node; none where the kernels do not serve it.
@@ -100,6 +109,7 @@ pub(super) fn of_conv(model: &TypedModel, node: &TypedNode, conv: &Conv) -> Trac
         geometry,
         direction: Direction::Forward,
         weights,
+        swapped: false,
         bias,
         output: shapes.declared,
     }))
@@ -114,8 +124,6 @@ pub(super) fn of_deconv(
     let Some(shapes) = Shapes::of(model, node, &deconv.pool_spec)? else { return Ok(None) };
     let spec = &deconv.pool_spec;
     let Some(weights) = weights_oihw(model, node, deconv.kernel_format)? else { return Ok(None) };
-    let space: usize = spec.kernel_shape.iter().product();
-    let weights = swap_channels(&weights, spec.output_channels, spec.input_channels, deconv.group, space);
     let (before, after) = adjoint_pads(deconv, &shapes.input[2..], &shapes.output[2..])?;
     let geometry = geometry(
         spec,
@@ -129,6 +137,7 @@ pub(super) fn of_deconv(
         geometry,
         direction: Direction::InputGradient,
         weights,
+        swapped: true,
         bias,
         output: shapes.declared,
     }))
@@ -190,12 +199,16 @@ fn geometry(
 }
 
 /// Constant weights, output channels first.
-fn weights_oihw(model: &TypedModel, node: &TypedNode, format: KernelFormat) -> TractResult<Option<Vec<f32>>> {
+fn weights_oihw(
+    model: &TypedModel,
+    node: &TypedNode,
+    format: KernelFormat,
+) -> TractResult<Option<Arc<Tensor>>> {
     let Some(value) = model.outlet_fact(node.inputs[1])?.konst.clone() else { return Ok(None) };
     if format != KernelFormat::OIHW || value.datum_type() != f32::datum_type() {
         return Ok(None);
     }
-    Ok(Some(elements(&value)?.to_vec()))
+    Ok(Some(value))
 }
 
 /// One value per output channel; `Some(None)` where all are zero, `None` where the bias is not a constant of that form.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::convolution::{self, CpuConvolution, Wanted};
-use super::{pool, product, timing};
+use super::{pool, product, rows, timing};
 use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Method, Threads};
 use crate::memory;
 use crate::tract::op::{Conv, Deconv, EinSum};
@@ -28,6 +28,9 @@ pub struct Chosen {
 
 /// Packed weights of so many bytes are worth a call to the system for the memory of the unpacked ones.
 const RETURNED_BYTES: usize = 1 << 20;
+/// The most bytes of packed weights by which a method may win: it is the user's memory, and while the methods are tried
+/// the model's own weights stand beside it.
+const MOST_PACKED: usize = 48 << 20;
 /// What a method pays for a byte of packed weights, in nanoseconds: in a step they come from main memory, at about
 /// 5 GB/s, while the repeated runs at load find them in a cache. It also keeps the memory small where that costs little.
 const STREAMING_NS: f64 = 0.2;
@@ -62,7 +65,9 @@ impl Tuner {
                 let fewer = candidate.multiplications as f64 / leanest.multiplications as f64;
                 let least = bound
                     .map(|time: Duration| time.mul_f64(fewer / 2.0) + streaming(4 * candidate.packed_len));
-                if least.zip(best.1).is_some_and(|(least, best)| least > best) {
+                let large =
+                    candidate.packed_len > leanest.packed_len && 4 * candidate.packed_len > MOST_PACKED;
+                if large || least.zip(best.1).is_some_and(|(least, best)| least > best) {
                     continue;
                 }
                 let time = self.time(wanted, candidate.method, best.1)?;
@@ -95,10 +100,10 @@ fn streaming(packed_bytes: usize) -> Duration {
 
 /// Kernels by what they compute: nodes that share their weights (the steps of a recurrent area) share the packed ones.
 #[derive(Default)]
-struct Packed(Vec<(Key, Arc<Convolution>)>);
+struct Packed(Vec<(Key, ConvGeometry, Arc<Convolution>)>);
 
-/// What decides over a packed kernel: shapes, direction and method, and a hash of the values.
-type Key = (ConvGeometry, Direction, Method, u64);
+/// What decides over packed weights beside the geometry: direction, method, and a hash of the values.
+type Key = (Direction, Method, u64);
 
 impl Packed {
     fn kernel(&mut self, wanted: &Wanted, method: Method) -> TractResult<Arc<Convolution>> {
@@ -106,21 +111,26 @@ impl Packed {
         let bits = |values: &[f32], hasher: &mut DefaultHasher| {
             values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
         };
-        bits(&wanted.weights, &mut hasher);
+        bits(wanted.weights()?.values, &mut hasher);
         wanted.bias.iter().for_each(|bias| bits(bias, &mut hasher));
-        let key = (wanted.geometry, wanted.direction, method, hasher.finish());
-        if let Some((_, known)) = self.0.iter().find(|(other, _)| *other == key) {
-            return Ok(known.clone());
+        let key = (wanted.direction, method, hasher.finish());
+        let mut known = self.0.iter().filter(|(other, ..)| *other == key);
+        if let Some((.., kernel)) = known.clone().find(|(_, geometry, _)| *geometry == wanted.geometry) {
+            return Ok(kernel.clone());
         }
-        let kernel = Arc::new(prepare(wanted, method)?);
-        self.0.push((key, kernel.clone()));
+        let kernel = match known.find_map(|(.., kernel)| kernel.placed(&wanted.geometry)) {
+            Some(kernel) => kernel,
+            None => prepare(wanted, method)?,
+        };
+        let kernel = Arc::new(kernel);
+        self.0.push((key, wanted.geometry, kernel.clone()));
         Ok(kernel)
     }
 }
 
 fn prepare(wanted: &Wanted, method: Method) -> TractResult<Convolution> {
-    let Wanted { geometry, direction, weights, bias, .. } = wanted;
-    Ok(Convolution::prepare(geometry, weights, bias.as_deref(), *direction, method)?)
+    let Wanted { geometry, direction, bias, .. } = wanted;
+    Ok(Convolution::prepare(geometry, wanted.weights()?, bias.as_deref(), *direction, method)?)
 }
 
 fn lengths(geometry: &ConvGeometry, direction: Direction) -> (usize, usize) {
@@ -161,6 +171,10 @@ pub(super) fn others(model: &mut TypedModel) -> TractResult<()> {
     for id in model.eval_order()? {
         let node = model.node(id).clone();
         if let Some(op) = pool::of_pool(model, &node)? {
+            replace(model, &node, &node.inputs, op)?;
+        } else if let Some(op) = rows::of_softmax(model, &node)? {
+            replace(model, &node, &node.inputs, op)?;
+        } else if let Some(op) = rows::of_function(model, &node)? {
             replace(model, &node, &node.inputs, op)?;
         } else if let Some(einsum) = node.op_as::<EinSum>()
             && let Some(op) = product::of_einsum(model, &node, einsum)?

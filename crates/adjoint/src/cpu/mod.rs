@@ -5,6 +5,7 @@ mod convolution;
 mod lower;
 mod pool;
 mod product;
+mod rows;
 mod timing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use crate::kernel::Threads;
 use crate::memory;
-use crate::tract::plan::{self, RunOptions, SimplePlan, SimpleState, TractExecutor};
+use crate::tract::plan::{self, RunOptions, SimplePlan, SimpleState};
 use crate::tract::*;
 pub use lower::Chosen;
 pub(crate) use lower::Tuner;
@@ -130,11 +131,7 @@ impl Cpu {
         lower::others(&mut graph)?;
         graph.optimize()?;
         memory::give_back();
-        let options = RunOptions {
-            executor: Some(threads.pool().map_or(TractExecutor::SingleThread, TractExecutor::MultiThread)),
-            ..RunOptions::default()
-        };
-        let plan = SimplePlan::new_with_options(graph, &options)?;
+        let plan = SimplePlan::new_with_options(graph, &RunOptions::default())?;
         let mut state = SimpleState::new(&plan)?;
         state.turn_state.shared.insert(threads.clone());
         state.turn_state.shared.insert(scratch.clone());

@@ -14,7 +14,7 @@ pub(crate) const TILE_ROWS: usize = 6;
 /// Columns of a full tile.
 pub(crate) const TILE_COLUMNS: usize = 2 * LANES;
 /// Values of the largest tile of any shape.
-pub(crate) const TILE_LEN: usize = 2 * TILE_ROWS * TILE_COLUMNS;
+pub(crate) const TILE_LEN: usize = 4 * TILE_ROWS * TILE_COLUMNS;
 
 /// The sums of a tile, by row and pair of vectors.
 pub(crate) type Sums<S, const ROWS: usize, const PAIRS: usize> = [[<S as Simd>::Pair; PAIRS]; ROWS];
@@ -73,6 +73,12 @@ pub(crate) trait Right: Copy {
     /// # Safety
     /// `k` is inside the operand that the implementor describes.
     unsafe fn at(self, k: usize) -> *const f32;
+
+    /// Floats from the first to the next pair of vectors of a step.
+    #[inline(always)]
+    fn next_pair(self) -> usize {
+        TILE_COLUMNS
+    }
 }
 
 /// A fixed distance between steps of k.
@@ -87,6 +93,26 @@ impl Right for StridedColumns {
     unsafe fn at(self, k: usize) -> *const f32 {
         // SAFETY: inside the matrix by the caller's promise.
         unsafe { self.first.add(k * self.distance) }
+    }
+}
+
+/// Two panels of packed columns, `distance` apart: a pair of vectors of each.
+#[derive(Clone, Copy)]
+pub(crate) struct TwoColumns {
+    pub first: *const f32,
+    pub distance: usize,
+}
+
+impl Right for TwoColumns {
+    #[inline(always)]
+    unsafe fn at(self, k: usize) -> *const f32 {
+        // SAFETY: inside the panel by the caller's promise.
+        unsafe { self.first.add(k * TILE_COLUMNS) }
+    }
+
+    #[inline(always)]
+    fn next_pair(self) -> usize {
+        self.distance
     }
 }
 
@@ -141,14 +167,26 @@ pub(crate) unsafe fn product<S: Simd, L: Left, R: Right, const ROWS: usize, cons
         // SAFETY: k < steps and the indices are inside the tile; the caller vouches for both operands.
         unsafe {
             let columns = right.at(k);
-            if PAIRS > 1 {
+            if PAIRS > 1 && ROWS > PAIRS * 2 {
+                // 24 sums: the columns stay in registers, each factor is used at once.
+                let mut values = [S::splat_pair(0.0); PAIRS];
+                for (pair, value) in values.iter_mut().enumerate() {
+                    *value = S::load_pair(columns.add(pair * right.next_pair()));
+                }
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    let factor = S::splat_pair(*left.at::<ROWS>(k, row));
+                    for (sum, value) in sums.iter_mut().zip(values) {
+                        *sum = S::fma_pair(factor, value, *sum);
+                    }
+                }
+            } else if PAIRS > 1 {
                 // The fewer operands stay in registers: 3 x 4 sums leave room for three factors and one vector.
                 let mut factors = [S::splat_pair(0.0); ROWS];
                 for (row, factor) in factors.iter_mut().enumerate() {
                     *factor = S::splat_pair(*left.at::<ROWS>(k, row));
                 }
                 for pair in 0..PAIRS {
-                    let value = S::load_pair(columns.add(pair * TILE_COLUMNS));
+                    let value = S::load_pair(columns.add(pair * right.next_pair()));
                     for (sums, factor) in sums.iter_mut().zip(factors) {
                         sums[pair] = S::fma_pair(factor, value, sums[pair]);
                     }

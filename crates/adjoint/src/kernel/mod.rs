@@ -20,7 +20,7 @@ mod tests;
 mod threads;
 
 pub use activation::Function;
-pub use conv::{ConvGeometry, Convolution, Direction, Epilogue, Method};
+pub use conv::{ConvGeometry, Convolution, Direction, Epilogue, Method, Weights};
 pub use gemm::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout};
 pub use norm::{
     layer_norm, layer_norm_gradient, log_softmax, log_softmax_gradient, rms_norm, rms_norm_gradient, softmax,

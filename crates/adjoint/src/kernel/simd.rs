@@ -33,6 +33,18 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn fma_pair(a: Self::Pair, b: Self::Pair, c: Self::Pair) -> Self::Pair;
     fn halves(pair: Self::Pair) -> [Self::V; 2];
 
+    /// Asks for the cache line at `pointer`, which need not be readable.
+    #[inline(always)]
+    fn prefetch(pointer: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint; it never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(pointer.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = pointer;
+    }
+
     fn splat(value: f32) -> Self::V;
     /// # Safety
     /// Eight floats can be read at `pointer`.
@@ -108,11 +120,19 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Portable>()
 }
 
+/// Whether [`dispatch_wide`] works with registers of sixteen lanes here.
+pub(crate) fn is_wide() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// As [`dispatch`], for kernels whose time goes into products of pairs. The bits are those of [`dispatch`].
 #[inline]
 pub(crate) fn dispatch_wide<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("fma") {
+    if is_wide() {
         // SAFETY: the processor has both; AVX-512 includes AVX2.
         return unsafe { avx::run_wide(kernel) };
     }

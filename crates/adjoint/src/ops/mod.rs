@@ -33,7 +33,6 @@ mod scatter_reduce;
 
 pub use derivative::{Choose, Derivative, Function, Softplus};
 pub use grid::{GridSampleGradient, GridSide};
-#[cfg(test)]
 pub(crate) use group::Groups;
 pub(crate) use layout::{adjoint_pads, swap_channels, three};
 pub use log_sum_exp::LogSumExp;

@@ -9,6 +9,8 @@ mod source;
 mod tiled;
 mod winograd;
 
+use std::borrow::Cow;
+
 pub use geometry::ConvGeometry;
 
 use super::{KernelError, Threads, check_length, check_room};
@@ -59,6 +61,57 @@ pub struct Epilogue<'a> {
     /// Of the *input's* length: an input value counts only where this is > 0. For the gradient through a ReLU: pass
     /// the ReLU's output.
     pub relu_output: Option<&'a [f32]>,
+}
+
+/// The values of a kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Weights<'a> {
+    /// O, I / groups, kD, kH, kW; or I, O / groups, kD, kH, kW.
+    pub values: &'a [f32],
+    /// The latter.
+    pub swapped: bool,
+}
+
+impl<'a> From<&'a [f32]> for Weights<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Self { values, swapped: false }
+    }
+}
+
+impl<'a> From<&'a Vec<f32>> for Weights<'a> {
+    fn from(values: &'a Vec<f32>) -> Self {
+        values.as_slice().into()
+    }
+}
+
+impl Weights<'_> {
+    /// The weight of a tap between two channels of a group, counted within the group: output, input.
+    fn at(&self, geometry: &ConvGeometry, group: usize, [out, inside]: [usize; 2], tap: usize) -> f32 {
+        let (outs, ins) = (geometry.group_outputs(), geometry.group_inputs());
+        let place = if self.swapped {
+            (group * ins + inside) * outs + out
+        } else {
+            (group * outs + out) * ins + inside
+        };
+        self.values[place * geometry.taps() + tap]
+    }
+
+    /// With output channels first.
+    fn ordered(&self, geometry: &ConvGeometry) -> Cow<'_, [f32]> {
+        if !self.swapped {
+            return self.values.into();
+        }
+        let mut values = Vec::with_capacity(self.values.len());
+        for group in 0..geometry.groups {
+            for out in 0..geometry.group_outputs() {
+                for inside in 0..geometry.group_inputs() {
+                    values
+                        .extend((0..geometry.taps()).map(|tap| self.at(geometry, group, [out, inside], tap)));
+                }
+            }
+        }
+        values.into()
+    }
 }
 
 /// A convolution with constant weights, packed for one method.
@@ -115,19 +168,20 @@ impl Convolution {
         Self::candidates(geometry, direction).into_iter().map(|candidate| candidate.method).collect()
     }
 
-    /// Packs `weights` (O, I / groups, kD, kH, kW) for `method`. `bias` has one value per channel of the result.
+    /// Packs `weights` for `method`. `bias` has one value per channel of the result.
     ///
     /// A method of [`Convolution::candidates`] always applies; others are refused where they do not. An image of 2^32
     /// values or more gets [`Method::Plain`] for [`Method::Direct`].
-    pub fn prepare(
+    pub fn prepare<'a>(
         geometry: &ConvGeometry,
-        weights: &[f32],
+        weights: impl Into<Weights<'a>>,
         bias: Option<&[f32]>,
         direction: Direction,
         method: Method,
     ) -> Result<Self, KernelError> {
+        let weights = weights.into();
         geometry.check()?;
-        check_length("weights", weights.len(), geometry.weight_len())?;
+        check_length("weights", weights.values.len(), geometry.weight_len())?;
         if let Some(bias) = bias {
             let channels = match direction {
                 Direction::Forward => geometry.out_channels,
@@ -135,23 +189,16 @@ impl Convolution {
             };
             check_length("bias", bias.len(), channels)?;
         }
-        let plan =
-            match method {
-                Method::Plain => None,
-                Method::Direct => direct::Direct::new(geometry, weights, direction).map(Plan::Direct),
-                Method::Winograd2 => tiled::Tiled::new(winograd::Winograd, 2, geometry, weights, direction)
-                    .map(Plan::Winograd2),
-                Method::Winograd4 => tiled::Tiled::new(winograd::Winograd, 4, geometry, weights, direction)
-                    .map(Plan::Winograd4),
-                Method::Fourier => phases::Phased::new(geometry, direction)
-                    .and_then(|phased| fourier::Fourier::new(&phased))
-                    .and_then(|f| tiled::Tiled::new(f, f.out, geometry, weights, direction))
-                    .map(Plan::Fourier),
-            };
+        let plan = match method {
+            Method::Plain => None,
+            // The method of the largest kernels: packed without a copy in between.
+            Method::Direct => direct::Direct::new(geometry, weights, direction).map(Plan::Direct),
+            _ => Self::transformed(geometry, &weights.ordered(geometry), direction, method),
+        };
         let (plan, method) = match (plan, method) {
             (Some(plan), _) => (plan, method),
             (None, Method::Plain | Method::Direct) => {
-                (Plan::Plain(plain::Plain::new(weights, direction)), Method::Plain)
+                (Plan::Plain(plain::Plain::new(&weights.ordered(geometry), direction)), Method::Plain)
             }
             (None, _) => {
                 let (method, allowed) =
@@ -160,6 +207,28 @@ impl Convolution {
             }
         };
         Ok(Self { geometry: *geometry, direction, method, bias: bias.map(<[f32]>::to_vec), plan })
+    }
+
+    /// The plan of a method that works on transforms; `None` where it does not apply.
+    fn transformed(
+        geometry: &ConvGeometry,
+        weights: &[f32],
+        direction: Direction,
+        method: Method,
+    ) -> Option<Plan> {
+        match method {
+            Method::Winograd2 => {
+                tiled::Tiled::new(winograd::Winograd, 2, geometry, weights, direction).map(Plan::Winograd2)
+            }
+            Method::Winograd4 => {
+                tiled::Tiled::new(winograd::Winograd, 4, geometry, weights, direction).map(Plan::Winograd4)
+            }
+            Method::Fourier => phases::Phased::new(geometry, direction)
+                .and_then(|phased| fourier::Fourier::new(&phased))
+                .and_then(|f| tiled::Tiled::new(f, f.out, geometry, weights, direction))
+                .map(Plan::Fourier),
+            Method::Plain | Method::Direct => None,
+        }
     }
 
     /// The method that was prepared.
@@ -176,6 +245,14 @@ impl Convolution {
             Plan::Winograd4(plan) => plan.packed_bytes(),
             Plan::Fourier(plan) => plan.packed_bytes(),
         }
+    }
+
+    /// The same kernel, bias and method at another place of a network, as the steps of a recurrent area have it: its
+    /// packed weights are shared. `None` where the geometry, or the method, packs them in another way.
+    pub fn placed(&self, geometry: &ConvGeometry) -> Option<Self> {
+        let Plan::Direct(plan) = &self.plan else { return None };
+        let plan = Plan::Direct(plan.placed(geometry)?);
+        Some(Self { geometry: *geometry, plan, bias: self.bias.clone(), ..*self })
     }
 
     /// Values of scratch memory that [`Convolution::run`] needs with these threads.

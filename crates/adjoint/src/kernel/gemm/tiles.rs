@@ -2,8 +2,8 @@
 #![allow(unsafe_code, reason = "threads write disjoint tiles of C; tiles are stored through pointers")]
 
 use super::super::microkernel::{
-    Left, PackedRows, StridedColumns, Sums, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TwoPanels, add, product,
-    row_panels, store, tile_rows,
+    Left, PackedRows, Right, StridedColumns, Sums, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TwoColumns, TwoPanels,
+    add, product, row_panels, store, tile_rows,
 };
 use super::super::simd::{Kernel, LANES, Simd, dispatch, dispatch_wide};
 use super::super::threads::{SharedMut, Threads};
@@ -17,6 +17,9 @@ const STEPS: usize = 320;
 const CHUNK_BYTES: usize = 192 << 10;
 /// Packed values of one group of matrices of a batch.
 const GROUP_LEN: usize = 2 << 20;
+
+/// Floats of a cache line.
+const LINE: usize = 16;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Tiles {
@@ -93,7 +96,7 @@ impl Tiles {
 
     pub fn scratch_len(&self, shape: &GemmShape, threads: &Threads) -> usize {
         let (group, a_len, b_len) = self.group(shape);
-        group * (a_len + b_len) + threads.count() * shape.m * TILE_COLUMNS
+        group * (a_len + b_len) + threads.count() * shape.m * 2 * TILE_COLUMNS
     }
 
     #[allow(clippy::too_many_arguments, reason = "the arguments of Gemm::run")]
@@ -135,7 +138,7 @@ impl Tiles {
                     Packed::B(values) => &values[one_b * place(shape.b.batch)..],
                     _ => &packed_b[b_len * (piece.matrix - first)..],
                 };
-                let len = shape.m * TILE_COLUMNS;
+                let len = shape.m * 2 * TILE_COLUMNS;
                 // SAFETY: a slot is used by one task at a time.
                 let sums = unsafe { slots.part(slot * len, len) };
                 dispatch_wide(Task { pass: &pass, piece, a: &a[..one_a], b: &b[..one_b], sums });
@@ -240,11 +243,20 @@ impl Kernel for Task<'_> {
         let steps = self.pass.shape.k;
         let blocks = steps.div_ceil(STEPS).max(1);
         let block = steps.div_ceil(blocks);
-        for column in self.piece.columns.0..self.piece.columns.1 {
+        let (mut column, end) = self.piece.columns;
+        while column < end {
+            // Registers of sixteen lanes hold the sums of two panels of columns: each row's factor serves both.
+            let pairs = if S::WIDE && column + 1 < end { 2 } else { 1 };
             for part in 0..blocks {
                 let (first, end) = (part * block, ((part + 1) * block).min(steps));
-                self.panels::<S>(column, &Part { first, steps: end - first, last: part + 1 == blocks });
+                let part = Part { first, steps: end - first, last: part + 1 == blocks };
+                if pairs == 2 {
+                    self.wide_panels::<S>(column, &part)
+                } else {
+                    self.panels::<S>(column, &part)
+                }
             }
+            column += pairs;
         }
     }
 }
@@ -255,8 +267,33 @@ impl Task<'_> {
         let steps = self.pass.shape.k;
         let right = &self.b[column * TILE_COLUMNS * steps + part.first * TILE_COLUMNS..];
         let right = StridedColumns { first: right.as_ptr(), distance: TILE_COLUMNS };
+        self.tiles::<S, _, 1>(column, right, part);
+    }
+
+    #[inline(always)]
+    fn wide_panels<S: Simd>(&mut self, column: usize, part: &Part) {
+        let steps = self.pass.shape.k;
+        let right = &self.b[column * TILE_COLUMNS * steps + part.first * TILE_COLUMNS..];
+        let right = TwoColumns { first: right.as_ptr(), distance: TILE_COLUMNS * steps };
+        self.tiles::<S, _, 2>(column, right, part);
+    }
+
+    /// All row panels by one or two panels of columns.
+    #[inline(always)]
+    fn tiles<S: Simd, R: Right, const PAIRS: usize>(&mut self, column: usize, right: R, part: &Part) {
+        let steps = self.pass.shape.k;
         let mut panels = &self.pass.panels[self.piece.rows.0..self.piece.rows.1];
+        // While these columns are worked on, the next ones come from memory, a part with each tile.
+        let width = PAIRS * TILE_COLUMNS * steps;
+        let lines = (width / LINE).div_ceil((panels.len() / 2).max(1));
+        let mut next = self.b[column * TILE_COLUMNS * steps..].as_ptr().wrapping_add(width);
         while let [(row, rows), ..] = *panels {
+            if part.last {
+                for _ in 0..lines {
+                    S::prefetch(next);
+                    next = next.wrapping_add(LINE);
+                }
+            }
             let left = self.a[row * steps + part.first * rows..].as_ptr();
             let two = TwoPanels { first: left, distance: TILE_ROWS * steps };
             let left = PackedRows(left);
@@ -265,62 +302,63 @@ impl Task<'_> {
             // SAFETY: the panels hold `rows` and 16 values for each step of k.
             unsafe {
                 match tile {
-                    12 => self.panel::<S, _, 12>(two, right, row, column, part),
-                    6 => self.panel::<S, _, 6>(left, right, row, column, part),
-                    5 => self.panel::<S, _, 5>(left, right, row, column, part),
-                    4 => self.panel::<S, _, 4>(left, right, row, column, part),
-                    3 => self.panel::<S, _, 3>(left, right, row, column, part),
-                    2 => self.panel::<S, _, 2>(left, right, row, column, part),
-                    _ => self.panel::<S, _, 1>(left, right, row, column, part),
+                    12 => self.panel::<S, _, _, 12, PAIRS>(two, right, row, column, part),
+                    6 => self.panel::<S, _, _, 6, PAIRS>(left, right, row, column, part),
+                    5 => self.panel::<S, _, _, 5, PAIRS>(left, right, row, column, part),
+                    4 => self.panel::<S, _, _, 4, PAIRS>(left, right, row, column, part),
+                    3 => self.panel::<S, _, _, 3, PAIRS>(left, right, row, column, part),
+                    2 => self.panel::<S, _, _, 2, PAIRS>(left, right, row, column, part),
+                    _ => self.panel::<S, _, _, 1, PAIRS>(left, right, row, column, part),
                 }
             }
         }
     }
 
     /// # Safety
-    /// `left` has ROWS values and `right` 16 for each step of the part.
+    /// `left` has ROWS values and `right` 16 per pair for each step of the part.
     #[inline(always)]
-    unsafe fn panel<S: Simd, L: Left, const ROWS: usize>(
+    unsafe fn panel<S: Simd, L: Left, R: Right, const ROWS: usize, const PAIRS: usize>(
         &mut self,
         left: L,
-        right: StridedColumns,
+        right: R,
         row: usize,
         column: usize,
         part: &Part,
     ) {
-        let kept = &mut self.sums[row * TILE_COLUMNS..][..ROWS * TILE_COLUMNS];
+        let width = PAIRS * TILE_COLUMNS;
+        let kept = &mut self.sums[row * width..][..ROWS * width];
         // SAFETY: the caller's promise; the kept sums have the tile's size.
         let sums = unsafe {
-            let sums = product::<S, _, _, ROWS, 1>(part.steps, left, right);
-            if part.first == 0 { sums } else { add::<S, ROWS, 1>(sums, kept.as_ptr(), TILE_COLUMNS) }
+            let sums = product::<S, _, _, ROWS, PAIRS>(part.steps, left, right);
+            if part.first == 0 { sums } else { add::<S, ROWS, PAIRS>(sums, kept.as_ptr(), width) }
         };
         if !part.last {
             // SAFETY: as above.
-            unsafe { store::<S, _, _>(sums, kept.as_mut_ptr(), TILE_COLUMNS) };
+            unsafe { store::<S, _, _>(sums, kept.as_mut_ptr(), width) };
             return;
         }
         let shape = self.pass.shape;
-        let columns = (shape.n - column * TILE_COLUMNS).min(TILE_COLUMNS);
+        let columns = (shape.n - column * TILE_COLUMNS).min(width);
         let at = shape.offset(&shape.c, self.piece.matrix)
             + row * shape.c.row
             + column * TILE_COLUMNS * shape.c.column;
-        if columns == TILE_COLUMNS && shape.c.column == 1 {
-            self.whole::<S, ROWS>(sums, row, column, at);
+        if columns == width && shape.c.column == 1 {
+            self.whole::<S, ROWS, PAIRS>(sums, row, column, at);
         } else {
             let mut tile = [0f32; TILE_LEN];
-            // SAFETY: at most 12 rows of 16 floats.
-            unsafe { store::<S, _, _>(sums, tile.as_mut_ptr(), TILE_COLUMNS) };
+            // SAFETY: at most 12 rows of 32 floats.
+            unsafe { store::<S, _, _>(sums, tile.as_mut_ptr(), width) };
             for index in 0..ROWS {
-                let values = &tile[index * TILE_COLUMNS..][..columns];
+                let values = &tile[index * width..][..columns];
                 self.cut(values, row + index, column, at + index * shape.c.row);
             }
         }
     }
 
     #[inline(always)]
-    fn whole<S: Simd, const ROWS: usize>(
+    fn whole<S: Simd, const ROWS: usize, const PAIRS: usize>(
         &self,
-        sums: Sums<S, ROWS, 1>,
+        sums: Sums<S, ROWS, PAIRS>,
         row: usize,
         column: usize,
         at: usize,
@@ -329,10 +367,10 @@ impl Task<'_> {
         let scale = S::splat(epilogue.scale);
         for (index, sums) in sums.into_iter().enumerate() {
             let row_bias = S::splat(epilogue.row_bias.map_or(0.0, |bias| bias[row + index]));
-            for (half, sum) in S::halves(sums[0]).into_iter().enumerate() {
+            for (half, sum) in sums.into_iter().flat_map(S::halves).enumerate() {
                 let at = at + index * self.pass.shape.c.row + half * LANES;
                 debug_assert!(at + LANES <= self.pass.c.len());
-                // SAFETY: the tile's rows and 16 columns are inside C, the biases have C's sizes.
+                // SAFETY: the tile's rows and columns are inside C, the biases have C's sizes.
                 unsafe {
                     let to = self.pass.c.pointer().add(at);
                     let mut value = S::add(S::mul(sum, scale), row_bias);

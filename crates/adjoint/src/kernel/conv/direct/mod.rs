@@ -11,15 +11,17 @@
 
 mod places;
 
+use std::sync::Arc;
+
 use super::super::microkernel::{
     Left, PackedRows, Sums, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TabledColumns, TwoPanels, add, product,
     row_panels, store, tile_rows,
 };
-use super::super::simd::{Kernel, LANES, Simd, dispatch_wide};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_wide, is_wide};
 use super::super::threads::{SharedMut, Threads};
 use super::source::{SLACK, Source};
-use super::{ConvGeometry, Direction, Epilogue};
-use places::{Pack, forward_places, gradient_places};
+use super::{ConvGeometry, Direction, Epilogue, Weights};
+use places::{Packing, classes, forward_places, gradient_places};
 
 /// Tiles that share a pass over the weights: a part of a chunk of panels is read once for all of them.
 const GROUP: usize = 4;
@@ -29,6 +31,8 @@ const CHUNK: usize = 8;
 const PANELS: usize = 64;
 /// From as many row panels on, a tile's pixels are first copied together: strided reads cost more than the copy.
 const COPY_FROM: usize = 6;
+/// Floats of a cache line.
+const LINE: usize = 16;
 /// Steps of k summed at a time: a panel of weights and the pixels of a tile should stay in the first-level cache
 /// together, and sums of parts round less than one long sum.
 const STEPS: usize = 320;
@@ -38,6 +42,11 @@ const STEPS: usize = 320;
 pub(crate) struct Direct {
     source: Source,
     jobs: Vec<Job>,
+    /// Per group, the row panels one after the other, each with all steps of k. Nodes may share it.
+    weights: Arc<Vec<f32>>,
+    packing: Packing,
+    /// Steps of k of a panel.
+    steps: usize,
     groups: usize,
     /// Rows of one group: channels of the result.
     rows: usize,
@@ -59,8 +68,8 @@ pub(crate) struct Direct {
 struct Job {
     /// Per step of k: offset in the copy from a position.
     offsets: Vec<u32>,
-    /// Per group, the row panels one after the other.
-    weights: Vec<f32>,
+    /// Its first step among those of a panel.
+    first: usize,
     start: [usize; 3],
     step: [usize; 3],
     count: [usize; 3],
@@ -68,7 +77,24 @@ struct Job {
 
 impl Direct {
     /// Packs the weights; `None` where offsets do not fit 32 bits.
-    pub fn new(geometry: &ConvGeometry, weights: &[f32], direction: Direction) -> Option<Self> {
+    pub fn new(geometry: &ConvGeometry, weights: Weights<'_>, direction: Direction) -> Option<Self> {
+        Self::with_weights(geometry, direction, |packing, panels| {
+            Some(Arc::new(packing.pack(geometry, weights, panels)))
+        })
+    }
+
+    /// The same weights in a convolution of another geometry; `None` where that packs them in another way.
+    pub fn placed(&self, geometry: &ConvGeometry) -> Option<Self> {
+        Self::with_weights(geometry, self.packing.direction, |packing, _| {
+            (*packing == self.packing).then(|| self.weights.clone())
+        })
+    }
+
+    fn with_weights(
+        geometry: &ConvGeometry,
+        direction: Direction,
+        weights: impl FnOnce(&Packing, &[(usize, usize)]) -> Option<Arc<Vec<f32>>>,
+    ) -> Option<Self> {
         let (channels, rows) = match direction {
             Direction::Forward => (geometry.group_inputs(), geometry.group_outputs()),
             Direction::InputGradient => (geometry.group_outputs(), geometry.group_inputs()),
@@ -88,14 +114,20 @@ impl Direct {
             }
         };
         let panels = row_panels(rows);
-        let pack = Pack { geometry, weights, direction, channels, rows, panels: &panels };
-        let jobs: Vec<_> = places.into_iter().map(|place| pack.job(&source, place)).collect();
+        let groups = geometry.groups;
+        let packing = Packing { direction, groups, channels, rows, classes: classes(geometry) };
+        let jobs: Vec<_> = places.into_iter().map(|place| packing.job(&source, place)).collect();
         let width = TILE_COLUMNS * pairs(panels.first().map_or(6, |panel| panel.1), panels.len());
-        let (groups, batch) = (geometry.groups, geometry.batch);
+        let weights = weights(&packing, &panels)?;
+        let steps = packing.len();
+        let batch = geometry.batch;
         let packed_offsets = (0..STEPS).map(|step| (step * width) as u32).collect();
         Some(Self {
             source,
             jobs,
+            weights,
+            packing,
+            steps,
             groups,
             rows,
             batch,
@@ -109,7 +141,7 @@ impl Direct {
     }
 
     pub fn packed_bytes(&self) -> usize {
-        self.jobs.iter().map(|job| 4 * (job.weights.len() + job.offsets.len())).sum()
+        4 * self.weights.len() + self.jobs.iter().map(|job| 4 * job.offsets.len()).sum::<usize>()
     }
 
     pub fn scratch_len(&self, threads: &Threads) -> usize {
@@ -165,6 +197,8 @@ fn pairs(rows: usize, panels: usize) -> usize {
     match (rows, panels) {
         (1, 1) => 4,
         (2 | 3, 1) => 2,
+        // Twelve rows of two registers.
+        _ if panels > 1 && is_wide() => 2,
         _ => 1,
     }
 }
@@ -254,6 +288,8 @@ struct Segment {
 struct Spot {
     base: usize,
     valid: usize,
+    /// Whether its results are in the first pair of vectors.
+    narrow: bool,
     segments: [Segment; MOST_SEGMENTS],
     used: usize,
 }
@@ -299,7 +335,13 @@ impl Kernel for Tiles<'_> {
         let (first, end) = self.piece.tiles;
         for tile in (first..end).step_by(GROUP) {
             let count = GROUP.min(end - tile);
-            let empty = Spot { base: 0, valid: 0, segments: [Segment::default(); MOST_SEGMENTS], used: 0 };
+            let empty = Spot {
+                base: 0,
+                valid: 0,
+                narrow: false,
+                segments: [Segment::default(); MOST_SEGMENTS],
+                used: 0,
+            };
             let mut spots = [empty; GROUP];
             for (index, spot) in spots[..count].iter_mut().enumerate() {
                 self.place(tile + index, spot);
@@ -325,6 +367,7 @@ impl Tiles<'_> {
         let exist = self.pass.positions(self.job) - position;
         spot.valid = if self.pass.in_place { exist.min(plan.width) } else { plan.width };
         debug_assert!(plan.width <= SLACK);
+        spot.narrow = exist <= TILE_COLUMNS;
         spot.used = self.segments(position, &mut spot.segments);
     }
 
@@ -348,12 +391,36 @@ impl Tiles<'_> {
         }
         for chunk in (first..end).step_by(CHUNK) {
             for (index, spot) in spots.iter().enumerate() {
-                let (mut panel, end) = (chunk, end.min(chunk + CHUNK));
-                while panel < end {
-                    panel += self.panels::<S>(columns[index], (panel, end), index, spot, part);
+                let (mut panel, chunk_end) = (chunk, end.min(chunk + CHUNK));
+                while panel < chunk_end {
+                    let taken = self.panels::<S>(columns[index], (panel, chunk_end), index, spot, part);
+                    for next in panel + CHUNK..(panel + CHUNK + taken).min(end) {
+                        self.fetch::<S>(next, part, (index, spots.len()));
+                    }
+                    panel += taken;
                 }
             }
         }
+    }
+
+    /// Asks for the `index`-th of `count` parts of a panel's weights: those of the next chunk come from memory while
+    /// this one is worked on.
+    #[inline(always)]
+    fn fetch<S: Simd>(&self, panel: usize, part: Part, (index, count): (usize, usize)) {
+        let weights = self.weights(panel, part);
+        let len = part.steps * self.pass.plan.panels[panel].1;
+        for line in (len * index / count..len * (index + 1) / count).step_by(LINE) {
+            S::prefetch(weights[line..].as_ptr());
+        }
+    }
+
+    /// The weights of a panel from a part of k on.
+    #[inline(always)]
+    fn weights(&self, panel: usize, part: Part) -> &[f32] {
+        let plan = self.pass.plan;
+        let (row, rows) = plan.panels[panel];
+        let first = (self.piece.group * plan.rows + row) * plan.steps + (self.job.first + part.first) * rows;
+        &plan.weights[first..]
     }
 
     /// Copies the columns of a tile together.
@@ -392,11 +459,9 @@ impl Tiles<'_> {
         part: Part,
     ) -> usize {
         let plan = self.pass.plan;
-        let steps = self.job.offsets.len();
         let (row, rows) = plan.panels[panel];
-        let weights = (self.piece.group * plan.rows + row) * steps + part.first * rows;
-        let left = self.job.weights[weights..].as_ptr();
-        let two = TwoPanels { first: left, distance: TILE_ROWS * steps };
+        let left = self.weights(panel, part).as_ptr();
+        let two = TwoPanels { first: left, distance: TILE_ROWS * plan.steps };
         let left = PackedRows(left);
         let target =
             Target { row, sums: index * plan.piece_rows() + row - plan.panels[self.piece.panels.0].0, spot };
@@ -404,14 +469,21 @@ impl Tiles<'_> {
         // SAFETY: the panel has `rows` weights per step; each offset plus the position plus a tile's width is inside
         // the copy and its slack, or inside the packed tile.
         unsafe {
-            match (tile, plan.width / TILE_COLUMNS) {
-                (12, _) => self.panel::<S, _, 12, 1>(two, right, &target, part),
-                (6, _) => self.panel::<S, _, 6, 1>(left, right, &target, part),
-                (5, _) => self.panel::<S, _, 5, 1>(left, right, &target, part),
-                (4, _) => self.panel::<S, _, 4, 1>(left, right, &target, part),
+            match (tile, if spot.narrow { 1 } else { plan.width / TILE_COLUMNS }) {
+                (12, 1) => self.panel::<S, _, 12, 1>(two, right, &target, part),
+                (12, _) => self.panel::<S, _, 12, 2>(two, right, &target, part),
+                (6, 1) => self.panel::<S, _, 6, 1>(left, right, &target, part),
+                (6, _) => self.panel::<S, _, 6, 2>(left, right, &target, part),
+                (5, 1) => self.panel::<S, _, 5, 1>(left, right, &target, part),
+                (5, _) => self.panel::<S, _, 5, 2>(left, right, &target, part),
+                (4, 1) => self.panel::<S, _, 4, 1>(left, right, &target, part),
+                (4, _) => self.panel::<S, _, 4, 2>(left, right, &target, part),
                 (3, 1) => self.panel::<S, _, 3, 1>(left, right, &target, part),
                 (3, _) => self.panel::<S, _, 3, 2>(left, right, &target, part),
+                (2, 1) => self.panel::<S, _, 2, 1>(left, right, &target, part),
                 (2, _) => self.panel::<S, _, 2, 2>(left, right, &target, part),
+                (_, 1) => self.panel::<S, _, 1, 1>(left, right, &target, part),
+                (_, 2) => self.panel::<S, _, 1, 2>(left, right, &target, part),
                 _ => self.panel::<S, _, 1, 4>(left, right, &target, part),
             }
         }
@@ -456,7 +528,8 @@ impl Tiles<'_> {
     ) {
         let width = PAIRS * TILE_COLUMNS;
         let row = target.row;
-        let kept = &mut self.sums[target.sums * width..][..ROWS * width];
+        // A narrow tile's sums have the place of a whole one's.
+        let kept = &mut self.sums[target.sums * self.pass.plan.width..][..ROWS * width];
         // SAFETY: the caller's promise; the kept sums have the tile's size.
         let sums = unsafe {
             let sums = product::<S, _, _, ROWS, PAIRS>(part.steps, left, right);
@@ -474,7 +547,7 @@ impl Tiles<'_> {
             }
             _ => {
                 let mut tile = [0f32; TILE_LEN];
-                // SAFETY: ROWS * PAIRS <= 12 pairs fit the tile of 192 floats.
+                // SAFETY: ROWS * PAIRS <= 24 pairs fit the tile of 384 floats.
                 unsafe { store::<S, _, _>(sums, tile.as_mut_ptr(), width) };
                 for index in 0..ROWS {
                     self.cut(row + index, &tile[index * width..], segments);

@@ -1,8 +1,30 @@
 //! Which taps meet which outputs, and the weights in the order of the tiles.
 
 use super::super::source::{Source, SourceAxis};
-use super::super::{ConvGeometry, Direction};
+use super::super::{ConvGeometry, Direction, Weights};
 use super::Job;
+
+/// The place of a tap in the kernel, axis by axis.
+fn coordinates(geometry: &ConvGeometry, tap: usize) -> [usize; 3] {
+    let [_, height, width] = geometry.kernel;
+    [tap / (height * width), tap / width % height, tap % width]
+}
+
+/// Which taps are packed next to each other: those that meet the same remainder of an input coordinate by the stride.
+/// A stride of 1 takes the classes of 2, so that nodes that share a kernel can share its packed form.
+fn class(geometry: &ConvGeometry, tap: usize) -> [usize; 3] {
+    let at = coordinates(geometry, tap);
+    let alone = [0, 1, 2].into_iter().all(|axis| geometry.kernel[axis] == 1 || geometry.stride[axis] == 1);
+    let least = if alone { 2 } else { 1 };
+    [0, 1, 2].map(|axis| at[axis] * geometry.dilation[axis] % geometry.stride[axis].max(least))
+}
+
+/// All taps, class by class: the order in which they are packed.
+pub(super) fn classes(geometry: &ConvGeometry) -> Vec<Vec<usize>> {
+    let mut taps: Vec<usize> = (0..geometry.taps()).collect();
+    taps.sort_by_key(|&tap| (class(geometry, tap), tap));
+    taps.chunk_by(|&a, &b| class(geometry, a) == class(geometry, b)).map(<[usize]>::to_vec).collect()
+}
 
 /// A tap: its place in the kernel and its padded coordinate in the copy.
 type Tap = (usize, [usize; 3]);
@@ -100,42 +122,63 @@ pub(super) fn gradient_places(geometry: &ConvGeometry) -> (Source, Vec<Place>) {
     (Source { axes, channels: geometry.out_channels }, places)
 }
 
-/// What packing a job needs.
-pub(super) struct Pack<'a> {
-    pub geometry: &'a ConvGeometry,
-    pub weights: &'a [f32],
+/// How the weights of a direction are packed; nodes with the same weights and the same packing may share them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Packing {
     pub direction: Direction,
+    pub groups: usize,
+    /// Channels of one group of the source and rows of one group of the result.
     pub channels: usize,
     pub rows: usize,
-    pub panels: &'a [(usize, usize)],
+    /// Taps, class by class.
+    pub classes: Vec<Vec<usize>>,
 }
 
-impl Pack<'_> {
-    pub fn job(&self, source: &Source, place: Place) -> Job {
-        let Place { taps, start, step, count } = place;
-        let plane = source.channel_len();
-        let offsets = (0..self.channels)
-            .flat_map(|channel| taps.iter().map(move |tap| (channel * plane + source.offset(tap.1)) as u32))
-            .collect();
-        let mut weights = Vec::with_capacity(self.geometry.groups * self.rows * self.channels * taps.len());
-        for group in 0..self.geometry.groups {
-            for &(first, rows) in self.panels {
-                for channel in 0..self.channels {
-                    for &(tap, _) in &taps {
-                        weights
-                            .extend((first..first + rows).map(|row| self.weight(group, row, channel, tap)));
-                    }
+impl Packing {
+    /// Steps of k of one row (channel, tap): class by class of taps, then channel by channel, then tap by tap.
+    fn steps(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.classes.iter().flat_map(|taps| {
+            (0..self.channels).flat_map(move |channel| taps.iter().map(move |&tap| (channel, tap)))
+        })
+    }
+
+    /// Steps of k of one row.
+    pub fn len(&self) -> usize {
+        self.channels * self.classes.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// Per group, the row panels one after the other; within a panel the steps, per step the rows.
+    pub fn pack(&self, geometry: &ConvGeometry, weights: Weights<'_>, panels: &[(usize, usize)]) -> Vec<f32> {
+        let mut packed = Vec::with_capacity(self.groups * self.rows * self.len());
+        for group in 0..self.groups {
+            for &(first, rows) in panels {
+                for (channel, tap) in self.steps() {
+                    let value = |row| {
+                        let (out, inside) = match self.direction {
+                            Direction::Forward => (row, channel),
+                            Direction::InputGradient => (channel, row),
+                        };
+                        weights.at(geometry, group, [out, inside], tap)
+                    };
+                    packed.extend((first..first + rows).map(value));
                 }
             }
         }
-        Job { offsets, weights, start, step, count }
+        packed
     }
 
-    fn weight(&self, group: usize, row: usize, channel: usize, tap: usize) -> f32 {
-        let (out, inside) = match self.direction {
-            Direction::Forward => (group * self.rows + row, channel),
-            Direction::InputGradient => (group * self.channels + channel, row),
+    /// The steps of the outputs that share a set of taps: a stretch of the packed ones.
+    pub fn job(&self, source: &Source, place: Place) -> Job {
+        let Place { taps, start, step, count } = place;
+        let plane = source.channel_len();
+        let place_of = |tap: usize| taps.iter().find(|(other, _)| *other == tap).map(|(_, at)| *at);
+        let first = self.steps().position(|(_, tap)| place_of(tap).is_some()).unwrap_or(0);
+        let offset = |(channel, tap): (usize, usize)| {
+            place_of(tap).map(|at| (channel * plane + source.offset(at)) as u32)
         };
-        self.weights[(out * self.geometry.group_inputs() + inside) * self.geometry.taps() + tap]
+        // Taps that meet the same outputs are one class, or all classes: either way neighbours.
+        let offsets: Vec<u32> = self.steps().skip(first).map_while(offset).collect();
+        debug_assert_eq!(offsets.len(), self.channels * taps.len());
+        Job { offsets, first, start, step, count }
     }
 }

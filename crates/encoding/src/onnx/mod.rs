@@ -216,7 +216,6 @@ impl Graph {
         let model = ModelProto {
             ir_version: IR_VERSION,
             producer_name: "photic".into(),
-            producer_version: env!("CARGO_PKG_VERSION").into(),
             doc_string: self.graph.doc_string.clone(),
             graph: Some(self.graph),
             opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(OPSET) }],

@@ -33,7 +33,8 @@ pub struct Params {
     pub scotomata: Vec<Scotoma>,
     /// Cells that answer less, or more.
     pub lesions: Vec<Lesion>,
-    /// Factor of all answers. At 1 an optimal patch of full contrast gives an answer of about 1.
+    /// Factor of all answers. At 1 an optimal grating of full contrast over the whole field gives an answer of about 1, a
+    /// patch that leaves the surround alone one of about 2.
     pub gain: f64,
     /// Factor of all receptive-field sizes.
     pub rf_scale: f64,
@@ -213,8 +214,8 @@ impl Default for Normalisation {
     fn default() -> Self {
         Self {
             sigma_contrast: 0.18,
-            local_weight: 0.4,
-            surround_weight: 1.6,
+            local_weight: 0.2,
+            surround_weight: 0.8,
             surround_size: 3.0,
             neighbour_scale: 0.5,
         }
@@ -229,7 +230,7 @@ impl Default for Fields {
 
 impl Default for Temporal {
     fn default() -> Self {
-        Self { frames: 16, frame_rate_hz: 60.0, rate_per_s: 60.0, fast_order: 3, slow_order: 5 }
+        Self { frames: 16, frame_rate_hz: 60.0, rate_per_s: 75.0, fast_order: 3, slow_order: 5 }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Origin {
     pub dropped_features: Vec<usize>,
     /// How much of the prior's mean was taken, per channel; 0: the prior was not used.
     pub prior_weight: Vec<f64>,
-    /// Which part of the fitted responses comes from the prior, per channel ([`super::Ridge::prior_share`]).
+    /// Which part of the weights comes from the prior, per channel ([`super::Ridge::prior_share`]).
     pub prior_share: Vec<f64>,
     /// People behind the prior; 0 without one, or where its mean was given.
     pub prior_people: usize,

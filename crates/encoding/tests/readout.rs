@@ -73,13 +73,19 @@ fn weights_are_recovered_to_the_theoretical_error() {
         let truth = normal(&mut random, p, 1);
         let guess = &truth * 0.8 + &(0.3 * normal(&mut random, p, 1));
         let y = x.dot(&truth) + SIGMA * normal(&mut random, n, DRAWS) + 5.0;
-        let prior = Prior::from_mean(Array2::from_shape_fn((p, DRAWS), |(row, _)| guess[[row, 0]]), names(DRAWS)).unwrap();
+        let prior =
+            Prior::from_mean(Array2::from_shape_fn((p, DRAWS), |(row, _)| guess[[row, 0]]), names(DRAWS))
+                .unwrap();
         let z = centred(&x);
         for prior_weight in [0.0, 0.75] {
             for lambda in [0.5, 20.0, 1000.0] {
                 let ridge = Ridge::new(x.view(), y.view(), Scaling::Centred, Some(&prior)).unwrap();
                 let (weights, _) = ridge.solve(&vec![Penalty { lambda, prior_weight }; DRAWS]);
-                let errors: Vec<f64> = weights.columns().into_iter().map(|w| (&w - &truth.column(0)).mapv(|e| e * e).sum()).collect();
+                let errors: Vec<f64> = weights
+                    .columns()
+                    .into_iter()
+                    .map(|w| (&w - &truth.column(0)).mapv(|e| e * e).sum())
+                    .collect();
 
                 let solver = inverse(&(z.t().dot(&z) + Array2::<f64>::eye(p) * lambda));
                 let bias = solver.dot(&(&guess * prior_weight - &truth)) * lambda;
@@ -100,7 +106,9 @@ fn standardising_is_the_same_as_standardised_features_and_units_do_not_matter() 
         let units = Array1::from_shape_fn(p, |j| 10f64.powi(j as i32 % 5 - 2));
         let sd = centred(&x).mapv(|v| v * v).mean_axis(Axis(0)).unwrap().mapv(f64::sqrt);
         let penalty = [0.1, 3.0, 70.0].map(|lambda| Penalty { lambda, prior_weight: 0.0 });
-        let of = |x: &Array2<f64>, scaling| Ridge::new(x.view(), y.view(), scaling, None).unwrap().solve(&penalty).0;
+        let of = |x: &Array2<f64>, scaling| {
+            Ridge::new(x.view(), y.view(), scaling, None).unwrap().solve(&penalty).0
+        };
         let standard = of(&x, Scaling::Standard);
         let by_hand = of(&(&x / &sd), Scaling::Centred) / &sd.clone().insert_axis(Axis(1));
         let in_units = of(&(&x * &units), Scaling::Standard) * &units.insert_axis(Axis(1));
@@ -115,15 +123,19 @@ fn leaving_out_in_closed_form_is_fitting_anew() {
     for (n, p) in [(18, 5), (14, 30)] {
         let (x, y) = (normal(&mut random, n, p) + 2.0, normal(&mut random, n, 2));
         let prior = Prior::from_mean(normal(&mut random, p, 2), names(2)).unwrap();
-        let penalties = [Penalty { lambda: 2.0, prior_weight: 1.0 }, Penalty { lambda: 9.0, prior_weight: 0.3 }];
-        let ridge = |x: &Array2<f64>, y: &Array2<f64>| Ridge::new(x.view(), y.view(), Scaling::Centred, Some(&prior)).unwrap();
+        let penalties =
+            [Penalty { lambda: 2.0, prior_weight: 1.0 }, Penalty { lambda: 9.0, prior_weight: 0.3 }];
+        let ridge = |x: &Array2<f64>, y: &Array2<f64>| {
+            Ridge::new(x.view(), y.view(), Scaling::Centred, Some(&prior)).unwrap()
+        };
         let alone: Vec<usize> = (0..n).collect();
         let pairs: Vec<usize> = (0..n).map(|row| row * 5 % n / 2).collect();
         for groups in [alone, pairs] {
             let closed = ridge(&x, &y).left_out(&penalties, &groups).unwrap();
             for row in 0..n {
                 let keep: Vec<usize> = (0..n).filter(|&other| groups[other] != groups[row]).collect();
-                let (weights, intercept) = ridge(&x.select(Axis(0), &keep), &y.select(Axis(0), &keep)).solve(&penalties);
+                let (weights, intercept) =
+                    ridge(&x.select(Axis(0), &keep), &y.select(Axis(0), &keep)).solve(&penalties);
                 let error = &y.row(row) - &(x.row(row).dot(&weights) + &intercept);
                 assert!((&error - &closed.row(row)).iter().all(|e| e.abs() < 1e-9), "{n} x {p}, row {row}");
             }
@@ -220,10 +232,10 @@ fn nested_cross_validation_does_not_leak() {
         let each: Vec<usize> = (0..48).collect();
         let leaking = Recorded { stimuli: &each, ..session.recorded() };
         torn.extend(fit(session.features.view(), &leaking, None, &plan).unwrap().cv.r2);
-        let others: Vec<Array2<f64>> = (0..3)
-            .map(|_| normal(&mut random, 24, 40).select(Axis(0), &session.stimuli))
-            .collect();
-        let taps: Vec<Tap<'_>> = others.iter().map(|x| Tap { name: "tap", features: x.view(), prior: None }).collect();
+        let others: Vec<Array2<f64>> =
+            (0..3).map(|_| normal(&mut random, 24, 40).select(Axis(0), &session.stimuli)).collect();
+        let taps: Vec<Tap<'_>> =
+            others.iter().map(|x| Tap { name: "tap", features: x.view(), prior: None }).collect();
         let choice = choose_tap(&taps, &session.recorded(), &plan).unwrap();
         best.push(choice.taps.iter().map(|tap| tap.cv.mean_r2()).fold(f64::NEG_INFINITY, f64::max));
         outer.push(choice.outer.mean_r2());
@@ -272,7 +284,13 @@ fn other_people_help_where_they_are_alike_and_do_no_harm_where_not() {
         let found = session.fit(Some(&prior), &Plan::new(9));
         let without = found.without_prior.as_ref().unwrap();
         let origin = found.readout.origin();
-        println!("{spread:?}: R2 {:.3} with, {:.3} without; weight {:?}, share {:.2?}", found.cv.mean_r2(), without.mean_r2(), origin.prior_weight, origin.prior_share);
+        println!(
+            "{spread:?}: R2 {:.3} with, {:.3} without; weight {:?}, share {:.2?}",
+            found.cv.mean_r2(),
+            without.mean_r2(),
+            origin.prior_weight,
+            origin.prior_share
+        );
         assert!(found.cv.mean_r2() > without.mean_r2() + 0.2);
         assert_eq!(without.r2, session.fit(None, &Plan::new(9)).cv.r2);
         assert_eq!(origin.cv_r2_without_prior.as_ref(), Some(&without.r2));
@@ -317,7 +335,10 @@ fn the_tap_that_made_the_responses_is_chosen() {
     assert_eq!(choice.taps.iter().map(|tap| tap.picked).collect::<Vec<_>>(), [0, 0, 5]);
     assert_eq!(choice.outer.r2, choice.taps[2].cv.r2);
     assert_eq!(choice.fit.cv.r2, session.fit(None, &Plan::new(4)).cv.r2);
-    assert!(choice.taps[2].cv.mean_r2() > choice.taps[1].cv.mean_r2() && choice.taps[1].cv.mean_r2() > choice.taps[0].cv.mean_r2());
+    assert!(
+        choice.taps[2].cv.mean_r2() > choice.taps[1].cv.mean_r2()
+            && choice.taps[1].cv.mean_r2() > choice.taps[0].cv.mean_r2()
+    );
     assert!(choice.taps.iter().all(|tap| (tap.selection_r2 - tap.cv.mean_r2()).abs() < 0.15));
 }
 
@@ -378,7 +399,10 @@ fn bad_input_is_said_before_the_work_starts() {
     );
     let mut holed = features.clone();
     holed[[7, 2]] = f64::INFINITY;
-    assert_eq!(said(&holed, &recorded, None, &plan), "features: row 7, column 2 is inf; every value must be finite");
+    assert_eq!(
+        said(&holed, &recorded, None, &plan),
+        "features: row 7, column 2 is inf; every value must be finite"
+    );
     let mut still = session.responses.clone();
     still.column_mut(1).fill(-3.3);
     assert_eq!(
@@ -395,7 +419,12 @@ fn bad_input_is_said_before_the_work_starts() {
     );
     let four: Vec<usize> = (0..20).map(|row| row % 4).collect();
     assert_eq!(
-        said(features, &Recorded { stimuli: &four, ..recorded }, None, &Plan { folds: 2, inner_folds: 2, ..plan.clone() }),
+        said(
+            features,
+            &Recorded { stimuli: &four, ..recorded },
+            None,
+            &Plan { folds: 2, inner_folds: 2, ..plan.clone() }
+        ),
         "4 stimuli in 2 folds, and 2 folds within each, leave 1 stimuli to learn from; at least 3 are needed"
     );
     assert_eq!(

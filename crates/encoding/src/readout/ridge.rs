@@ -110,7 +110,8 @@ impl Ridge {
         let response_mean = responses.sum_axis(Axis(0)) / n as f64;
         let responses = &responses - &response_mean;
         let prior = prior.map(|prior| {
-            let coordinates = per_row(&prior.mean(), &scale, |mean, scale| if scale > 0.0 { mean / scale } else { 0.0 });
+            let coordinates =
+                per_row(&prior.mean(), &scale, |mean, scale| if scale > 0.0 { mean / scale } else { 0.0 });
             let responses = z.dot(&coordinates);
             let targets = scores.t().dot(&responses);
             Expected { coordinates, responses, targets }
@@ -146,9 +147,10 @@ impl Ridge {
     pub fn solve(&self, penalties: &[Penalty]) -> (Array2<f64>, Array1<f64>) {
         let mut coordinates = self.axes.dot(&self.shrunk(penalties));
         if let Some(prior) = &self.prior {
-            Zip::from(coordinates.columns_mut()).and(prior.coordinates.columns()).and(penalties).for_each(
-                |mut column, prior, penalty| column.scaled_add(penalty.prior_weight, &prior),
-            );
+            Zip::from(coordinates.columns_mut())
+                .and(prior.coordinates.columns())
+                .and(penalties)
+                .for_each(|mut column, prior, penalty| column.scaled_add(penalty.prior_weight, &prior));
         }
         let weights = per_row(&coordinates.view(), &self.scale, |h, scale| h * scale);
         let intercept = &self.response_mean - &self.centre.dot(&weights);
@@ -302,7 +304,9 @@ impl Ridge {
     /// Each channel times its prior weight.
     fn weighted(&self, matrix: &Array2<f64>, penalties: &[Penalty]) -> Array2<f64> {
         let mut matrix = matrix.clone();
-        Zip::from(matrix.columns_mut()).and(penalties).for_each(|mut column, penalty| column *= penalty.prior_weight);
+        Zip::from(matrix.columns_mut())
+            .and(penalties)
+            .for_each(|mut column, penalty| column *= penalty.prior_weight);
         matrix
     }
 }

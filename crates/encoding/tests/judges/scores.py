@@ -19,8 +19,8 @@ def centred(x):
 
 
 def tau_a(a, b):
-    pairs = list(combinations(range(len(a)), 2))
-    return sum(np.sign(a[i] - a[j]) * np.sign(b[i] - b[j]) for i, j in pairs) / len(pairs)
+    signs = [np.sign(v[:, None] - v[None, :]) for v in (a, b)]
+    return (signs[0] * signs[1]).sum() / (len(a) * (len(a) - 1))
 
 
 COMPARE = {

@@ -132,7 +132,7 @@ impl ProjectedGradient {
             }
             let next = self.ledger.gradient(problem, at)?;
             if next.is_sound() && next.value >= floor + SUFFICIENT * share * promised {
-                self.stride = Some(stride_of(here, &next).unwrap_or(first));
+                self.stride = Some(stride_of(here, &next).unwrap_or(10.0 * self.stride.unwrap_or(first)).clamp(1e-6 * first, 1e6 * first));
                 return Ok(self.go(next));
             }
             // The top of the parabola through value, slope and the new value.
@@ -182,7 +182,8 @@ impl ProjectedGradient {
     }
 }
 
-/// The step's length over the fall of the gradient along it; none where the gradient did not fall.
+/// The step's length over the fall of the gradient along it; none where the gradient did not fall: there only the border
+/// bounds a step.
 fn stride_of(here: &Point, next: &Point) -> Option<f64> {
     let step = vector::difference(&next.at, &here.at);
     let fall = vector::difference(&here.gradient, &next.gradient);

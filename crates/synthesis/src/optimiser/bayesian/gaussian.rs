@@ -155,10 +155,10 @@ struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// Mean and standard deviation of the normal prior of each log. Those of the lengths grow with the root of the
-    /// dimensions, as distances in the cube do (Hvarfner, Hellsten and Nardi, ICML 2024).
+    /// Mean and standard deviation of the normal prior of each log. Those of the lengths, around
+    /// 0.4 of a side, grow with the root of the dimensions, as distances in the cube do (Hvarfner, Hellsten and Nardi, ICML 2024).
     fn priors(&self, dimensions: usize) -> Vec<(f64, f64)> {
-        let length = (0.5 * libm::log(dimensions as f64), 1.0);
+        let length = (libm::log(0.4) + 0.5 * libm::log(dimensions as f64), 1.0);
         let mut priors = vec![length; dimensions];
         priors.push((0.0, 1.5));
         priors.push((-9.0, 3.0));

@@ -64,6 +64,10 @@ impl Line<'_> {
                 }
             }
             let Some(high) = high else { break };
+            if !high.value.is_finite() && best.is_some() {
+                // A cliff: to search for a flat place before it would end at its very edge.
+                break;
+            }
             step = between(low, high);
             if step <= low.step || step >= high.step {
                 break;

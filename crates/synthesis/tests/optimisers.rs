@@ -5,7 +5,9 @@
 mod functions;
 
 use functions::{Cancelled, Set, Test, prepared, rosenbrock};
-use synthesis::optimiser::{Error, Optimiser, Settings, StepError, adam, bayesian, cma, genetic, lbfgs, projected};
+use synthesis::optimiser::{
+    Error, Optimiser, Settings, StepError, adam, bayesian, cma, genetic, lbfgs, projected,
+};
 
 fn all(n: usize) -> Vec<Settings> {
     let projected = |rule| projected::Settings { rule, ..projected::Settings::default() };
@@ -53,11 +55,12 @@ fn the_same_seed_and_steps_give_the_same_bytes() {
         let run = |seed| {
             let mut problem = rough();
             let mut optimiser = prepared(settings.clone(), &[-0.3, 0.1, 0.0], seed);
-            (0..12).flat_map(|_| {
-                optimiser.step(&mut problem).unwrap();
-                bytes(&optimiser)
-            })
-            .collect::<Vec<_>>()
+            (0..12)
+                .flat_map(|_| {
+                    optimiser.step(&mut problem).unwrap();
+                    bytes(&optimiser)
+                })
+                .collect::<Vec<_>>()
         };
         assert_eq!(run(5), run(5), "{settings:?}");
         if !settings.needs_gradient() {
@@ -97,7 +100,11 @@ fn counts_are_those_of_the_problem() {
         for _ in 0..8 {
             let progress = optimiser.step(&mut problem).unwrap();
             assert_eq!(progress.evaluations.total(), problem.trace.len() as u64, "{settings:?}");
-            let kind = if settings.needs_gradient() { progress.evaluations.values } else { progress.evaluations.gradients };
+            let kind = if settings.needs_gradient() {
+                progress.evaluations.values
+            } else {
+                progress.evaluations.gradients
+            };
             assert_eq!(kind, 0, "{settings:?}");
         }
     }
@@ -170,7 +177,10 @@ fn settings_are_checked_by_name_value_and_range() {
         error(Settings::Adam(adam::Settings { rate: -1.0, ..adam.clone() })),
         "adam: rate = -1 must be finite and above 0"
     );
-    assert_eq!(error(Settings::Adam(adam::Settings { beta1: 1.0, ..adam })), "adam: beta1 = 1 must be in [0, 1)");
+    assert_eq!(
+        error(Settings::Adam(adam::Settings { beta1: 1.0, ..adam })),
+        "adam: beta1 = 1 must be in [0, 1)"
+    );
     assert_eq!(
         error(Settings::Lbfgs(lbfgs::Settings { memory: 0, ..Default::default() })),
         "lbfgs: memory = 0 must be at least 1"
@@ -192,7 +202,10 @@ fn settings_are_checked_by_name_value_and_range() {
         "bayesian: bound 1 goes from 1 to 1: both must be finite and the first below the second"
     );
     let many = Settings::Bayesian(bayesian::Settings::within(vec![0.0; 51], vec![1.0; 51]));
-    assert!(matches!(Optimiser::prepare(many, &[0.0; 51], 0), Err(Error::Dimensions { given: 51, most: 50, .. })));
+    assert!(matches!(
+        Optimiser::prepare(many, &[0.0; 51], 0),
+        Err(Error::Dimensions { given: 51, most: 50, .. })
+    ));
     let default = Settings::Adam(adam::Settings::default());
     assert_eq!(Optimiser::prepare(default.clone(), &[], 0).unwrap_err(), Error::Empty);
     let error = Optimiser::prepare(default, &[0.0, f64::INFINITY], 0).unwrap_err();

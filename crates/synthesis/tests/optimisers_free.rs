@@ -5,7 +5,8 @@
 mod functions;
 
 use functions::{
-    BRANIN, BRANIN_BOX, HARTMANN, Set, Test, branin, climb, ellipsoid, hartmann, prepared, rastrigin, rosenbrock, sphere,
+    BRANIN, BRANIN_BOX, HARTMANN, Set, Test, branin, climb, ellipsoid, hartmann, prepared, rastrigin,
+    rosenbrock, sphere,
 };
 use random::Random;
 use synthesis::optimiser::{Settings, State, bayesian, cma, genetic};
@@ -61,7 +62,9 @@ fn cma_es_finds_the_one_valley_among_many() {
 #[test]
 fn cma_es_with_variances_alone_climbs_in_hundreds_of_dimensions() {
     let make = || {
-        Test::lowered(300, |x, _| x.iter().enumerate().map(|(i, x)| functions::scale(i, 300, 1e4) * x * x).sum())
+        Test::lowered(300, |x, _| {
+            x.iter().enumerate().map(|(i, x)| functions::scale(i, 300, 1e4) * x * x).sum()
+        })
     };
     let settings = cma_es(cma::Settings { restarts: 0, ..cma::Settings::default() });
     let used = median(&settings, make, &[1.0; 300], -1e-3, 6000);
@@ -86,8 +89,14 @@ fn gradient_free_optimisers_find_a_best_point_on_the_border() {
             let mut problem = Test::new(n, |x, _| x.iter().sum()).within(set);
             let mut optimiser = prepared(settings, &vec![0.0; n], 1);
             let progress = climb(&mut optimiser, &mut problem, 0.999 * expected, 300);
-            println!("{set:?}, {name}: {} of {expected}, {} evaluations", progress.best, progress.evaluations.values);
-            assert!(progress.best > 0.995 * expected && progress.best < expected + 1e-9, "{name}: {progress:?}");
+            println!(
+                "{set:?}, {name}: {} of {expected}, {} evaluations",
+                progress.best, progress.evaluations.values
+            );
+            assert!(
+                progress.best > 0.995 * expected && progress.best < expected + 1e-9,
+                "{name}: {progress:?}"
+            );
         }
     }
     // A narrow ridge that meets the border aslant.
@@ -132,7 +141,11 @@ fn bayesian_optimisation_comes_close_within_few_evaluations() {
 #[test]
 fn bayesian_optimisation_bears_noise_and_says_where_the_mean_is_best() {
     // A hump at 0.7 with height 1 and noise of standard deviation 0.3, through ask and tell.
-    let settings = bayesian::Settings { noise_variance: Some(0.09), initial: Some(8), ..bayesian::Settings::within(vec![0.0], vec![1.0]) };
+    let settings = bayesian::Settings {
+        noise_variance: Some(0.09),
+        initial: Some(8),
+        ..bayesian::Settings::within(vec![0.0], vec![1.0])
+    };
     for seed in 0..3 {
         let mut noise = Random::new(seed, 9);
         let mut optimiser = prepared(Settings::Bayesian(settings.clone()), &[0.1], seed);
@@ -152,15 +165,21 @@ fn bayesian_optimisation_bears_noise_and_says_where_the_mean_is_best() {
 fn noise_is_averaged_out_by_populations() {
     for (settings, near) in [
         (cma_es(cma::Settings { population: Some(20), ..cma::Settings::default() }), 0.3),
-        (Settings::Genetic(genetic::Settings { spread: 0.5, again: true, ..genetic::Settings::default() }), 0.8),
+        (
+            Settings::Genetic(genetic::Settings { spread: 0.5, again: true, ..genetic::Settings::default() }),
+            0.8,
+        ),
     ] {
         let name = settings.name();
         let mut noise = Random::new(4, 9);
         let mut optimiser = prepared(settings, &[1.0; 5], 2);
         let brain = optimiser.ask_tell().unwrap();
         for _ in 0..100 {
-            let values: Vec<f64> =
-                brain.ask(&|_| ()).iter().map(|x| -x.iter().map(|x| x * x).sum::<f64>() + 0.1 * noise.normal()).collect();
+            let values: Vec<f64> = brain
+                .ask(&|_| ())
+                .iter()
+                .map(|x| -x.iter().map(|x| x * x).sum::<f64>() + 0.1 * noise.normal())
+                .collect();
             brain.tell(&values).unwrap();
         }
         let away = brain.recommended().iter().map(|x| x * x).sum::<f64>().sqrt();

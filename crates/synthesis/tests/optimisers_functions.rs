@@ -1,5 +1,10 @@
 //! Functions with published minima, as problems to be raised; shared by the tests of the optimisers.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "shared by tests, each of which uses some of them")]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "shared by tests, each of which uses some of them"
+)]
 
 use synthesis::optimiser::{Optimiser, Progress, Settings};
 use synthesis::problem::Problem;

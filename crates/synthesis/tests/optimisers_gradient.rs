@@ -96,7 +96,7 @@ fn the_first_steps_of_adam_are_those_of_the_paper() {
     assert!((at[0] - 0.1).abs() < 1e-8 && (at[1] + 0.1).abs() < 1e-8, "{at:?}");
     optimiser.step(&mut problem).unwrap();
     let at = optimiser.best().0.to_vec();
-    let (m, v) = (0.9 * 0.1 * -1.0 + 0.1 * -1.1, 0.999 * 0.001 + 0.001 * 1.21);
+    let (m, v) = (-0.9 * 0.1 - 0.1 * 1.1, 0.999 * 0.001 + 0.001 * 1.21);
     let second = 0.1 * (m / (1.0 - 0.81)) / (v / (1.0 - 0.998_001f64)).sqrt();
     assert!((at[1] - (-0.1 + second)).abs() < 1e-8, "{at:?} {second}");
 }
@@ -105,7 +105,11 @@ fn the_first_steps_of_adam_are_those_of_the_paper() {
 fn on_the_ball(n: usize, condition: f64, center: &[f64], radius: f64) -> Vec<f64> {
     let turned_center = turned(center);
     let at = |m: f64| -> Vec<f64> {
-        turned_center.iter().enumerate().map(|(i, c)| 2.0 * scale(i, n, condition) * c / (2.0 * scale(i, n, condition) + m)).collect()
+        turned_center
+            .iter()
+            .enumerate()
+            .map(|(i, c)| 2.0 * scale(i, n, condition) * c / (2.0 * scale(i, n, condition) + m))
+            .collect()
     };
     let length = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
     let (mut low, mut high) = (0.0, 1e9);
@@ -166,7 +170,10 @@ fn an_optimum_in_a_corner_of_a_box_leaves_no_way_up() {
         problem.project(&mut moved);
         let way = moved.iter().zip(&best).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         let pinned = best.iter().filter(|x| **x == 0.0 || **x == 1.0).count();
-        println!("box, {name}: way left {way:e}, {pinned} pinned, {} evaluations", progress.evaluations.gradients);
+        println!(
+            "box, {name}: way left {way:e}, {pinned} pinned, {} evaluations",
+            progress.evaluations.gradients
+        );
         assert!(way < near && pinned > 0, "{name}: {best:?}");
     }
 }
@@ -223,7 +230,12 @@ fn a_cliff_into_nowhere_is_climbed_beside() {
         (g[0], g[1]) = (1.0, -2.0 * x[1]);
         if x[0] > 1.0 { f64::NAN } else { x[0] - x[1] * x[1] }
     };
-    for settings in [adam_default(), lbfgs_default(), projected(projected::Rule::Spectral, 0.3), projected(projected::Rule::L2, 0.3)] {
+    for settings in [
+        adam_default(),
+        lbfgs_default(),
+        projected(projected::Rule::Spectral, 0.3),
+        projected(projected::Rule::L2, 0.3),
+    ] {
         let name = settings.name();
         let mut problem = Test::new(2, cliff);
         let mut optimiser = prepared(settings, &[-1.0, 0.8], 0);

@@ -50,7 +50,8 @@ fn smooth(function: &str, n: usize) -> (Test, Vec<f64>) {
         "ellipsoid-1e4" => (ellipsoid(n, 1e4), vec![1.0; n]),
         "rosenbrock" => (rosenbrock(n), (0..n).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect()),
         "box" => {
-            let center: Vec<f64> = (0..n).map(|i| if i % 3 == 0 { 2.0 } else { 0.1 * i as f64 - 0.5 }).collect();
+            let center: Vec<f64> =
+                (0..n).map(|i| if i % 3 == 0 { 2.0 } else { 0.1 * i as f64 - 0.5 }).collect();
             let inner = ellipsoid(n, 1e2);
             let moved = move |x: &[f64], g: &mut [f64]| {
                 let from_center: Vec<f64> = x.iter().zip(&center).map(|(x, c)| x - c).collect();
@@ -72,7 +73,9 @@ fn lbfgs_needs_no_more_evaluations_than_that_of_scipy() {
         let (mut problem, start) = smooth(&function, n);
         let mut optimiser = prepared(Settings::Lbfgs(lbfgs::Settings::default()), &start, 0);
         climb(&mut optimiser, &mut problem, -target, 2000);
-        let used = problem.evaluations_to(-target).unwrap_or_else(|| panic!("{function} {n}: {}", optimiser.best().1));
+        let used = problem
+            .evaluations_to(-target)
+            .unwrap_or_else(|| panic!("{function} {n}: {}", optimiser.best().1));
         println!("L-BFGS {function} {n}: {used} evaluations, SciPy {evaluations}");
         assert!(used as f64 <= 1.5 * evaluations as f64 + 10.0, "{function} {n}: {used} and {evaluations}");
         ours += (used as f64).ln();
@@ -85,15 +88,18 @@ fn lbfgs_needs_no_more_evaluations_than_that_of_scipy() {
 #[ignore = "needs the Python package cma; takes a minute"]
 fn cma_es_needs_about_the_evaluations_of_its_author() {
     let Some(verdicts) = verdicts(&["--cma"]) else { return };
-    for Verdict { function, n, target, evaluations, .. } in verdicts.into_iter().filter(|v| v.method == "cma") {
+    for Verdict { function, n, target, evaluations, .. } in verdicts.into_iter().filter(|v| v.method == "cma")
+    {
         let make = || match function.as_str() {
             "sphere" => (sphere(n), 1.0, cma::Settings::default()),
             "ellipsoid-1e6" => (ellipsoid(n, 1e6), 1.0, cma::Settings::default()),
             "ellipsoid-1e2" => (ellipsoid(n, 1e2), 1.0, cma::Settings::default()),
             "rosenbrock" => (rosenbrock(n), 0.0, cma::Settings::default()),
-            "rastrigin" => {
-                (rastrigin(n), 2.5, cma::Settings { sigma: 2.0, population: Some(100), ..cma::Settings::default() })
-            }
+            "rastrigin" => (
+                rastrigin(n),
+                2.5,
+                cma::Settings { sigma: 2.0, population: Some(100), ..cma::Settings::default() },
+            ),
             other => panic!("no function {other}"),
         };
         let mut used: Vec<usize> = (1..12)

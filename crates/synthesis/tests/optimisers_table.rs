@@ -12,7 +12,8 @@ use synthesis::optimiser::{Settings, adam, bayesian, cma, genetic, lbfgs, projec
 /// with saddles and several tops, in a box like that of pixels.
 fn population(n: usize) -> Test {
     let mut random = Random::new(11, 0);
-    let filters: Vec<Vec<f64>> = (0..16).map(|_| (0..n).map(|_| random.normal() / (n as f64).sqrt()).collect()).collect();
+    let filters: Vec<Vec<f64>> =
+        (0..16).map(|_| (0..n).map(|_| random.normal() / (n as f64).sqrt()).collect()).collect();
     Test::new(n, move |x, g| {
         let drives: Vec<f64> = filters.iter().map(|w| w.iter().zip(x).map(|(w, x)| w * x).sum()).collect();
         let pool = 0.1 + drives.iter().map(|d| d * d).sum::<f64>() / 16.0;
@@ -30,9 +31,8 @@ fn population(n: usize) -> Test {
 #[test]
 fn every_optimiser_comes_to_nine_tenths_of_the_best() {
     let n = 16;
-    let projected = |rule| {
-        Settings::ProjectedGradient(projected::Settings { rule, ..projected::Settings::default() })
-    };
+    let projected =
+        |rule| Settings::ProjectedGradient(projected::Settings { rule, ..projected::Settings::default() });
     let all = [
         ("Adam", Settings::Adam(adam::Settings::default()), 100),
         ("L-BFGS", Settings::Lbfgs(lbfgs::Settings::default()), 100),
@@ -40,8 +40,16 @@ fn every_optimiser_comes_to_nine_tenths_of_the_best() {
         ("projected, L2", projected(projected::Rule::L2), 100),
         ("projected, Linf", projected(projected::Rule::Linf), 100),
         ("CMA-ES", Settings::CmaEs(cma::Settings::default()), 200),
-        ("CMA-ES, variances", Settings::CmaEs(cma::Settings { full_up_to: 1, ..cma::Settings::default() }), 200),
-        ("genetic", Settings::Genetic(genetic::Settings { spread: 0.5, ..genetic::Settings::default() }), 100),
+        (
+            "CMA-ES, variances",
+            Settings::CmaEs(cma::Settings { full_up_to: 1, ..cma::Settings::default() }),
+            200,
+        ),
+        (
+            "genetic",
+            Settings::Genetic(genetic::Settings { spread: 0.5, ..genetic::Settings::default() }),
+            100,
+        ),
         ("Bayesian", Settings::Bayesian(bayesian::Settings::within(vec![-1.0; n], vec![1.0; n])), 100),
     ];
     let mut random = Random::new(1, 0);

@@ -84,8 +84,8 @@ impl Adam {
         let (mean, square) = self.moments(problem, here);
         let mut at = here.at.clone();
         let rate = self.rate();
-        let [of_mean, of_square] =
-            [self.settings.beta1, self.settings.beta2].map(|beta| 1.0 - libm::pow(beta, f64::from(self.age) + 1.0));
+        let [of_mean, of_square] = [self.settings.beta1, self.settings.beta2]
+            .map(|beta| 1.0 - libm::pow(beta, f64::from(self.age) + 1.0));
         for (x, (m, s)) in at.iter_mut().zip(mean.iter().zip(&square)) {
             *x += rate * (m / of_mean) / ((s / of_square).sqrt() + self.settings.epsilon);
         }
@@ -120,8 +120,11 @@ impl Adam {
         let rms = vector::norm(&here.gradient) / (gradient.len() as f64).sqrt();
         let scale = if normalise && rms > 0.0 { 1.0 / rms } else { 1.0 };
         let mean = self.mean.iter().zip(&gradient).map(|(m, g)| beta1 * m + (1.0 - beta1) * scale * g);
-        let square =
-            self.square.iter().zip(&gradient).map(|(s, g)| beta2 * s + (1.0 - beta2) * (scale * g) * (scale * g));
+        let square = self
+            .square
+            .iter()
+            .zip(&gradient)
+            .map(|(s, g)| beta2 * s + (1.0 - beta2) * (scale * g) * (scale * g));
         (mean.collect(), square.collect())
     }
 }

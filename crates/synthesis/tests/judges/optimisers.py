@@ -86,10 +86,11 @@ def cma_evaluations(function, start, sigma, target, options):
         counter = Counter(function, target)
         try:
             cma.fmin2(counter.value, start, sigma, {"seed": seed, "verbose": -9, "maxfevals": 200000, **options})
-            return -1
+            counts.append(np.inf)  # converged elsewhere
         except Reached:
             counts.append(counter.count)
-    return int(np.median(counts))
+    median = np.median(counts)
+    return int(median) if np.isfinite(median) else -1
 
 
 def smooth():

@@ -199,8 +199,11 @@ impl Distribution {
         }
         let n = self.mean.len() as f64;
         let cost = |((point, step), value): ((&Vec<f64>, &Vec<f64>), &f64)| {
-            let outside: Vec<f64> =
-                step.iter().zip(point.iter().zip(&self.mean)).map(|(y, (x, m))| y - (x - m) / self.sigma).collect();
+            let outside: Vec<f64> = step
+                .iter()
+                .zip(point.iter().zip(&self.mean))
+                .map(|(y, (x, m))| y - (x - m) / self.sigma)
+                .collect();
             if vector::largest(&outside) <= 1e-12 * vector::largest(step) {
                 return *value;
             }
@@ -238,7 +241,9 @@ impl Distribution {
         for &(i, weight) in &ranked {
             // Negative weights take away one standard deviation each, however long the step.
             let scale = match weight < 0.0 {
-                true => n as f64 / squared_length(&self.covariance.whitened(&steps[i])).max(f64::MIN_POSITIVE),
+                true => {
+                    n as f64 / squared_length(&self.covariance.whitened(&steps[i])).max(f64::MIN_POSITIVE)
+                }
                 false => 1.0,
             };
             terms.push((w.c_mu * weight * scale, &steps[i]));
@@ -266,7 +271,8 @@ impl Distribution {
         });
         let worst = self.values.iter().chain(values).copied().fold(f64::INFINITY, f64::min);
         let most = self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let is_level = self.values.len() >= history && most - worst <= tolerance * most.abs().max(f64::MIN_POSITIVE);
+        let is_level =
+            self.values.len() >= history && most - worst <= tolerance * most.abs().max(f64::MIN_POSITIVE);
         is_point || is_level
     }
 }
@@ -275,8 +281,11 @@ impl Distribution {
 /// positive weights that are left are raised to a sum of one.
 fn ranked_weights(weights: &Weights, values: &[f64]) -> Vec<(usize, f64)> {
     let order = vector::ranking(values);
-    let mut ranked: Vec<(usize, f64)> =
-        order.into_iter().zip(weights.by_rank.iter().copied()).filter(|&(i, _)| values[i].is_finite()).collect();
+    let mut ranked: Vec<(usize, f64)> = order
+        .into_iter()
+        .zip(weights.by_rank.iter().copied())
+        .filter(|&(i, _)| values[i].is_finite())
+        .collect();
     let positive: f64 = ranked.iter().map(|(_, weight)| weight.max(0.0)).sum();
     ranked.iter_mut().filter(|(_, weight)| *weight > 0.0).for_each(|(_, weight)| *weight /= positive);
     ranked

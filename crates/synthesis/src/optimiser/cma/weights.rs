@@ -20,7 +20,8 @@ impl Weights {
     pub fn new(dimensions: usize, population: usize, separable: bool) -> Self {
         let n = dimensions as f64;
         let lambda = population as f64;
-        let raw: Vec<f64> = (1..=population).map(|i| libm::log((lambda + 1.0) / 2.0) - libm::log(i as f64)).collect();
+        let raw: Vec<f64> =
+            (1..=population).map(|i| libm::log((lambda + 1.0) / 2.0) - libm::log(i as f64)).collect();
         let mu = population / 2;
         let mu_eff = effective(&raw[..mu]);
         let mu_eff_negative = effective(&raw[mu..]);

@@ -112,7 +112,14 @@ impl Model {
 
     /// The allowed point p with the highest g.(p - x) - (p - x).B(p - x) / 2, as far as `projections` spectral projected
     /// gradient steps (Birgin, Martinez and Raydan, SIAM J. Optim. 10, 2000) from the allowed point `p` get.
-    pub fn raised_within<P: Problem>(&self, problem: &P, x: &[f64], g: &[f64], p: Vec<f64>, projections: usize) -> Vec<f64> {
+    pub fn raised_within<P: Problem>(
+        &self,
+        problem: &P,
+        x: &[f64],
+        g: &[f64],
+        p: Vec<f64>,
+        projections: usize,
+    ) -> Vec<f64> {
         let mut p = p;
         let mut rise = vector::along(g, -1.0, &self.times(&vector::difference(&p, x)));
         let mut stride = 1.0 / self.scale;

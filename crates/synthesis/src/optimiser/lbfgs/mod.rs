@@ -27,7 +27,7 @@ pub struct Settings {
     /// Projections for one step at a border at most. Default 20.
     pub projections: usize,
     /// The search has converged when the projected gradient is as small, relative to the largest that was met. Default
-    /// 1e-8.
+    /// 1e-10.
     pub tolerance: f64,
 }
 
@@ -40,7 +40,7 @@ impl Default for Settings {
             curvature: 0.9,
             evaluations: 20,
             projections: 20,
-            tolerance: 1e-8,
+            tolerance: 1e-10,
         }
     }
 }
@@ -50,7 +50,12 @@ impl Settings {
         let check = Check("lbfgs");
         check.count("memory", self.memory, 1, "at least 1")?;
         check.positive("first-step", self.first_step)?;
-        check.that(0.0 < self.sufficient && self.sufficient < 0.5, "sufficient", self.sufficient, "in (0, 0.5)")?;
+        check.that(
+            0.0 < self.sufficient && self.sufficient < 0.5,
+            "sufficient",
+            self.sufficient,
+            "in (0, 0.5)",
+        )?;
         let between = self.sufficient < self.curvature && self.curvature < 1.0;
         check.that(between, "curvature", self.curvature, "between `sufficient` and 1")?;
         check.count("evaluations", self.evaluations, 2, "at least 2")?;

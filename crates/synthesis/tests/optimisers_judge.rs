@@ -85,7 +85,7 @@ fn lbfgs_needs_no_more_evaluations_than_that_of_scipy() {
 }
 
 #[test]
-#[ignore = "needs the Python package cma; takes a minute"]
+#[ignore = "needs the Python package cma; takes minutes"]
 fn cma_es_needs_about_the_evaluations_of_its_author() {
     let Some(verdicts) = verdicts(&["--cma"]) else { return };
     for Verdict { function, n, target, evaluations, .. } in verdicts.into_iter().filter(|v| v.method == "cma")

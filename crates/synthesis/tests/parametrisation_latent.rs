@@ -1,4 +1,5 @@
 //! The latent of a generator: one of the small networks of `adjoint`'s tests, a transposed convolution.
+#![allow(clippy::unwrap_used, reason = "a test that cannot make its cases should end there")]
 
 use std::path::Path;
 

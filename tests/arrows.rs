@@ -27,9 +27,8 @@ const TABLE: [(&str, &[&str]); 14] = [
 ];
 
 /// Libraries that belong to one crate alone.
-const PRIVATE: [(&str, &str); 11] = [
+const PRIVATE: [(&str, &str); 10] = [
     ("tract-core", "photic-adjoint"),
-    ("tract-linalg", "photic-adjoint"),
     ("tract-onnx", "photic-adjoint"),
     ("tract-onnx-opl", "photic-adjoint"),
     ("wgpu", "photic-display"),

@@ -100,7 +100,7 @@ impl Spec {
         self
     }
 
-    /// Takes each convolution's first method instead of timing all of them: loads faster, steps slower, and the
+    /// Takes each convolution's method by its multiplications instead of timing all of them: loads faster, steps slower, and the
     /// same bits on every load.
     #[must_use]
     pub fn untimed(mut self) -> Self {

@@ -43,7 +43,7 @@ pub(crate) struct Tuner {
 }
 
 impl Tuner {
-    /// `runs` timed runs per method; with 0 the first candidate is taken untimed.
+    /// `runs` timed runs per method; with 0 the method is taken by its number of multiplications.
     pub fn new(threads: &Threads, runs: usize) -> Self {
         Self { threads: threads.clone(), known: BTreeMap::new(), runs }
     }
@@ -54,8 +54,11 @@ impl Tuner {
             return Ok(*known);
         }
         let mut candidates = Convolution::candidates(&wanted.geometry, wanted.direction);
-        let first = candidates.first().context("a convolution without a method")?.method;
-        let mut best = (first, None);
+        let fewest = candidates.iter().map(|candidate| candidate.packed_len).min().unwrap_or(0);
+        candidates.retain(|candidate| candidate.packed_len <= fewest.max(MOST_PACKED / 4));
+        // Untimed: the fewest multiplications that cost no accuracy.
+        let exact = candidates.iter().find(|candidate| candidate.method != Method::Winograd4);
+        let mut best = (exact.context("a convolution without a method")?.method, None);
         if candidates.len() > 1 && self.runs > 0 {
             // The leanest first: it bounds what the others can reach, and some need not even be packed.
             candidates.sort_by_key(|candidate| candidate.packed_len);
@@ -65,9 +68,7 @@ impl Tuner {
                 let fewer = candidate.multiplications as f64 / leanest.multiplications as f64;
                 let least = bound
                     .map(|time: Duration| time.mul_f64(fewer / 2.0) + streaming(4 * candidate.packed_len));
-                let large =
-                    candidate.packed_len > leanest.packed_len && 4 * candidate.packed_len > MOST_PACKED;
-                if large || least.zip(best.1).is_some_and(|(least, best)| least > best) {
+                if least.zip(best.1).is_some_and(|(least, best)| least > best) {
                     continue;
                 }
                 let time = self.time(wanted, candidate.method, best.1)?;

@@ -100,8 +100,8 @@ impl Spec {
         self
     }
 
-    /// Takes each convolution's method by its multiplications instead of timing all of them: loads faster, steps slower, and the
-    /// same bits on every load.
+    /// Takes each convolution's method by its number of multiplications instead of timing all of them: loads faster,
+    /// steps slower, and the same bits on every load.
     #[must_use]
     pub fn untimed(mut self) -> Self {
         self.untimed = true;

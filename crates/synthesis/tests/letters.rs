@@ -44,19 +44,10 @@ fn letters() -> Array5<f32> {
 }
 
 /// Pooled features of a set in a model, one row each: what the periphery keeps.
-fn seen(arm: &Arm, tap: &str, cells: usize, set: &Array5<f32>) -> Array2<f64> {
-    // The pooling of the objective itself is what is trained with; the judge has its own.
-    let probe = vec![Weighted::one(Term::Suppress { source: Source::tap(tap), units: Units::All })];
+fn seen(arm: &Arm, source: &Source, set: &Array5<f32>) -> Array2<f64> {
+    let probe = vec![Weighted::one(Term::Suppress { source: source.clone(), units: Units::All })];
     let mut synthesis = assembled(parts(SHAPE, vec![arm.clone()], probe, Constraints::default()));
-    let map = synthesis.taps(set).unwrap().remove(0);
-    let [count, channels, height, width]: [usize; 4] = map.shape().try_into().unwrap();
-    let mut rows = Array2::zeros((count, channels * cells * cells));
-    let share = (cells * cells) as f64 / (height * width) as f64;
-    for (index, &value) in map.indexed_iter() {
-        let cell = (index[1] * cells + index[2] * cells / height) * cells + index[3] * cells / width;
-        rows[[index[0], cell]] += share * f64::from(value);
-    }
-    rows
+    synthesis.read(set).unwrap().remove(0)
 }
 
 /// Confusion matrix (shown x answered, shares) of an observer who sees features in noise and takes the nearest template.
@@ -99,11 +90,11 @@ fn show(name: &str, matrix: &Array2<f64>) {
 fn least_confusable_letters_are_told_apart_by_a_model_that_was_not_asked() {
     let (Some(trained), Some(judge)) = (mobilenet(), vgg()) else { return };
     let before = letters();
-    let (tap, cells) = ("/f/f.3/Add_output_0", 4);
+    let source = Source::tap("/f/f.3/Add_output_0").pooled(4, 4);
     // Noise at which the worst pair of the plain letters is at d' = 1.
-    let noise_sd = closest(&seen(&trained, tap, cells, &before));
+    let noise_sd = closest(&seen(&trained, &source, &before));
     let term = Term::LeastConfusable {
-        source: Source::tap(tap).pooled(cells, cells),
+        source,
         classes: (0..LETTERS.len()).collect(),
         noise_sd: vec![noise_sd],
         sharpness: 4.0,
@@ -124,7 +115,8 @@ fn least_confusable_letters_are_told_apart_by_a_model_that_was_not_asked() {
     eprintln!("soft minimum of d' in the model asked: {first:.2} -> {:.2}", best.shown.value);
     assert!(best.shown.value > 1.5 * first);
 
-    let of_judge = |set: &Array5<f32>| seen(&judge, "/Relu_3_output_0", cells, set);
+    let source = Source::tap("/Relu_3_output_0").pooled(4, 4);
+    let of_judge = |set: &Array5<f32>| seen(&judge, &source, set);
     let (plain, made) = (of_judge(&before), of_judge(&after));
     let noise_sd = 0.7 * closest(&plain);
     let (plain, made) = (confusion(&plain, noise_sd, 300), confusion(&made, noise_sd, 300));

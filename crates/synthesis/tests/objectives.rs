@@ -168,8 +168,8 @@ fn references_are_what_the_taps_say() {
     let shape = [1, 1, 3, 8, 8];
     let image: Array5<f32> = noise(shape, 0.1, 4);
     let probe = vec![Weighted::one(Term::Suppress { source: source.clone(), units: Units::All })];
-    let taps = assembled(parts(shape, arms(), probe, Constraints::default())).taps(&image).unwrap();
-    let reference: Vec<f64> = taps[0].iter().map(|&value| f64::from(value)).collect();
+    let read = assembled(parts(shape, arms(), probe, Constraints::default())).read(&image).unwrap();
+    let reference = read[0].row(0).to_vec();
     let metamer = vec![Weighted::one(Term::Metamer { source, reference, tolerance: 1e-3 })];
     let mut same = assembled(parts(shape, arms(), metamer, Constraints::default()));
     let at = same.parametrisation().start_at(&image).unwrap();

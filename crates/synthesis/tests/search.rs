@@ -5,7 +5,7 @@ mod search_support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::{Array5, Dimension};
+use ndarray::Array5;
 use search_support::*;
 use synthesis::assembly::{Parts, Synthesis};
 use synthesis::constraint::{Constraints, Contrast};
@@ -174,17 +174,14 @@ fn a_dead_start_is_left_for_one_with_more_contrast() {
     let shape = [1, 1, 4, 6, 5];
     let probe = vec![Weighted::one(Term::Suppress { source: Source::tap("Relu_0_out"), units: Units::All })];
     let mut looking = assembled(parts(shape, vec![arm()], probe, Constraints::default()));
-    let faint = looking.taps(&noise(shape, 0.0, 1)).unwrap().remove(0);
-    let strong: Vec<_> =
-        (0..8).map(|seed| looking.taps(&noise(shape, 0.4, seed)).unwrap().remove(0)).collect();
-    let (index, _) = faint
-        .indexed_iter()
-        .find(|(index, value)| {
-            **value == 0.0 && strong.iter().filter(|one| one[index.clone()] > 0.0).count() >= 2
-        })
+    let mut units = |sd, seed| looking.read(&noise(shape, sd, seed)).unwrap()[0].row(0).to_vec();
+    let faint = units(0.0, 1);
+    let strong: Vec<Vec<f64>> = (0..8).map(|seed| units(0.4, seed)).collect();
+    let unit = (0..faint.len())
+        .find(|&unit| faint[unit] == 0.0 && strong.iter().filter(|one| one[unit] > 0.0).count() >= 2)
         .expect("a unit that grey does not drive");
-    let index: Vec<usize> = index.slice().to_vec();
-    let unit = Term::Unit { source: Source::tap("Relu_0_out"), units: Units::one(&index[1..]) };
+    let index = [unit / 30, unit % 30 / 5, unit % 5];
+    let unit = Term::Unit { source: Source::tap("Relu_0_out"), units: Units::one(&index) };
     let pixels = Parametrisation::Pixels(Pixels::new(shape, 1e-3));
     let fresh = parts(shape, vec![arm()], vec![Weighted::one(unit)], Constraints::default());
     let mut synthesis = assembled(Parts { parametrisation: pixels, ..fresh });

@@ -12,7 +12,7 @@ mod error;
 mod fit;
 
 use adjoint::Cancel;
-use ndarray::{Array5, ArrayD};
+use ndarray::{Array2, Array5, ArrayD};
 use random::Random;
 
 pub use arm::Arm;
@@ -218,18 +218,17 @@ impl Synthesis {
         self.seen.take()
     }
 
-    /// The taps' values for stimuli [B, T, C, H, W] as they are, in the order of the objective's sites: references of
-    /// targets, textures and metamers are made of these.
+    /// What the objective's terms read of stimuli [B, T, C, H, W] as they are; see [`Objective::read`].
     ///
     /// # Errors
     /// A raised flag, a model that fails.
     ///
     /// # Panics
     /// When the stimuli have not the parametrisation's shape.
-    pub fn taps(&mut self, stimuli: &Array5<f32>) -> Result<Vec<ArrayD<f32>>, AssemblyError> {
+    pub fn read(&mut self, stimuli: &Array5<f32>) -> Result<Vec<Array2<f64>>, AssemblyError> {
         assert_eq!(stimuli.shape(), self.parametrisation.shape(), "shape of the stimuli");
         let outputs = self.forward(stimuli)?;
-        Ok(gathered(&self.slots, &outputs))
+        Ok(self.objective.read(&gathered(&self.slots, &outputs))?)
     }
 
     fn rendered(&mut self, at: &[f64]) -> Result<Array5<f32>, AssemblyError> {

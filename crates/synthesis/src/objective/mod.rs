@@ -99,6 +99,18 @@ impl Objective {
         Ok(Evaluation { value, terms, cotangents: cotangents.collect(), silent })
     }
 
+    /// What the terms read, after pooling and H: [stimuli, units] of each term's sources in order. References of targets,
+    /// textures and metamers, and the mean and spread of responses, are made of these.
+    ///
+    /// # Errors
+    /// As [`Objective::evaluate`].
+    pub fn read(&self, outputs: &[ArrayD<f32>]) -> Result<Vec<Array2<f64>>, ObjectiveError> {
+        self.fits(outputs)?;
+        let flat: Vec<Array2<f64>> = outputs.iter().map(features::rows).collect();
+        let slots = self.terms.iter().flat_map(|term| &term.sources);
+        Ok(slots.map(|&slot| self.readings[slot].apply(&flat)).collect())
+    }
+
     fn fits(&self, outputs: &[ArrayD<f32>]) -> Result<(), ObjectiveError> {
         if outputs.len() != self.sites.len() {
             return Err(ObjectiveError::Count { found: outputs.len(), wanted: self.sites.len() });

@@ -107,11 +107,11 @@ pub fn noise(shape: [usize; 5], sd: f64, seed: u64) -> Array5<f32> {
 pub fn cloudy(shape: [usize; 5], sd: f64, seed: u64) -> Array5<f32> {
     let [b, t, c, h, w] = shape;
     let mut random = Random::new(seed, 78);
-    let mut sum = ndarray::Array5::<f64>::zeros((b, t, c, h, w));
+    let mut sum = Array5::<f64>::zeros((b, t, c, h, w));
     let mut size = 1;
     while size <= h.min(w) {
         let coarse =
-            ndarray::Array5::from_shape_simple_fn((b, t, c, h.div_ceil(size), w.div_ceil(size)), || {
+            Array5::from_shape_simple_fn((b, t, c, h.div_ceil(size), w.div_ceil(size)), || {
                 random.normal()
             });
         for ((i, j, k, y, x), value) in sum.indexed_iter_mut() {

@@ -27,15 +27,21 @@ pub(super) fn descend(
     let mut solved = model.solve(&at, rows)?;
     let (mut damping, mut steps, mut converged) = (DAMPING[0], 0, false);
     while steps < most && !converged {
-        let slope: Vec<f64> =
-            model.slope(&at, rows, &solved)?.iter().zip(&widths).map(|(slope, width)| slope * width).collect();
+        let slope: Vec<f64> = model
+            .slope(&at, rows, &solved)?
+            .iter()
+            .zip(&widths)
+            .map(|(slope, width)| slope * width)
+            .collect();
         let curvature = model.curvature(&at, rows, &solved, Difference::Forward)?;
-        let curvature = Array2::from_shape_fn(curvature.dim(), |(p, q)| curvature[[p, q]] * widths[p] * widths[q]);
+        let curvature =
+            Array2::from_shape_fn(curvature.dim(), |(p, q)| curvature[[p, q]] * widths[p] * widths[q]);
         let unit = model.to_unit(&at);
         // Down to a lower loss, or to the end of the dampings.
         let found = loop {
             let Some(step) = step(&unit, &slope, &curvature, damping) else { break None };
-            let tried = model.from_unit(&unit.iter().zip(&step).map(|(u, s)| (u + s).clamp(0.0, 1.0)).collect::<Vec<_>>());
+            let tried = model
+                .from_unit(&unit.iter().zip(&step).map(|(u, s)| (u + s).clamp(0.0, 1.0)).collect::<Vec<_>>());
             let other = model.solve(&tried, rows)?;
             if other.loss < solved.loss {
                 break Some((tried, other));
@@ -62,7 +68,9 @@ pub(super) fn descend(
 /// The damped step of the parameters that may move: one at a bound towards which the slope leads stays there. None
 /// where none may move.
 fn step(unit: &[f64], slope: &[f64], curvature: &Array2<f64>, damping: f64) -> Option<Vec<f64>> {
-    let may = |p: &usize| slope[*p] != 0.0 && !(unit[*p] <= 0.0 && slope[*p] > 0.0) && !(unit[*p] >= 1.0 && slope[*p] < 0.0);
+    let may = |p: &usize| {
+        slope[*p] != 0.0 && !(unit[*p] <= 0.0 && slope[*p] > 0.0) && !(unit[*p] >= 1.0 && slope[*p] < 0.0)
+    };
     let mut free: Vec<usize> = (0..unit.len()).filter(may).collect();
     // A step that leaves the box is cut at the wall; what it would have moved along it is solved again without it.
     loop {
@@ -71,7 +79,8 @@ fn step(unit: &[f64], slope: &[f64], curvature: &Array2<f64>, damping: f64) -> O
         }
         let found = solve(&free, slope, curvature, damping)?;
         let leaves = |p: usize, s: f64| (unit[p] <= 0.0 && s < 0.0) || (unit[p] >= 1.0 && s > 0.0);
-        let kept: Vec<usize> = free.iter().zip(&found).filter(|(p, s)| !leaves(**p, **s)).map(|(p, _)| *p).collect();
+        let kept: Vec<usize> =
+            free.iter().zip(&found).filter(|(p, s)| !leaves(**p, **s)).map(|(p, _)| *p).collect();
         if kept.len() == free.len() {
             let mut step = vec![0.0; unit.len()];
             free.iter().zip(&found).for_each(|(p, s)| step[*p] = *s);
@@ -136,8 +145,11 @@ mod tests {
 
     #[test]
     fn a_covariance_is_the_inverse_and_nothing_known_is_infinite() {
-        let (covariance, errors) = covariance(&arr2(&[[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0; 3]]), &[1.0, 10.0, 1.0]);
-        assert!((covariance[[0, 0]] - 2.0 / 7.0).abs() < 1e-12 && (covariance[[0, 1]] + 1.0 / 7.0).abs() < 1e-12);
+        let (covariance, errors) =
+            covariance(&arr2(&[[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0; 3]]), &[1.0, 10.0, 1.0]);
+        assert!(
+            (covariance[[0, 0]] - 2.0 / 7.0).abs() < 1e-12 && (covariance[[0, 1]] + 1.0 / 7.0).abs() < 1e-12
+        );
         assert!((errors[1] - (4.0f64 / 7.0).sqrt()).abs() < 1e-12);
         assert!(errors[2].is_infinite());
     }

@@ -63,7 +63,9 @@ pub enum FitError {
     #[error("the responses have no columns")]
     NoResponse,
     /// Fewer trials than what is to be found from them.
-    #[error("{trials} trials{held} cannot bear {parameters} parameters and {readout} numbers of the readout per response; at least {needed} are needed")]
+    #[error(
+        "{trials} trials{held} cannot bear {parameters} parameters and {readout} numbers of the readout per response; at least {needed} are needed"
+    )]
     Trials {
         /// Trials there are.
         trials: usize,

@@ -110,7 +110,9 @@ impl<'a> Evaluator<'a> {
                 self.rows.iter().zip(&outputs).map(|(rows, output)| rows.gather(output.view())).collect();
             let views: Vec<_> = columns.iter().map(|columns| columns.view()).collect();
             let part = concatenate(Axis(1), &views).expect("one row per stimulus at each tap");
-            if let Some(((row, _), value)) = part.indexed_iter().find(|((row, _), v)| *row < real && !v.is_finite()) {
+            if let Some(((row, _), value)) =
+                part.indexed_iter().find(|((row, _), v)| *row < real && !v.is_finite())
+            {
                 let stimulus = format!("trial {}, parameters {parameters:?}", start + row);
                 let tap = self.rows.iter().map(Rows::tap).collect::<Vec<_>>().join(", ");
                 return Err(EncoderError::NonFinite { tap, value: *value as f32, stimulus }.into());
@@ -139,7 +141,12 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The derivative of the loss with respect to the parameters: one backward run through the model.
-    pub fn slope(&mut self, parameters: &[f64], rows: &[usize], solved: &Solved) -> Result<Vec<f64>, FitError> {
+    pub fn slope(
+        &mut self,
+        parameters: &[f64],
+        rows: &[usize],
+        solved: &Solved,
+    ) -> Result<Vec<f64>, FitError> {
         self.set(parameters)?;
         let width: usize = self.rows.iter().map(Rows::width).sum();
         let mut cotangent = Array2::<f64>::zeros((self.trials(), width));

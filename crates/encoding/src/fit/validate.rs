@@ -50,7 +50,8 @@ pub(super) fn validate(
     effort: &Effort,
 ) -> Result<Validation, FitError> {
     let responses = model.responses();
-    let mut errors = [Array2::zeros((folds.len(), responses.ncols())), Array2::zeros((folds.len(), responses.ncols()))];
+    let mut errors =
+        [Array2::zeros((folds.len(), responses.ncols())), Array2::zeros((folds.len(), responses.ncols()))];
     let mut total = Array2::<f64>::zeros((folds.len(), responses.ncols()));
     let mut parameters = Vec::new();
     for (index, fold) in folds.iter().enumerate() {
@@ -63,7 +64,9 @@ pub(super) fn validate(
         let mean = seen.mean_axis(Axis(0)).expect("trials outside a fold");
         total.row_mut(index).assign(&(&held - &mean).mapv(|v| v * v).sum_axis(Axis(0)));
         let before = model.solve(unfitted, &rows)?;
-        for (errors, (at, solved)) in errors.iter_mut().zip([(found.as_slice(), &solved), (unfitted, &before)]) {
+        for (errors, (at, solved)) in
+            errors.iter_mut().zip([(found.as_slice(), &solved), (unfitted, &before)])
+        {
             let predicted = solved.predict(model.features(at)?.select(Axis(0), fold).view());
             errors.row_mut(index).assign(&(&held - &predicted).mapv(|v| v * v).sum_axis(Axis(0)));
         }

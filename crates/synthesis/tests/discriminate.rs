@@ -3,9 +3,9 @@
 
 mod search_support;
 
+use encoding::encoder::Encoder;
 use ndarray::{Array2, Array5, s};
 use search_support::*;
-use synthesis::assembly::Arm;
 use synthesis::constraint::{Constraints, Contrast};
 use synthesis::objective::{Response, Source, Term, Units, Versus, Weighted, sites};
 use synthesis::optimiser::{self, lbfgs};
@@ -25,7 +25,7 @@ fn two_models_disagree_more_than_over_any_of_a_hundred_images() {
     let (a, b) = (Source::of(0, "rate"), Source::of(1, "/f/f.2/conv/conv.2/Conv_output_0"));
     // Grey light of the mouse model's size; the other model is shown the same picture, resampled.
     let shape = [1, 1, 1, 36, 64];
-    let arms = || -> Vec<Arm> { vec![first.clone(), second.clone()] };
+    let arms = || -> Vec<Encoder> { vec![first.clone(), second.clone()] };
     let constraints = contrast(Contrast::AtMost(0.15));
     let probe =
         [&a, &b].map(|source| Weighted::one(Term::Suppress { source: source.clone(), units: Units::All }));

@@ -3,9 +3,9 @@
 
 mod search_support;
 
+use encoding::encoder::Encoder;
 use ndarray::Array5;
 use search_support::*;
-use synthesis::assembly::Arm;
 use synthesis::constraint::Constraints;
 use synthesis::objective::{Source, Term, Units, Weighted};
 use synthesis::optimiser::{self, lbfgs};
@@ -16,7 +16,7 @@ const TOLERANCE: f64 = 1e-3;
 
 /// Searches a metamer of `reference` from `start`; gives the relative distance of the features as an own forward run finds
 /// it, the RMS difference of the pixels relative to the reference's RMS contrast, and the evaluations.
-fn metamer(arm: Arm, source: Source, reference: &Array5<f32>, start: &Array5<f32>) -> (f64, f64, u64) {
+fn metamer(arm: Encoder, source: Source, reference: &Array5<f32>, start: &Array5<f32>) -> (f64, f64, u64) {
     let shape: [usize; 5] = reference.shape().try_into().unwrap();
     let probe = vec![Weighted::one(Term::Suppress { source: source.clone(), units: Units::All })];
     let mut looking = assembled(parts(shape, vec![arm.clone()], probe, Constraints::default()));
@@ -32,7 +32,7 @@ fn metamer(arm: Arm, source: Source, reference: &Array5<f32>, start: &Array5<f32
         ..Default::default()
     };
     // Responses that hardly differ make long valleys: a long memory finds their curvature.
-    let optimiser = optimiser::Settings::Lbfgs(lbfgs::Settings { memory: 60, ..Default::default() });
+    let optimiser = optimiser::Settings::Lbfgs(lbfgs::Settings { memory: 200, ..Default::default() });
     let mut search = Search::begin(&mut synthesis, optimiser, settings).unwrap();
     let ended = search.run(|_| {}).unwrap();
     let (best, trajectory) = search.finish();
@@ -59,7 +59,7 @@ fn shows(name: &str, (off, apart, evaluations): (f64, f64, u64)) {
 fn metamers_of_the_mouse_model() {
     let Some(arm) = mouse() else { return };
     let shape = [1, 1, 1, 36, 64];
-    shows("mouse", metamer(arm, Source::tap("rate"), &cloudy(shape, 0.15, 1), &cloudy(shape, 0.15, 2)));
+    shows("mouse", metamer(arm, Source::tap("rate"), &cloudy(shape, 0.1, 1), &cloudy(shape, 0.1, 2)));
 }
 
 #[test]
@@ -67,5 +67,12 @@ fn metamers_of_the_pooled_features_of_a_network_for_photographs() {
     let Some(arm) = mobilenet() else { return };
     let shape = [1, 1, 3, 128, 128];
     let source = Source::tap("/f/f.3/Add_output_0").pooled(4, 4);
-    shows("mobilenet", metamer(arm, source, &cloudy(shape, 0.15, 1), &cloudy(shape, 0.15, 2)));
+    shows("mobilenet", metamer(arm, source, &cloudy(shape, 0.1, 1), &cloudy(shape, 0.1, 2)));
+}
+
+#[test]
+fn metamers_of_the_pooled_complex_cells_of_the_embedded_v1() {
+    let shape = [1, 1, 1, 128, 128];
+    let source = Source::tap("v1.complex.s1").pooled(4, 4);
+    shows("v1", metamer(v1(0.0), source, &cloudy(shape, 0.1, 1), &cloudy(shape, 0.1, 2)));
 }

@@ -170,20 +170,23 @@ fn good_enough_is_an_end() {
 #[test]
 fn a_dead_start_is_left_for_one_with_more_contrast() {
     // Units behind rectifiers; the one that is silent at faint starts and not at strong ones is found by looking.
-    let arm = || plain_arm("residual_block", [1, 4, 6, 5]);
-    let shape = [1, 1, 4, 6, 5];
-    let probe = vec![Weighted::one(Term::Suppress { source: Source::tap("Relu_0_out"), units: Units::All })];
-    let mut looking = assembled(parts(shape, vec![arm()], probe, Constraints::default()));
+    let (arm, tap) = (plain_arm("cnn_small", [1, 3, 12, 12]), "Relu_0_out");
+    // The file fixes a batch of two.
+    let shape = [2, 1, 3, 12, 12];
+    let map = arm.taps().into_iter().find(|known| known.name == tap).unwrap().shape.unwrap();
+    let probe = vec![Weighted::one(Term::Suppress { source: Source::tap(tap), units: Units::All })];
+    let mut looking = assembled(parts(shape, vec![arm.clone()], probe, Constraints::default()));
     let mut units = |sd, seed| looking.read(&noise(shape, sd, seed)).unwrap()[0].row(0).to_vec();
     let faint = units(0.0, 1);
     let strong: Vec<Vec<f64>> = (0..8).map(|seed| units(0.4, seed)).collect();
     let unit = (0..faint.len())
         .find(|&unit| faint[unit] == 0.0 && strong.iter().filter(|one| one[unit] > 0.0).count() >= 2)
         .expect("a unit that grey does not drive");
-    let index = [unit / 30, unit % 30 / 5, unit % 5];
-    let unit = Term::Unit { source: Source::tap("Relu_0_out"), units: Units::one(&index) };
+    let index = [unit / (map[2] * map[3]), unit / map[3] % map[2], unit % map[3]];
+    let unit = Term::Unit { source: Source::tap(tap), units: Units::one(&index) };
     let pixels = Parametrisation::Pixels(Pixels::new(shape, 1e-3));
-    let fresh = parts(shape, vec![arm()], vec![Weighted::one(unit)], Constraints::default());
+    let terms = vec![Weighted::one(unit).only(0)];
+    let fresh = parts(shape, vec![arm], terms, Constraints::default());
     let mut synthesis = assembled(Parts { parametrisation: pixels, ..fresh });
     let mut search =
         Search::begin(&mut synthesis, adam_of(0.02), Settings { steps: 20, tries: 16, ..Default::default() })

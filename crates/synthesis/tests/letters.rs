@@ -116,18 +116,36 @@ fn least_confusable_letters_are_told_apart_by_models_that_were_not_asked() {
     eprintln!("soft minimum of d' in the model asked: {first:.2} -> {:.2}", best.shown.value);
     assert!(best.shown.value > 1.5 * first);
 
+    // As large a change of each pixel, in blocks so coarse that pooling does not remove it, and by chance.
+    let mut random = Random::new(13, 0);
+    let blocks = Array5::from_shape_simple_fn([LETTERS.len(), 1, 1, 8, 8], || {
+        if random.uniform() < 0.5 { -0.15 } else { 0.15 }
+    });
+    let mut changed = before.clone();
+    changed
+        .indexed_iter_mut()
+        .for_each(|((letter, _, _, y, x), light)| *light += blocks[[letter, 0, 0, y / 8, x / 8]]);
+    constraints().project(&mut changed).unwrap();
+
     // Pooled features of a network for edges; the complex cells of a V1 that looks 8 degrees past the letters.
     let judges = [
         ("VGG16", judge, Source::tap("/Relu_3_output_0").pooled(4, 4)),
         ("V1 at 8 degrees", v1(8.0), Source::tap("v1.complex")),
     ];
     for (name, judge, source) in judges {
-        let (plain, made) = (seen(&judge, &source, &before), seen(&judge, &source, &after));
-        let noise_sd = 0.7 * closest(&plain);
-        let (plain, made) = (confusion(&plain, noise_sd, 300), confusion(&made, noise_sd, 300));
+        let noise_sd = 0.7 * closest(&seen(&judge, &source, &before));
+        let judged = |set| confusion(&seen(&judge, &source, set), noise_sd, 300);
+        let (plain, made, chance) = (judged(&before), judged(&after), judged(&changed));
         show(&format!("plain letters, {name}"), &plain);
         show(&format!("least confusable letters, {name}"), &made);
+        eprintln!("letters changed as much at random, {name}: {:.1} % errors", 100.0 * errors(&chance));
         assert!(errors(&plain) > 0.1, "nothing to be gained");
         assert!(errors(&made) < 0.7 * errors(&plain), "{} against {}", errors(&made), errors(&plain));
+        assert!(
+            errors(&made) < 0.7 * errors(&chance),
+            "{} against chance {}",
+            errors(&made),
+            errors(&chance)
+        );
     }
 }

@@ -10,6 +10,7 @@ mod claim;
 mod error;
 mod features;
 mod lower;
+mod place;
 mod point;
 mod pooling;
 mod set;

@@ -134,7 +134,7 @@ fn least_confusable_letters_are_told_apart_by_models_that_were_not_asked() {
     ];
     for (name, judge, source) in judges {
         let noise_sd = 0.7 * closest(&seen(&judge, &source, &before));
-        let judged = |set| confusion(&seen(&judge, &source, set), noise_sd, 300);
+        let judged = |set| confusion(&seen(&judge, &source, set), noise_sd, 150);
         let (plain, made, chance) = (judged(&before), judged(&after), judged(&changed));
         show(&format!("plain letters, {name}"), &plain);
         show(&format!("least confusable letters, {name}"), &made);

@@ -237,33 +237,30 @@ fn plain_ascent(synthesis: &mut Synthesis, start: &[f64], steps: usize, length: 
 fn the_mouse_model_is_driven_as_far_as_plain_ascent_from_twenty_starts() {
     let Some(arm) = mouse() else { return };
     let shape = [1, 1, 1, 36, 64];
-    for unit in [3, 100] {
-        let terms =
-            vec![Weighted::one(Term::Unit { source: Source::tap("rate"), units: Units::one(&[unit]) })];
-        let mut synthesis =
-            assembled(parts(shape, vec![arm.clone()], terms, contrast(Contrast::Exactly(0.1))));
-        let steps = 25;
-        let plain: Vec<f64> = (0..20)
-            .map(|seed| {
-                let start: Array5<f32> = noise(shape, 0.1, seed);
-                let at = synthesis.parametrisation().start_at(&start).unwrap();
-                plain_ascent(&mut synthesis, &at, steps, 1.0)
-            })
-            .collect();
-        let mean = plain.iter().sum::<f64>() / 20.0;
-        let most = plain.iter().copied().fold(0.0, f64::max);
-        let optimiser = optimiser::Settings::Lbfgs(lbfgs::Settings::default());
-        let mut search =
-            Search::begin(&mut synthesis, optimiser, Settings { steps: steps as u64, ..Default::default() })
-                .unwrap();
-        search.run(|_| {}).unwrap();
-        let (best, trajectory) = search.finish();
-        let evaluations = trajectory.records.last().unwrap().evaluations;
-        eprintln!(
-            "unit {unit}: {:.3} in {evaluations} evaluations, {} to 90 %; plain ascent {mean:.3} on average, {most:.3} at best",
-            best.shown.value,
-            trajectory.evaluations_to(0.9).unwrap(),
-        );
-        assert!(best.shown.value >= mean, "unit {unit}: {} against {mean}", best.shown.value);
-    }
+    let unit = 100;
+    let terms = vec![Weighted::one(Term::Unit { source: Source::tap("rate"), units: Units::one(&[unit]) })];
+    let mut synthesis = assembled(parts(shape, vec![arm.clone()], terms, contrast(Contrast::Exactly(0.1))));
+    let steps = 25;
+    let plain: Vec<f64> = (0..20)
+        .map(|seed| {
+            let start: Array5<f32> = noise(shape, 0.1, seed);
+            let at = synthesis.parametrisation().start_at(&start).unwrap();
+            plain_ascent(&mut synthesis, &at, steps, 1.0)
+        })
+        .collect();
+    let mean = plain.iter().sum::<f64>() / 20.0;
+    let most = plain.iter().copied().fold(0.0, f64::max);
+    let optimiser = optimiser::Settings::Lbfgs(lbfgs::Settings::default());
+    let mut search =
+        Search::begin(&mut synthesis, optimiser, Settings { steps: steps as u64, ..Default::default() })
+            .unwrap();
+    search.run(|_| {}).unwrap();
+    let (best, trajectory) = search.finish();
+    let evaluations = trajectory.records.last().unwrap().evaluations;
+    eprintln!(
+        "unit {unit}: {:.3} in {evaluations} evaluations, {} to 90 %; plain ascent {mean:.3} on average, {most:.3} at best",
+        best.shown.value,
+        trajectory.evaluations_to(0.9).unwrap(),
+    );
+    assert!(best.shown.value >= mean, "unit {unit}: {} against {mean}", best.shown.value);
 }

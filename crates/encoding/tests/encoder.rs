@@ -1,5 +1,7 @@
 //! An encoder as its users see it: a small network that is checked by hand, and real models made by others.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
 use std::path::PathBuf;
 
 use adjoint::{Cancel, Limits, Model};

@@ -1,5 +1,7 @@
 //! Fitting parameters to simulated people whose parameters are known: a small network for what has a closed form.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
 use adjoint::Limits;
 use encoding::encoder::{Encoder, Features};
 use encoding::fit::{Effort, Fit, FitError, Link, Trials, Unknown, fit};

@@ -374,7 +374,7 @@ impl Encoder {
         if taps.is_empty() {
             return Err(EncoderError::NoTap { file: self.file.clone() });
         }
-        if let Some(own) = self.own_batch().filter(|own| batch == 0 || batch % own != 0) {
+        if let Some(own) = self.own_batch().filter(|own| batch == 0 || !batch.is_multiple_of(*own)) {
             return Err(EncoderError::BatchSize { file: self.file.clone(), own, found: batch });
         }
         let mut spec = Spec::new().threads(threads);

@@ -50,7 +50,7 @@ impl Rows {
     ) -> Result<Self, EncoderError> {
         let volume: usize = shape.iter().product();
         let tap = features.tap.clone();
-        if volume == 0 || !shape.first().is_some_and(|first| first % batch == 0) {
+        if volume == 0 || shape.first().is_none_or(|first| !first.is_multiple_of(batch)) {
             return Err(EncoderError::Batch { tap, shape: shape.to_vec(), batch });
         }
         let mut one = shape.to_vec();

@@ -130,7 +130,7 @@ pub enum FitError {
         /// Taps asked for.
         taps: String,
         /// The model's words.
-        source: EncoderError,
+        source: Box<EncoderError>,
     },
     /// Parameters that change no response anywhere.
     #[error("parameter {name} changes nothing: the loss is the same at all {points} points looked at")]

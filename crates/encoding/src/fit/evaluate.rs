@@ -50,9 +50,11 @@ impl<'a> Evaluator<'a> {
             let names = [unknown.name.as_str()];
             if let Err(source) = encoder.reaches(&taps, &names, batch) {
                 return Err(match source {
-                    EncoderError::Model(_) => {
-                        FitError::NotReached { name: unknown.name.clone(), taps: taps.join(", "), source }
-                    }
+                    EncoderError::Model(_) => FitError::NotReached {
+                        name: unknown.name.clone(),
+                        taps: taps.join(", "),
+                        source: Box::new(source),
+                    },
                     other => FitError::Encoder(other),
                 });
             }
@@ -81,7 +83,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Parameters from numbers between 0 and 1.
-    pub fn from_unit(&self, unit: &[f64]) -> Vec<f64> {
+    pub fn within_bounds(&self, unit: &[f64]) -> Vec<f64> {
         let both = self.unknowns.iter().zip(unit);
         both.map(|(unknown, u)| {
             let [low, high] = unknown.bounds;
@@ -181,14 +183,13 @@ impl<'a> Evaluator<'a> {
         Ok(total)
     }
 
-    /// Gauss-Newton curvature of the loss, the prior's among it.
-    pub fn curvature(
+    /// How the features of the trials `rows` change with each parameter: [N, D] each.
+    pub fn changes(
         &mut self,
         parameters: &[f64],
         rows: &[usize],
-        solved: &Solved,
         difference: Difference,
-    ) -> Result<Array2<f64>, FitError> {
+    ) -> Result<Vec<Array2<f64>>, FitError> {
         let here = self.features(parameters)?;
         let mut changes = Vec::new();
         for p in 0..self.unknowns.len() {
@@ -211,11 +212,22 @@ impl<'a> Evaluator<'a> {
             changes.push(change.select(Axis(0), rows));
         }
         self.last = Some((parameters.to_vec(), here));
-        let mut curvature = solved.curvature(&changes);
+        Ok(changes)
+    }
+
+    /// Gauss-Newton curvature of the loss for these changes of the features, the prior's among it.
+    pub fn curvature(&self, solved: &Solved, changes: &[Array2<f64>]) -> Array2<f64> {
+        let mut curvature = solved.curvature(changes);
         for (p, prior) in self.unknowns.iter().map(|unknown| unknown.prior).enumerate() {
             curvature[[p, p]] += prior.map_or(0.0, |prior| 1.0 / (prior.sd * prior.sd));
         }
-        Ok(curvature)
+        curvature
+    }
+
+    /// The derivative of the loss as far as the changes of the features are exact.
+    pub fn rough_slope(&self, parameters: &[f64], solved: &Solved, changes: &[Array2<f64>]) -> Vec<f64> {
+        let prior = self.prior(parameters).1.into_iter();
+        prior.zip(changes).map(|(prior, change)| prior + (change * &solved.slope).sum()).collect()
     }
 
     /// Loss and slope of the priors.

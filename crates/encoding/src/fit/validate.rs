@@ -57,8 +57,7 @@ pub(super) fn validate(
     for (index, fold) in folds.iter().enumerate() {
         let rows = outside(fold, responses.nrows());
         let (descents, solved) = best(model, screen, index + 1, &rows, effort)?;
-        let lowest = descents.into_iter().min_by(|a, b| a.loss.total_cmp(&b.loss));
-        let found = lowest.expect("at least one start").to;
+        let found = descents[0].to.clone();
         let held = responses.select(Axis(0), fold);
         let seen = responses.select(Axis(0), &rows);
         let mean = seen.mean_axis(Axis(0)).expect("trials outside a fold");

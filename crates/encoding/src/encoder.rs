@@ -1,1 +1,0 @@
-//! A model with named taps, virtual lesions and stimulation.

@@ -1,1 +1,0 @@
-//! A model's own parameters fitted to a person by the gradient.

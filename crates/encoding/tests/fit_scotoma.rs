@@ -5,7 +5,7 @@
 use encoding::encoder::{Encoder, Features};
 use encoding::fit::{Effort, Fit, Link, Trials, Unknown, fit};
 use encoding::v1;
-use ndarray::{Array2, Array5, arr0};
+use ndarray::{Array1, Array2, Array5, Axis, arr0};
 use random::Random;
 
 /// A field of 8 deg at 3 px per degree, and cells that prefer 0.7 cpd: small, so that the test is quick.
@@ -135,6 +135,30 @@ fn a_fitted_scotoma_overlaps_the_true_one() {
         if let Some(validation) = found.validation {
             assert!(validation.improvement > 2.0 * validation.standard_error, "{line}\n{validation:?}");
         }
+    }
+}
+
+#[test]
+fn receptive_field_size_and_gain_are_found() {
+    let model = Encoder::v1(&params()).unwrap();
+    let model = with_scotoma(&model, [0.0, 0.0, -1.5]);
+    let mut person = model.clone();
+    for (name, value) in [("rf_scale", 1.6), ("gain", 1.3)] {
+        person.set_parameter(name, arr0(value).into_dyn()).unwrap();
+    }
+    let mut random = Random::new(21, 7);
+    let stimuli = probes(&mut random, 100);
+    let clean = person.features(stimuli.view(), &features()).unwrap()[0].dot(&electrodes());
+    let noise = clean.std_axis(Axis(0), 1.0);
+    let responses = &clean + &(Array2::from_shape_simple_fn(clean.dim(), || random.normal()) * noise);
+    let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
+    let unknowns = [Unknown::between("rf_scale", 0.9, 2.0), Unknown::between("gain", 0.2, 5.0)];
+    let link = Link::Fixed { weights: electrodes(), intercepts: Array1::zeros(6) };
+    let effort = Effort { screened: 8, starts: 2, steps: 10, folds: 0, seed: 1, threads: 1 };
+    let found = fit(&model, &features(), &link, &unknowns, trials, &effort).unwrap();
+    for (estimate, truth) in found.estimates.iter().zip([1.6, 1.3]) {
+        assert!((estimate.value - truth).abs() < 3.0 * estimate.standard_error, "{estimate:?}, true {truth}");
+        assert!(estimate.standard_error < 0.3, "{estimate:?}");
     }
 }
 

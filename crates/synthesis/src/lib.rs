@@ -15,10 +15,12 @@
 //! - [`robustness`]: random small changes of the view, so that a stimulus does not hang on one pixel grid or one gaze.
 //! - [`prior`]: penalties for unlikely images.
 //! - [`objective`]: the scalar to raise.
-//! - [`problem`]: what an optimiser sees of all this, and how the pieces are put together.
+//! - [`problem`]: what an optimiser sees of all this.
+//! - [`assembly`]: the pieces put together.
 //! - [`optimiser`]: gradient and gradient-free ways up.
 //! - [`search`]: one run of an optimiser: anytime, under a deadline in time or in steps, cancellable.
 
+pub mod assembly;
 pub mod constraint;
 pub mod objective;
 pub mod optimiser;

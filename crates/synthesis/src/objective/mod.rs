@@ -1,1 +1,150 @@
-//! The scalar to raise.
+//! The scalar to raise: weighted terms over what models, and readouts of models, answer to a set of stimuli.
+//!
+//! A [`Term`] says what is wanted in the user's words (a tap's name, a unit's index); [`Objective::new`] checks all of them
+//! against the shapes of the taps and keeps a lowered form. [`Objective::evaluate`] takes the taps' values and gives the
+//! weighted sum with its exact gradient: the cotangents that `adjoint` carries on to the stimulus.
+//!
+//! All arithmetic is f64, in a fixed order. The first axis of a tap counts the stimuli of the set.
+
+mod claim;
+mod error;
+mod features;
+mod lower;
+mod point;
+mod readout;
+mod set;
+mod statistic;
+mod term;
+mod versus;
+
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayD, s};
+
+pub use error::ObjectiveError;
+pub use readout::Linear;
+pub use term::{
+    Centre, Ratio, Response, Site, Source, Statistic, Term, Units, Versus, Weighted, drive_and_hold,
+};
+
+use features::Features;
+use lower::{Kernel, Lowered};
+
+/// Checked terms over a list of sites.
+#[derive(Debug, Clone)]
+pub struct Objective {
+    sites: Vec<Site>,
+    shapes: Vec<Vec<usize>>,
+    /// What terms read: a site, as it is or through a readout. Each is computed once per evaluation.
+    sources: Vec<(usize, Option<Arc<Linear>>)>,
+    terms: Vec<Lowered>,
+}
+
+/// What an objective says about one set of taps' values.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// The weighted sum. Not finite where a term is not defined (a log ratio of responses that are not positive).
+    pub value: f64,
+    /// Each term's own value before its weight, in the terms' order.
+    pub terms: Vec<f64>,
+    /// Gradient of the sum with respect to each site's values, in the sites' order and shapes.
+    pub cotangents: Vec<ArrayD<f32>>,
+    /// Every value at every site is zero: nothing that a gradient could start from.
+    pub silent: bool,
+}
+
+/// The sites that terms read, each once, in the order of first mention: what a model has to be planned for.
+pub fn sites(terms: &[Weighted]) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for source in terms.iter().flat_map(|weighted| weighted.term.sources()) {
+        if !sites.contains(&source.site) {
+            sites.push(source.site.clone());
+        }
+    }
+    sites
+}
+
+impl Objective {
+    /// Checks `terms` against the shapes of the sites' values ([`sites`] gives the order; first axis: stimuli).
+    ///
+    /// # Errors
+    /// No term at all; an index, a vector or a readout that does not fit its tap; a set term over one stimulus; numbers
+    /// that are not finite; terms that contradict: one drives a unit that another suppresses or holds.
+    pub fn new(terms: &[Weighted], shapes: &[Vec<usize>]) -> Result<Self, ObjectiveError> {
+        let sites = sites(terms);
+        lower::lower(terms, sites, shapes.to_vec())
+    }
+
+    /// What has to be given to [`Objective::evaluate`], in order.
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// Value and cotangents at `outputs`: each site's values, of the shapes given to [`Objective::new`].
+    ///
+    /// # Errors
+    /// Another number of arrays, or another shape.
+    pub fn evaluate(&self, outputs: &[ArrayD<f32>]) -> Result<Evaluation, ObjectiveError> {
+        self.fits(outputs)?;
+        let flat: Vec<Array2<f64>> = outputs.iter().map(features::rows).collect();
+        let silent = flat.iter().all(|rows| rows.iter().all(|&value| value == 0.0));
+        let features: Vec<Features> =
+            self.sources.iter().map(|source| Features::new(source, &flat)).collect();
+        let mut gradients: Vec<Array2<f64>> =
+            features.iter().map(|features| Array2::zeros(features.values.raw_dim())).collect();
+        let terms: Vec<f64> =
+            self.terms.iter().map(|term| term.evaluate(&features, &mut gradients)).collect();
+        let value = terms.iter().zip(&self.terms).map(|(value, term)| term.weight * value).sum();
+        let mut back: Vec<Array2<f64>> = flat.iter().map(|rows| Array2::zeros(rows.raw_dim())).collect();
+        for ((site, readout), gradient) in self.sources.iter().zip(gradients) {
+            match readout {
+                Some(readout) => back[*site] += &readout.pull_back(&gradient),
+                None => back[*site] += &gradient,
+            }
+        }
+        let cotangents =
+            back.into_iter().zip(&self.shapes).map(|(rows, shape)| features::shaped(rows, shape));
+        Ok(Evaluation { value, terms, cotangents: cotangents.collect(), silent })
+    }
+
+    fn fits(&self, outputs: &[ArrayD<f32>]) -> Result<(), ObjectiveError> {
+        if outputs.len() != self.sites.len() {
+            return Err(ObjectiveError::Count { found: outputs.len(), wanted: self.sites.len() });
+        }
+        for ((site, shape), output) in self.sites.iter().zip(&self.shapes).zip(outputs) {
+            if output.shape() != shape {
+                let (found, wanted) = (output.shape().to_vec(), shape.clone());
+                return Err(ObjectiveError::Shape { site: site.clone(), found, wanted });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Lowered {
+    /// The term's value; adds its weighted gradient to those of its sources.
+    fn evaluate(&self, features: &[Features], gradients: &mut [Array2<f64>]) -> f64 {
+        let weight = self.weight;
+        let at = |slot: usize| features[self.sources[slot]].values.slice(s![self.stimuli.clone(), ..]);
+        if let Kernel::Versus(versus) = &self.kernel {
+            let (value, to_a, to_b) = versus.evaluate(at(0), at(1));
+            for (slot, gradient) in [(0, to_a), (1, to_b)] {
+                let mut sum = gradients[self.sources[slot]].slice_mut(s![self.stimuli.clone(), ..]);
+                sum.scaled_add(weight, &gradient);
+            }
+            return value;
+        }
+        let (value, gradient) = match &self.kernel {
+            Kernel::Point(point) => point.evaluate(at(0)),
+            Kernel::Set(set) => set.evaluate(at(0)),
+            Kernel::Statistic(statistic) => statistic.evaluate(at(0)),
+            Kernel::Versus(_) => unreachable!("handled above"),
+        };
+        let mut sum = gradients[self.sources[0]].slice_mut(s![self.stimuli.clone(), ..]);
+        sum.scaled_add(weight, &gradient);
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests;

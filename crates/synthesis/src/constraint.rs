@@ -1,1 +1,0 @@
-//! What the display can show and the rules allow, as projections.

@@ -1,0 +1,75 @@
+//! What terms do to single units, so that two which want opposite things are found before the work.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::error::ObjectiveError;
+use super::features::unflat;
+use super::lower::Place;
+
+/// What a term does to a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    Driven,
+    Suppressed,
+    Held,
+}
+
+impl Claim {
+    /// Under this weight. A hold turned round pushes away from the baseline, to whichever side.
+    pub fn under(self, weight: f64) -> Option<Self> {
+        match (self, weight < 0.0) {
+            _ if weight == 0.0 => None,
+            (claim, false) => Some(claim),
+            (Self::Driven, true) => Some(Self::Suppressed),
+            (Self::Suppressed, true) => Some(Self::Driven),
+            (Self::Held, true) => None,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Driven => "driven",
+            Self::Suppressed => "suppressed",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// Claims on units of sources.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// Source and unit: who claims it, for which stimuli, and how.
+    made: BTreeMap<(usize, usize), Vec<(usize, Range<usize>, Claim)>>,
+}
+
+impl Claims {
+    /// Notes what term `number` does to `units` of a source.
+    pub fn add(
+        &mut self,
+        number: usize,
+        source: usize,
+        place: &Place<'_>,
+        stimuli: Range<usize>,
+        claim: Claim,
+        units: Vec<usize>,
+    ) -> Result<(), ObjectiveError> {
+        for unit in units {
+            let made = self.made.entry((source, unit)).or_default();
+            let overlap = |other: &Range<usize>| other.start < stimuli.end && stimuli.start < other.end;
+            let against = made.iter().find(|(_, other, was)| *was != claim && overlap(other));
+            if let Some(&(first_term, _, first)) = against {
+                return Err(ObjectiveError::Contradiction {
+                    site: place.site.clone(),
+                    unit: unflat(&place.shape, unit),
+                    first: first.word(),
+                    first_term,
+                    second: claim.word(),
+                    second_term: number,
+                });
+            }
+            made.push((number, stimuli.clone(), claim));
+        }
+        Ok(())
+    }
+}

@@ -1,1 +1,0 @@
-//! Penalties for unlikely images.

@@ -1,1 +1,0 @@
-//! Random small changes of the view.

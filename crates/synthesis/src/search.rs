@@ -1,1 +1,0 @@
-//! One run of an optimiser: anytime, under a deadline, cancellable.

@@ -142,6 +142,14 @@ pub enum Fault {
         /// What is wrong with the request.
         message: String,
     },
+    /// A lesion or a stimulation that the tensor it is meant for does not allow.
+    #[error("the tensor {tap} cannot be changed: {reason}")]
+    Intervention {
+        /// The tensor.
+        tap: String,
+        /// What is wrong, with shapes or values.
+        reason: String,
+    },
     /// An attribute outside what its operator allows, or of the wrong kind.
     #[error("node {node} ({operator}): attribute {attribute} is {value}; allowed is {allowed}")]
     Attribute {

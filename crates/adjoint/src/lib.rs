@@ -39,5 +39,5 @@ pub use cpu::{Cancel, Chosen, NodeTime, RunError};
 pub use error::{Fault, LoadError};
 pub use gradient::{Gradient, StepError, Times};
 pub use graph::{GradientError, NodeName};
-pub use import::{Dim, Dtype, Limits, Tap, TensorInfo};
+pub use import::{Dim, Dtype, Intervention, Limits, Tap, TensorInfo};
 pub use model::{Model, ModelError, Spec};

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cpu::Tuner;
 use crate::gradient::{Gradient, Signature};
 use crate::graph::{GradientError, Graphs, NodeName, differentiate};
-use crate::import::{Import, Limits, LoadError, Tap, TensorInfo, caught};
+use crate::import::{Import, Intervention, Limits, LoadError, Tap, TensorInfo, caught};
 use crate::kernel::{KernelError, Threads};
 use crate::memory;
 use crate::tract::*;
@@ -53,6 +53,7 @@ pub struct Spec {
     inputs: Vec<(String, Option<Vec<usize>>)>,
     held: Vec<(String, Vec<usize>)>,
     outputs: Vec<String>,
+    interventions: Vec<(String, Intervention)>,
     threads: usize,
     untimed: bool,
 }
@@ -90,6 +91,14 @@ impl Spec {
     #[must_use]
     pub fn output(mut self, tensor: &str) -> Self {
         self.outputs.push(tensor.to_owned());
+        self
+    }
+
+    /// Replaces the tensor `tap` by `gain * tap + offset` for all that read it and as an output: a virtual lesion or
+    /// stimulation. May be called for several tensors; one behind which nothing is asked for has no effect.
+    #[must_use]
+    pub fn intervene(mut self, tap: &str, intervention: Intervention) -> Self {
+        self.interventions.push((tap.to_owned(), intervention));
         self
     }
 
@@ -146,6 +155,11 @@ impl Model {
         self.import.taps_for(inputs)
     }
 
+    /// Keys and values that the file carries beside the graph (`metadata_props`), in its order.
+    pub fn metadata(&self) -> &[(String, String)] {
+        self.import.metadata()
+    }
+
     /// What was changed while the file was read, for people to know (types widened, old operators rewritten).
     pub fn notes(&self) -> impl Iterator<Item = &str> {
         self.import.notes()
@@ -195,7 +209,10 @@ impl Model {
         for (_, shape) in inputs.iter_mut().filter(|_| question.parts > 1) {
             shape[0] /= question.parts;
         }
-        let typed = self.import.typed(&inputs, &question.outputs)?;
+        let typed = match &question.interventions[..] {
+            [] => self.import.typed(&inputs, &question.outputs),
+            changes => self.import.intervened(changes)?.typed(&inputs, &question.outputs),
+        }?;
         let slots: Vec<usize> = (0..question.wanted.len()).collect();
         let signature = Signature {
             inputs: inputs_of(&typed).map_err(|error| wrong(file, GradientError::graph(error)))?,
@@ -230,8 +247,12 @@ impl Model {
             [] => self.outputs().iter().map(|output| output.name.clone()).collect(),
             names => names.to_vec(),
         };
-        let parts = self.parts(wanted.iter().chain(&spec.held))?;
-        Ok(Question { wanted, held: spec.held.clone(), outputs, parts })
+        let interventions = spec.interventions.clone();
+        // What has no batch of its own cannot be cut into parts.
+        let whole = interventions.iter().any(|(_, intervention)| intervention.is_fed())
+            || self.inputs().iter().any(|info| info.concrete().is_some_and(|shape| shape.is_empty()));
+        let parts = if whole { 1 } else { self.parts(wanted.iter().chain(&spec.held))? };
+        Ok(Question { wanted, held: spec.held.clone(), outputs, interventions, parts })
     }
 
     fn declared(&self, name: &str) -> Result<Vec<usize>, ModelError> {
@@ -286,6 +307,7 @@ struct Question {
     wanted: Vec<(String, Vec<usize>)>,
     held: Vec<(String, Vec<usize>)>,
     outputs: Vec<String>,
+    interventions: Vec<(String, Intervention)>,
     parts: usize,
 }
 

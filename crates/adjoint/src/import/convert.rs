@@ -8,12 +8,17 @@ use super::limits::Limits;
 use super::net::{Constant, Net};
 use super::prune::{prune, reached_from};
 use super::quiet::caught;
-use super::rewrite::{self, Unfolder};
+use super::rewrite::{self, Intervention, Unfolder};
 use crate::error::Fault;
 use crate::tract::importer::{InferenceFact, InferenceModel, InferenceModelExt, Register};
 use crate::tract::op::Const;
 use crate::tract::pb::NodeProto;
 use crate::tract::*;
+
+/// Puts an intervention at a tensor that the graph has.
+pub(super) fn intervene(net: &mut Net, tap: &str, intervention: &Intervention) -> Result<(), Fault> {
+    if has_tensor(net, tap) { rewrite::insert(net, tap, intervention) } else { Err(unknown_tensor(net, tap)) }
+}
 
 /// What is fed and what is wanted.
 pub(super) struct Question<'a> {
@@ -92,23 +97,42 @@ fn has_tensor(net: &Net, name: &str) -> bool {
 
 fn unknown_tensor(net: &Net, name: &str) -> Fault {
     let names = net.nodes.iter().flat_map(|n| n.output.iter().map(String::as_str)).filter(|n| !n.is_empty());
-    Fault::UnknownName { role: "tensor", name: name.to_owned(), known: listing(names) }
+    Fault::UnknownName { role: "tensor", name: name.to_owned(), known: listing(name, names) }
 }
 
-/// The first names of a list, and how many more there are.
-fn listing<'a>(names: impl Iterator<Item = &'a str>) -> String {
+/// The names of a list; of a long one those nearest to `wanted`, and how many more there are.
+fn listing<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
-    let names: Vec<&str> = names.collect();
+    let mut names: Vec<&str> = names.collect();
+    if names.len() > SHOWN {
+        names.sort_by_cached_key(|name| edits(wanted, name));
+    }
     let more = names.len().saturating_sub(SHOWN);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{rest}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+/// Insertions, deletions and replacements of bytes that lead from one name to another (Levenshtein distance). Names are
+/// cut to the first 200 bytes: a file may hold longer ones.
+fn edits(a: &str, b: &str) -> usize {
+    let cut = |name: &str| name.bytes().take(200).collect::<Vec<u8>>();
+    let (a, b) = (cut(a), cut(b));
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            row.push((last[j] + usize::from(from != to)).min(last[j + 1] + 1).min(row[j] + 1));
+        }
+        last = row;
+    }
+    last[b.len()]
 }
 
 /// Checks a named input against what the file declares. Inner tensors may be inputs too; nothing is declared for them.
 fn check_input(net: &Net, name: &str, shape: &[usize]) -> Result<(), Fault> {
     let Some(info) = net.inputs.iter().find(|i| i.name == name) else {
         if !has_tensor(net, name) {
-            let known = listing(net.inputs.iter().map(|i| i.name.as_str()));
+            let known = listing(name, net.inputs.iter().map(|i| i.name.as_str()));
             return Err(Fault::UnknownName { role: "input", name: name.to_owned(), known });
         }
         return Ok(());

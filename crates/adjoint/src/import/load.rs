@@ -37,6 +37,7 @@ pub(super) fn load(bytes: Vec<u8>, dir: Option<&Path>, limits: &Limits) -> Resul
         return Err(Fault::NoGraph { detail: ": it has neither nodes nor outputs".to_owned() });
     }
     let mut net = net(graph, opset, dir, limits)?;
+    net.metadata = model.metadata_props.into_iter().map(|entry| (entry.key, entry.value)).collect();
     rewrite::fixed(&mut net)?;
     memory::give_back();
     Ok(net)
@@ -78,7 +79,7 @@ fn net(mut graph: GraphProto, opset: i64, dir: Option<&Path>, limits: &Limits) -
         let (name, constant) = tensor::decode_sparse(proto, dir)?;
         constants.insert(name, constant);
     }
-    Ok(Net { opset, nodes, constants, inputs, outputs, notes: BTreeSet::new() })
+    Ok(Net { opset, nodes, constants, inputs, outputs, ..Net::default() })
 }
 
 /// Refuses weights whose sum is over the limit, from their dimensions alone.

@@ -39,6 +39,7 @@ pub use crate::error::{Fault, LoadError};
 use crate::tract::TypedModel;
 pub use info::{Dim, Dtype, Tap, TensorInfo};
 pub use limits::Limits;
+pub use rewrite::Intervention;
 pub(crate) use quiet::caught;
 
 /// Oldest and newest operator set that are taken.
@@ -95,6 +96,25 @@ impl Import {
     /// What the graph declares as its outputs.
     pub fn outputs(&self) -> &[TensorInfo] {
         &self.net.outputs
+    }
+
+    /// Keys and values that the file carries beside the graph, in its order.
+    pub fn metadata(&self) -> &[(String, String)] {
+        &self.net.metadata
+    }
+
+    /// The same graph with the tensors of these names changed.
+    ///
+    /// # Errors
+    /// A name that no node computes, one that is changed twice, numbers that are not finite. Whether shapes broadcast
+    /// is found when a question is asked.
+    pub fn intervened(&self, interventions: &[(String, Intervention)]) -> Result<Import, LoadError> {
+        let mut changed = self.clone();
+        for (tap, intervention) in interventions {
+            convert::intervene(&mut changed.net, tap, intervention)
+                .map_err(|fault| LoadError::new(&self.file, fault))?;
+        }
+        Ok(changed)
     }
 
     /// Remarks on what was changed on the way in, such as f64 computed as f32.

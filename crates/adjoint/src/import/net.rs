@@ -31,6 +31,8 @@ pub(super) struct Net {
     pub constants: BTreeMap<String, Constant>,
     pub inputs: Vec<TensorInfo>,
     pub outputs: Vec<TensorInfo>,
+    /// Keys and values that the file carries beside the graph.
+    pub metadata: Vec<(String, String)>,
     /// Remarks for the user on what was changed on the way in.
     pub notes: BTreeSet<String>,
 }

@@ -31,6 +31,7 @@ pub(super) fn prune(net: &Net, inputs: &BTreeSet<&str>, outputs: &[String]) -> N
             .collect(),
         inputs: net.inputs.iter().filter(|i| wanted.contains(i.name.as_str())).cloned().collect(),
         outputs: net.outputs.clone(),
+        metadata: net.metadata.clone(),
         notes: net.notes.clone(),
     }
 }

@@ -9,6 +9,7 @@ mod control;
 mod einsum;
 mod emit;
 mod indices;
+mod intervene;
 mod moving;
 mod pointwise;
 mod precision;
@@ -30,6 +31,8 @@ use crate::tract::pb::NodeProto;
 use emit::{Emit, Names};
 
 pub(super) use emit::{DOMAIN, OPSET};
+pub use intervene::Intervention;
+pub(super) use intervene::insert;
 
 /// Rewrites that need nothing but the nodes and the constants.
 pub(super) fn fixed(net: &mut Net) -> Result<(), Fault> {
@@ -148,6 +151,7 @@ fn rewrite(node: &NodeProto, opset: i64, facts: &Facts<'_>, emit: &mut Emit<'_>)
             let name = emit.constant(value);
             emit.op_to("Identity", &[&name], Vec::new(), &node.output[0]);
         }
+        intervene::OPERATOR if is_own => intervene::write(node, facts, emit)?,
         "If" => control::if_else(node, facts, emit)?,
         "Loop" => control::run_loop(node, facts, emit, steps)?,
         "Scan" => control::scan(node, facts, emit, steps)?,

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use encoding::encoder::{Code, Encoder, Features, form_of, guess_form, stimulus_input};
+use adjoint::{Model, TensorInfo};
+use encoding::encoder::{Code, Encoder, EncoderError, Features, form_of, guess_form};
 use encoding::form::{Layout, Transfer};
 
 use super::Loader;
@@ -45,6 +46,25 @@ pub(super) fn open(
         None
     };
     Ok(Encoder::new(model, &name, form)?)
+}
+
+/// The input that can take stimuli: a float of 4 or 5 axes.
+///
+/// # Errors
+/// None or several of them.
+pub(crate) fn stimulus_input<'a>(model: &'a Model, file: &str) -> Result<&'a TensorInfo, EncoderError> {
+    let fits = |info: &&TensorInfo| {
+        info.dtype.is_float() && info.shape.as_ref().is_some_and(|shape| matches!(shape.len(), 4 | 5))
+    };
+    let fitting: Vec<&TensorInfo> = model.inputs().iter().filter(fits).collect();
+    match fitting[..] {
+        [one] => Ok(one),
+        _ => {
+            let inputs = model.inputs().iter().map(|info| format!("{} {}", info.name, info.shape_text()));
+            let (file, count) = (file.to_owned(), fitting.len());
+            Err(EncoderError::Input { file, count, inputs: inputs.collect::<Vec<_>>().join(", ") })
+        }
+    }
 }
 
 fn layout(name: LayoutName) -> Layout {

@@ -5,7 +5,7 @@
 
 mod arrays;
 mod check;
-mod encoder;
+pub(crate) mod encoder;
 mod fit;
 mod gradient;
 pub(crate) mod readout;

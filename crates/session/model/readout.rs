@@ -9,7 +9,6 @@ use recording::WallTime;
 use serde::{Deserialize, Serialize};
 use synthesis::objective::Linear;
 
-use crate::error::SessionError;
 
 /// What `photic model score --out` writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use ndarray::{Array3, Array5, ArrayD, Axis, Ix3, IxDyn};
+use ndarray::{Array3, Array5, ArrayD, Axis, Dimension, Ix3};
 use ndarray_npy::{NpzReader, ReadNpzError};
 
 use crate::error::SessionError;
@@ -91,11 +91,9 @@ fn check(stimuli: &Array5<f64>, responses: &Array3<f64>) -> Result<(), String> {
         return Err(format!("`stimuli` has {channels} channels; 1 (grey) or 3 (red, green, blue) are allowed"));
     }
     if let Some((place, light)) = stimuli.indexed_iter().find(|(_, light)| !(0.0..=1.0).contains(*light)) {
-        let place: IxDyn = IxDyn(&[place.0, place.1, place.2, place.3, place.4]);
         let hint = if *light > 1.0 && *light <= 255.0 { " (code values 0 to 255? divide, and undo their gamma)" } else { "" };
         return Err(format!(
-            "`stimuli` element {:?} is {light}; linear light from 0 (black) to 1 (white) is allowed{hint}",
-            ndarray::Dimension::slice(&place)
+            "`stimuli` element {place:?} is {light}; linear light from 0 (black) to 1 (white) is allowed{hint}"
         ));
     }
     Ok(())

@@ -131,14 +131,17 @@ fn describe(args: &V1Args, params: &Params, bytes: &[u8], model: &Model) -> Seen
     for input in model.inputs() {
         let _ = writeln!(text, "input      {}  {} {}", input.name, input.dtype, input.shape_text());
     }
-    let shapes = model.taps_for(&[]);
     let taps: Vec<Value> = v1::taps(params)
         .iter()
         .map(|tap| {
-            let shape = shapes.iter().find(|other| other.name == tap.name).and_then(|other| other.shape.clone());
-            let shown = shape.as_ref().map_or_else(|| "[?]".into(), |shape| format!("{shape:?}"));
-            let _ = writeln!(text, "tap        {}  {shown}  {}", tap.name, tap.description);
-            json!({ "name": tap.name, "shape": shape, "description": tap.description })
+            let scale = tap.scale.map(|(_, cpd)| format!(", {cpd} cpd")).unwrap_or_default();
+            let _ = writeln!(text, "tap        {}  {:?}  {}: {}{scale}", tap.name, tap.shape, tap.area, tap.meaning);
+            json!({
+                "name": tap.name, "area": tap.area, "cell": tap.cell.map(|cell| format!("{cell:?}").to_lowercase()),
+                "meaning": tap.meaning, "shape": tap.shape, "scale": tap.scale.map(|(index, _)| index),
+                "cpd": tap.scale.map(|(_, cpd)| cpd), "orientation_deg": tap.orientation_deg,
+                "phase_deg": tap.phase_deg, "direction": tap.direction,
+            })
         })
         .collect();
     let inputs: Vec<Value> = model

@@ -43,7 +43,7 @@ pub fn write(session: &RecordedSession, summary: &Summary) -> Result<PathBuf, Se
 /// The page as text.
 pub fn render(session: &RecordedSession, summary: &Summary) -> String {
     let facts = sections::Facts::of(session, summary);
-    let mut page = page::Page::new(&facts.title());
+    let mut page = Page::new(&facts.title());
     facts.head(&mut page);
     facts.course(&mut page);
     facts.answers(&mut page);

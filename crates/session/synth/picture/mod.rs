@@ -3,5 +3,5 @@
 mod read;
 mod write;
 
-pub use read::{Unfit, read};
+pub use read::read;
 pub use write::{Code, Coding, Depth, png};

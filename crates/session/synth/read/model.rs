@@ -108,7 +108,7 @@ impl<'s> Arms<'s> {
                 let code = code(&table)?;
                 let layout = table.optional("layout", |t, key| t.choice(key, &LAYOUTS))?;
                 let fail = |error: EncoderError| table.refuse("path", format!("a model whose input fits: {error}"));
-                let input = encoding::encoder::stimulus_input(&model, &path.display().to_string()).map_err(fail)?;
+                let input = crate::model::encoder::stimulus_input(&model, &path.display().to_string()).map_err(fail)?;
                 let open = self.stimulus.shape;
                 let form = match layout {
                     Some(layout) => form_of(input, layout, &code, open),

@@ -114,6 +114,30 @@ fn genetic(table: &Table<'_>, key: &str) -> Result<genetic::Settings, ProtocolEr
     Ok(settings)
 }
 
+/// The box is the parametrisation's own: pixels, Gabors, latents and perturbations within linf have one.
+fn bayesian(
+    table: &Table<'_>,
+    key: &str,
+    bounds: Option<Vec<[f64; 2]>>,
+) -> Result<bayesian::Settings, ProtocolError> {
+    let body = table.table(key, &["initial", "noise_variance", "candidates", "climbs"])?;
+    let bounds = bounds.ok_or_else(|| {
+        let text = "needs a parametrisation whose numbers have bounds: gabors, latent, pixels, or perturbation with linf";
+        table.contradiction(key, text)
+    })?;
+    let mut settings = bayesian::Settings {
+        lower: bounds.iter().map(|[low, _]| *low).collect(),
+        upper: bounds.iter().map(|[_, high]| *high).collect(),
+        initial: body.optional("initial", |t, key| Ok(t.integer(key, 2..=100_000)? as usize))?,
+        noise_variance: body.optional("noise_variance", |t, key| t.number(key, Range::from(0.0)))?,
+        candidates: 1000,
+        climbs: 4,
+    };
+    count(&body, "candidates", &mut settings.candidates)?;
+    count(&body, "climbs", &mut settings.climbs)?;
+    Ok(settings)
+}
+
 fn number(body: &Table<'_>, key: &str, range: Range, slot: &mut f64) -> Result<(), ProtocolError> {
     if body.has(key) {
         *slot = body.number(key, range)?;

@@ -2,7 +2,7 @@
 
 use encoding::encoder::Code;
 use encoding::form::{Form, Layout};
-use ndarray::{Array5, Axis};
+use ndarray::Array5;
 use protocol::ProtocolError;
 use protocol::reader::{Range, Table};
 use synthesis::parametrisation::{
@@ -250,9 +250,4 @@ pub fn penalty_name(penalty: &Penalty) -> &'static str {
         Penalty::Spectrum { .. } => "spectrum",
         _ => "blur",
     }
-}
-
-/// Stimuli of a set, one after the other.
-pub fn one(stimuli: &Array5<f32>, index: usize) -> ndarray::ArrayView4<'_, f32> {
-    stimuli.index_axis(Axis(0), index)
 }

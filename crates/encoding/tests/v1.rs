@@ -89,7 +89,7 @@ fn every_tap_is_in_the_file_with_its_shape() {
 fn a_batch_in_one_go_is_the_batch_image_by_image() {
     let images = numbers(&[3, 1, 48, 32], 1);
     let spec = Spec::new().untimed().input("image", images.shape());
-    let by_parts = run(&mut model(&small()).gradient(&spec).unwrap(), &[images.clone()]);
+    let by_parts = run(&mut model(&small()).gradient(&spec).unwrap(), std::slice::from_ref(&images));
     let open = Params { open_batch: true, ..small() };
     let at_once = run(&mut model(&open).gradient(&spec).unwrap(), &[images]);
     let scale = by_parts[0].iter().fold(0.0f32, |most, v| most.max(*v));
@@ -102,7 +102,7 @@ fn a_batch_in_one_go_is_the_batch_image_by_image() {
 fn the_gradient_is_that_of_the_model() {
     let mut gradient = model(&small()).gradient(&Spec::new().untimed()).unwrap();
     let image = numbers(&[1, 1, 48, 32], 2);
-    let answers = run(&mut gradient, &[image.clone()]).remove(0);
+    let answers = run(&mut gradient, std::slice::from_ref(&image)).remove(0);
     let slope = gradient.backward(&[answers.view()]).unwrap().remove(0);
     let length = slope.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     let mut energy = |step: f64| -> f64 {
@@ -120,7 +120,8 @@ fn parameters_that_no_model_can_have_are_refused_with_names_and_numbers() {
         change(&mut params);
         v1::build(&params).unwrap_err().to_string()
     };
-    let cases: [(fn(&mut Params), &str); 12] = [
+    type Case = (fn(&mut Params), &'static str);
+    let cases: [Case; 12] = [
         (|p| p.scales_cpd[0] = 4.5, "scale 0 prefers 4.5 cpd, but 16 px per degree carry at most 4 cpd"),
         (|p| p.scales_cpd.push(0.15), "the filters of scale 4 (0.15 cpd) span 16.00 deg, the image 8.00 deg"),
         (|p| p.size_px = [128, 120], "120 px cannot be halved 4 times"),

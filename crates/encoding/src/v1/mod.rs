@@ -82,7 +82,7 @@ fn inputs(net: &mut Net) -> Value {
         None => net.graph.input("image", &[&[batch], &space[..]].concat(), doc),
     };
     if params.fittable {
-        let mut inputs = taps::fittable_inputs(params).into_iter();
+        let mut inputs = fittable_inputs(params).into_iter();
         let mut next = || {
             let input = inputs.next().expect("five inputs");
             net.graph.input(input.name, &[Dim::Fixed(1)], input.meaning)
@@ -152,7 +152,7 @@ fn properties(net: &mut Net) {
     graph.property("input", "image: linear light, mean 0.5");
     graph.property("output", output_name(params));
     graph.property("params", format!("{params:?}"));
-    for tap in taps::taps(params) {
+    for tap in taps(params) {
         let scale = tap.scale.map_or(String::new(), |(_, cpd)| format!(", {cpd} cpd"));
         let value = format!("{}: {}{scale}, shape {:?}", tap.area, tap.meaning, tap.shape);
         graph.property(&format!("tap {}", tap.name), value);

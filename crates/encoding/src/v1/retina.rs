@@ -100,9 +100,7 @@ fn sight(net: &mut Net) -> Option<Value> {
 /// 1 - depth * sigmoid((radius - distance) / softness) with centre and radius as inputs.
 fn fitted_sight(net: &mut Net) -> Option<Value> {
     let params = net.params;
-    if net.fitted.is_none() {
-        return None;
-    }
+    net.fitted.as_ref()?;
     let start = params.fitted_scotoma();
     let x = net.map_of("retina.x_deg", params.size_px, |place| place[0]);
     let y = net.map_of("retina.y_deg", params.size_px, |place| place[1]);

@@ -32,7 +32,8 @@ fn two_models_disagree_more_than_over_any_of_a_hundred_images() {
     let shape = [1, 1, 1, 36, 64];
     let arms = || -> Vec<Arm> { vec![first.clone(), second.clone()] };
     let constraints = contrast(Contrast::AtMost(0.15));
-    let probe = [&a, &b].map(|source| Weighted::one(Term::Suppress { source: source.clone(), units: Units::All }));
+    let probe =
+        [&a, &b].map(|source| Weighted::one(Term::Suppress { source: source.clone(), units: Units::All }));
     let mut looking = assembled(parts(shape, arms(), probe.to_vec(), Constraints::default()));
     let images: Vec<Array5<f32>> = (0..100).map(|seed| cloudy(shape, 0.15, 100 + seed)).collect();
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
@@ -55,10 +56,14 @@ fn two_models_disagree_more_than_over_any_of_a_hundred_images() {
     });
     let natural = natural.fold(f64::NEG_INFINITY, f64::max);
     let optimiser = optimiser::Settings::Lbfgs(lbfgs::Settings::default());
-    let mut search = Search::begin(&mut synthesis, optimiser, Settings { steps: 30, ..Default::default() }).unwrap();
+    let mut search =
+        Search::begin(&mut synthesis, optimiser, Settings { steps: 30, ..Default::default() }).unwrap();
     search.run(|_| {}).unwrap();
     let (best, _) = search.finish();
-    eprintln!("z of mouse unit - z of MobileNet unit: {:.2}; best of 100 images {natural:.2}", best.shown.value);
+    eprintln!(
+        "z of mouse unit - z of MobileNet unit: {:.2}; best of 100 images {natural:.2}",
+        best.shown.value
+    );
     assert!(best.shown.value > 2.0 * natural, "{} against {natural}", best.shown.value);
     assert!(best.shown.stimuli.slice(s![0, 0, 0, .., ..]).iter().all(|light| (0.0..=1.0).contains(light)));
 }

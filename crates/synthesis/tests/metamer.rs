@@ -21,7 +21,8 @@ fn metamer(arm: Arm, tap: &str, reference: &Array5<f32>, start: &Array5<f32>, st
     let source = Source::tap(tap);
     let probe = vec![Weighted::one(Term::Suppress { source: source.clone(), units: Units::All })];
     let mut looking = assembled(parts(shape, vec![arm.clone()], probe, Constraints::default()));
-    let wanted: Vec<f64> = looking.taps(reference).unwrap()[0].iter().map(|&value| f64::from(value)).collect();
+    let wanted: Vec<f64> =
+        looking.taps(reference).unwrap()[0].iter().map(|&value| f64::from(value)).collect();
     // Half the tolerance, so that it is met with room for rounding.
     let tolerance = TOLERANCE / 2.0;
     let term = Term::Metamer { source, reference: wanted.clone(), tolerance };
@@ -40,14 +41,18 @@ fn metamer(arm: Arm, tap: &str, reference: &Array5<f32>, start: &Array5<f32>, st
     let found: Vec<f64> =
         looking.taps(&best.shown.stimuli).unwrap()[0].iter().map(|&value| f64::from(value)).collect();
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-    let off = square(&mut found.iter().zip(&wanted).map(|(a, b)| a - b)) / square(&mut wanted.iter().copied());
+    let off =
+        square(&mut found.iter().zip(&wanted).map(|(a, b)| a - b)) / square(&mut wanted.iter().copied());
     let contrast = f64::from(reference.std(0.0));
     let apart = rms_between(&best.shown.stimuli, reference) / contrast;
     (off.sqrt(), apart, trajectory.records.last().unwrap().evaluations)
 }
 
 fn shows(name: &str, (off, apart, evaluations): (f64, f64, u64)) {
-    eprintln!("{name}: features within {off:.1e}, pixels {:.0} % apart, {evaluations} evaluations", 100.0 * apart);
+    eprintln!(
+        "{name}: features within {off:.1e}, pixels {:.0} % apart, {evaluations} evaluations",
+        100.0 * apart
+    );
     assert!(off <= TOLERANCE, "{name}: features are {off} apart");
     assert!(apart >= 0.10, "{name}: pixels are only {apart} apart");
 }

@@ -30,12 +30,10 @@ fn two_arms() -> Parts {
         }),
         Weighted::one(Term::Diverse { source: first, statistic: Statistic::Gram, channels: 1 }).times(0.5),
         Weighted::one(Term::LeastConfusable {
-            source: second,
+            source: second.pooled(2, 2),
             classes: vec![0, 1],
             noise_sd: vec![0.1],
             sharpness: 1.0,
-            pool: Some([2, 2]),
-            channels: 1,
         })
         .times(0.1),
     ];
@@ -76,8 +74,9 @@ fn the_gradient_passes_through_models_forms_and_sizes() {
 
 #[test]
 fn the_gradient_passes_through_parametrisations_projections_views_and_priors() {
-    let fourier =
-        Parametrisation::Fourier(Fourier::new(SHAPE, &FourierSpec { noise: 0.1, ..Default::default() }).unwrap());
+    let fourier = Parametrisation::Fourier(
+        Fourier::new(SHAPE, &FourierSpec { noise: 0.1, ..Default::default() }).unwrap(),
+    );
     agrees(Parts { parametrisation: fourier, ..two_arms() }, "fourier");
     let base = noise(SHAPE, 0.1, 3);
     let near = Parametrisation::Perturbation(Perturbation::new(base, Ball::L2(2.0), 0.02).unwrap());
@@ -90,8 +89,9 @@ fn the_gradient_passes_through_parametrisations_projections_views_and_priors() {
     };
     let loose = Parametrisation::Pixels(Pixels::new(SHAPE, 0.08));
     let fixed = Parts { parametrisation: loose, constraints, ..two_arms() };
-    let fourier =
-        Parametrisation::Fourier(Fourier::new(SHAPE, &FourierSpec { noise: 0.1, ..Default::default() }).unwrap());
+    let fourier = Parametrisation::Fourier(
+        Fourier::new(SHAPE, &FourierSpec { noise: 0.1, ..Default::default() }).unwrap(),
+    );
     agrees(Parts { parametrisation: fourier, ..fixed }, "mean and contrast");
     let robustness = Robustness { jitter_px: 1.5, rotation_deg: 10.0, scale: 0.1, ..Robustness::default() };
     agrees(Parts { robustness, views: 3, ..two_arms() }, "three views");
@@ -138,20 +138,23 @@ fn what_does_not_fit_is_said_before_the_work_with_names_and_numbers() {
         source: Source::tap("Add_2_out"),
         units: Units::one(&[6, 0, 0]),
     })]));
-    assert!(text.contains("unit [6, 0, 0] is outside tap Add_2_out of model 0") && text.contains("[6, 4, 4]"), "{text}");
+    assert!(
+        text.contains("unit [6, 0, 0] is outside tap Add_2_out of model 0") && text.contains("[6, 4, 4]"),
+        "{text}"
+    );
     let mut terms = drive_and_hold(&Source::tap("Add_2_out"), &[0, 0, 0], vec![0.0], 1.0, 1.0).to_vec();
-    terms.push(Weighted::one(Term::Suppress { source: Source::tap("Add_2_out"), units: Units::one(&[0, 0, 0]) }));
+    terms.push(Weighted::one(Term::Suppress {
+        source: Source::tap("Add_2_out"),
+        units: Units::one(&[0, 0, 0]),
+    }));
     let text = refused(with(terms));
     assert!(text.contains("unit [0, 0, 0] is driven (term 0) and suppressed (term 2)"), "{text}");
     let two = Parts { arms: vec![arm().remove(0), arm().remove(0)], ..with(unit(Source::tap("Add_2_out"))) };
     assert_eq!(refused(two), "no term reads model 1");
     let grey = parts([1, 1, 2, 8, 8], arm(), unit(Source::tap("Add_2_out")), Constraints::default());
     assert!(refused(grey).contains("takes [1, 3, 8, 8] [T, C, H, W], the stimuli are [1, 2, 8, 8]"));
-    let dark = Constraints {
-        mean: Some(0.01),
-        contrast: Some(Contrast::Exactly(0.4)),
-        ..Constraints::default()
-    };
+    let dark =
+        Constraints { mean: Some(0.01), contrast: Some(Contrast::Exactly(0.4)), ..Constraints::default() };
     let text = refused(Parts { constraints: dark, ..with(unit(Source::tap("Add_2_out"))) });
     assert!(text.contains("0.4") && text.contains("0.01"), "{text}");
     assert!(refused(Parts { views: 0, ..with(unit(Source::tap("Add_2_out"))) }).contains("0 views"));

@@ -36,7 +36,8 @@ fn the_same_seed_and_steps_give_the_same_bytes_from_load_to_load() {
         let robustness = Robustness { jitter_px: 1.0, rotation_deg: 5.0, ..Robustness::default() };
         let mut synthesis = assembled(Parts { robustness, views: 2, seed, ..small_parts() });
         let mut search =
-            Search::begin(&mut synthesis, adam_of(0.02), Settings { seed, steps: 15, ..Default::default() }).unwrap();
+            Search::begin(&mut synthesis, adam_of(0.02), Settings { seed, steps: 15, ..Default::default() })
+                .unwrap();
         assert_eq!(search.run(|_| {}).unwrap(), Ended::Steps);
         let (best, trajectory) = search.finish();
         let bits: Vec<u32> = best.shown.stimuli.iter().map(|light| light.to_bits()).collect();
@@ -65,7 +66,10 @@ fn every_optimiser_rises_and_its_best_is_what_is_shown() {
         let (first, last) = (&trajectory.records[0], trajectory.records.last().unwrap());
         assert!(last.best > first.best, "{name}: {} to {}", first.best, last.best);
         assert!(trajectory.records.windows(2).all(|pair| pair[0].best <= pair[1].best), "{name}");
-        assert!(trajectory.records.windows(2).all(|pair| pair[0].evaluations <= pair[1].evaluations), "{name}");
+        assert!(
+            trajectory.records.windows(2).all(|pair| pair[0].evaluations <= pair[1].evaluations),
+            "{name}"
+        );
         assert!(trajectory.evaluations_to(0.9).unwrap() <= last.evaluations);
         assert_eq!(best.shown.value, last.best, "{name}");
         let again = synthesis.shown(&best.at).unwrap();
@@ -157,7 +161,10 @@ fn good_enough_is_an_end() {
     let mut search = Search::begin(&mut synthesis, adam_of(0.02), settings).unwrap();
     assert_eq!(search.run(|_| {}).unwrap(), Ended::Enough);
     assert!(search.best().shown.value >= enough);
-    assert_eq!(search.trajectory().records.last().unwrap().evaluations, trajectory.evaluations_to(0.5).unwrap());
+    assert_eq!(
+        search.trajectory().records.last().unwrap().evaluations,
+        trajectory.evaluations_to(0.5).unwrap()
+    );
 }
 
 #[test]
@@ -168,18 +175,22 @@ fn a_dead_start_is_left_for_one_with_more_contrast() {
     let probe = vec![Weighted::one(Term::Suppress { source: Source::tap("Relu_0_out"), units: Units::All })];
     let mut looking = assembled(parts(shape, vec![arm()], probe, Constraints::default()));
     let faint = looking.taps(&noise(shape, 0.0, 1)).unwrap().remove(0);
-    let strong: Vec<_> = (0..8).map(|seed| looking.taps(&noise(shape, 0.4, seed)).unwrap().remove(0)).collect();
+    let strong: Vec<_> =
+        (0..8).map(|seed| looking.taps(&noise(shape, 0.4, seed)).unwrap().remove(0)).collect();
     let (index, _) = faint
         .indexed_iter()
-        .find(|(index, value)| **value == 0.0 && strong.iter().filter(|one| one[index.clone()] > 0.0).count() >= 2)
+        .find(|(index, value)| {
+            **value == 0.0 && strong.iter().filter(|one| one[index.clone()] > 0.0).count() >= 2
+        })
         .expect("a unit that grey does not drive");
     let index: Vec<usize> = index.slice().to_vec();
     let unit = Term::Unit { source: Source::tap("Relu_0_out"), units: Units::one(&index[1..]) };
     let pixels = Parametrisation::Pixels(Pixels::new(shape, 1e-3));
     let fresh = parts(shape, vec![arm()], vec![Weighted::one(unit)], Constraints::default());
     let mut synthesis = assembled(Parts { parametrisation: pixels, ..fresh });
-    let mut search = Search::begin(&mut synthesis, adam_of(0.02), Settings { steps: 20, tries: 16, ..Default::default() })
-        .unwrap();
+    let mut search =
+        Search::begin(&mut synthesis, adam_of(0.02), Settings { steps: 20, tries: 16, ..Default::default() })
+            .unwrap();
     search.run(|_| {}).unwrap();
     let (best, trajectory) = search.finish();
     assert!(trajectory.dead_starts > 0);
@@ -189,7 +200,12 @@ fn a_dead_start_is_left_for_one_with_more_contrast() {
 #[test]
 fn starts_that_are_all_dead_end_with_numbers() {
     // A model never differs from itself.
-    let side = || Response { source: Source::tap("Add_2_out"), units: Units::All, mean: vec![0.0; 96], sd: vec![1.0; 96] };
+    let side = || Response {
+        source: Source::tap("Add_2_out"),
+        units: Units::All,
+        mean: vec![0.0; 96],
+        sd: vec![1.0; 96],
+    };
     let terms = vec![Weighted::one(Term::Discriminate { a: side(), b: side(), versus: Versus::Squared })];
     let mut synthesis = assembled(Parts { terms, ..small_parts() });
     let settings = Settings { tries: 4, ..Default::default() };
@@ -222,7 +238,8 @@ fn the_mouse_model_is_driven_as_far_as_plain_ascent_from_twenty_starts() {
     let Some(arm) = mouse() else { return };
     let shape = [1, 1, 1, 36, 64];
     for unit in [3, 100] {
-        let terms = vec![Weighted::one(Term::Unit { source: Source::tap("rate"), units: Units::one(&[unit]) })];
+        let terms =
+            vec![Weighted::one(Term::Unit { source: Source::tap("rate"), units: Units::one(&[unit]) })];
         let mut synthesis =
             assembled(parts(shape, vec![arm.clone()], terms, contrast(Contrast::Exactly(0.1))));
         let steps = 25;
@@ -237,7 +254,8 @@ fn the_mouse_model_is_driven_as_far_as_plain_ascent_from_twenty_starts() {
         let most = plain.iter().copied().fold(0.0, f64::max);
         let optimiser = optimiser::Settings::Lbfgs(lbfgs::Settings::default());
         let mut search =
-            Search::begin(&mut synthesis, optimiser, Settings { steps: steps as u64, ..Default::default() }).unwrap();
+            Search::begin(&mut synthesis, optimiser, Settings { steps: steps as u64, ..Default::default() })
+                .unwrap();
         search.run(|_| {}).unwrap();
         let (best, trajectory) = search.finish();
         let evaluations = trajectory.records.last().unwrap().evaluations;

@@ -80,7 +80,8 @@ impl Planned {
             found: manner.shape,
         })?;
         let name = arm.input_name(number)?;
-        let mut spec = Spec::new().input(&name, &arm.form.input_shape(manner.stimuli)).threads(manner.threads);
+        let mut spec =
+            Spec::new().input(&name, &arm.form.input_shape(manner.stimuli)).threads(manner.threads);
         for (name, value) in &arm.held {
             spec = spec.held(name, value.shape());
         }
@@ -92,7 +93,8 @@ impl Planned {
         }
         let wrong = |source| AssemblyError::Model { arm: number, source: Box::new(source) };
         let gradient = arm.model.into_gradient(&spec).map_err(wrong)?;
-        let value_of = |name: &str| arm.held.iter().find(|(held, _)| held == name).map(|(_, value)| value.clone());
+        let value_of =
+            |name: &str| arm.held.iter().find(|(held, _)| held == name).map(|(_, value)| value.clone());
         let held = gradient.input_names().skip(1).filter_map(value_of).collect();
         let planned = Self { number, form: arm.form, fit, held, gradient };
         for (slot, tap) in taps.iter().enumerate() {
@@ -125,7 +127,11 @@ impl Planned {
         if self.fit.is_identity() { back } else { self.fit.adjoint(&back) }
     }
 
-    pub fn forward(&mut self, input: &ArrayD<f32>, cancel: &Cancel) -> Result<Vec<ArrayD<f32>>, AssemblyError> {
+    pub fn forward(
+        &mut self,
+        input: &ArrayD<f32>,
+        cancel: &Cancel,
+    ) -> Result<Vec<ArrayD<f32>>, AssemblyError> {
         let number = self.number;
         let inputs: Vec<_> = std::iter::once(input).chain(&self.held).map(|array| array.view()).collect();
         self.gradient.forward_until(&inputs, cancel).map_err(|source| ended(number, source))

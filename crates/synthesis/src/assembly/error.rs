@@ -62,7 +62,9 @@ pub enum AssemblyError {
         near: String,
     },
     /// A tap whose first axis does not count the stimuli.
-    #[error("tap {tap} of model {arm} has the shape {shape:?}; its first axis has to count the {stimuli} stimuli")]
+    #[error(
+        "tap {tap} of model {arm} has the shape {shape:?}; its first axis has to count the {stimuli} stimuli"
+    )]
     Batch {
         /// Which model, counted from 0.
         arm: usize,
@@ -82,7 +84,9 @@ pub enum AssemblyError {
         message: String,
     },
     /// Stimuli that no resampling brings to a model's shape.
-    #[error("model {arm} takes {wanted:?} [T, C, H, W], the stimuli are {found:?}: frames and channels do not match")]
+    #[error(
+        "model {arm} takes {wanted:?} [T, C, H, W], the stimuli are {found:?}: frames and channels do not match"
+    )]
     Fit {
         /// Which model, counted from 0.
         arm: usize,

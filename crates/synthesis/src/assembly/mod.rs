@@ -93,6 +93,13 @@ pub struct Shown {
     pub silent: bool,
 }
 
+/// Stimuli before and after projection, and what that did.
+struct Projected {
+    raw: Array5<f32>,
+    stimuli: Array5<f32>,
+    projection: Projection,
+}
+
 impl Shown {
     fn new(stimuli: Array5<f32>, evaluation: Evaluation, penalty: f64) -> Self {
         let Evaluation { value: objective, terms, silent, .. } = evaluation;
@@ -116,7 +123,8 @@ impl Synthesis {
         let sites = objective::sites(&parts.terms);
         let count = parts.arms.len();
         for weighted in &parts.terms {
-            if let Some(source) = weighted.term.sources().into_iter().find(|source| source.site.arm >= count) {
+            if let Some(source) = weighted.term.sources().into_iter().find(|source| source.site.arm >= count)
+            {
                 return Err(AssemblyError::Arm { term: weighted.term.name(), arm: source.site.arm, count });
             }
         }
@@ -230,13 +238,13 @@ impl Synthesis {
         Ok(stimuli)
     }
 
-    /// The stimuli before and after projection. `None` where there is no projection: the worst value, not an error, since
-    /// an optimiser may come by such a place (a constant image that has to have contrast).
-    #[expect(clippy::type_complexity, reason = "three things that belong together for two callers")]
-    fn projected(&mut self, at: &[f64]) -> Result<Option<(Array5<f32>, Array5<f32>, Projection)>, AssemblyError> {
+    /// `None` where there is no projection: the worst value, not an error, since an optimiser may come by such a place (a
+    /// constant image that has to have contrast).
+    fn projected(&mut self, at: &[f64]) -> Result<Option<Projected>, AssemblyError> {
         let raw = self.rendered(at)?;
         let mut stimuli = raw.clone();
-        Ok(self.constraints.project(&mut stimuli).ok().map(|projection| (raw, stimuli, projection)))
+        let projection = self.constraints.project(&mut stimuli).ok();
+        Ok(projection.map(|projection| Projected { raw, stimuli, projection }))
     }
 
     /// The penalties' sum; their gradient is added.
@@ -255,7 +263,10 @@ impl Synthesis {
     }
 
     /// Value of what is seen, and its gradient with respect to that.
-    fn judged_with_gradient(&mut self, seen: &Array5<f32>) -> Result<(Evaluation, Array5<f32>), AssemblyError> {
+    fn judged_with_gradient(
+        &mut self,
+        seen: &Array5<f32>,
+    ) -> Result<(Evaluation, Array5<f32>), AssemblyError> {
         let (views, inputs): (Vec<_>, Vec<_>) = self.arms.iter().map(|arm| arm.input(seen)).unzip();
         let (objective, slots) = (&self.objective, &self.slots);
         let mut found = None;
@@ -300,7 +311,7 @@ impl Problem for Synthesis {
 
     fn value(&mut self, at: &[f64]) -> Result<f64, AssemblyError> {
         self.begin()?;
-        let Some((_, stimuli, _)) = self.projected(at)? else { return Ok(f64::NEG_INFINITY) };
+        let Some(Projected { stimuli, .. }) = self.projected(at)? else { return Ok(f64::NEG_INFINITY) };
         let penalty = self.penalty(&stimuli, &mut Array5::zeros(stimuli.raw_dim()));
         if self.views.is_empty() {
             let evaluation = self.judged(&stimuli)?;
@@ -319,7 +330,7 @@ impl Problem for Synthesis {
 
     fn value_and_gradient(&mut self, at: &[f64], gradient: &mut [f64]) -> Result<f64, AssemblyError> {
         self.begin()?;
-        let Some((raw, stimuli, projection)) = self.projected(at)? else {
+        let Some(Projected { raw, stimuli, projection }) = self.projected(at)? else {
             gradient.fill(0.0);
             return Ok(f64::NEG_INFINITY);
         };
@@ -367,4 +378,3 @@ impl Problem for Synthesis {
         }
     }
 }
-

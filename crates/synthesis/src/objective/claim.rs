@@ -39,8 +39,15 @@ impl Claim {
 /// Claims on units of sources.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    /// Source and unit: who claims it, for which stimuli, and how.
-    made: BTreeMap<(usize, usize), Vec<(usize, Range<usize>, Claim)>>,
+    /// By source and unit.
+    made: BTreeMap<(usize, usize), Vec<Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    term: usize,
+    stimuli: Range<usize>,
+    claim: Claim,
 }
 
 impl Claims {
@@ -57,18 +64,18 @@ impl Claims {
         for unit in units {
             let made = self.made.entry((source, unit)).or_default();
             let overlap = |other: &Range<usize>| other.start < stimuli.end && stimuli.start < other.end;
-            let against = made.iter().find(|(_, other, was)| *was != claim && overlap(other));
-            if let Some(&(first_term, _, first)) = against {
+            let against = made.iter().find(|other| other.claim != claim && overlap(&other.stimuli));
+            if let Some(other) = against {
                 return Err(ObjectiveError::Contradiction {
                     site: place.site.clone(),
                     unit: unflat(&place.shape, unit),
-                    first: first.word(),
-                    first_term,
+                    first: other.claim.word(),
+                    first_term: other.term,
                     second: claim.word(),
                     second_term: number,
                 });
             }
-            made.push((number, stimuli.clone(), claim));
+            made.push(Made { term: number, stimuli: stimuli.clone(), claim });
         }
         Ok(())
     }

@@ -1,24 +1,45 @@
-//! Values of a source as a matrix, and where its channels are.
+//! Values of a source as a matrix [stimuli, units], and where its channels are.
 
 use std::sync::Arc;
 
+use encoding::readout::Readout;
 use ndarray::{Array2, ArrayD, IxDyn};
 
-use super::readout::Linear;
+use super::pooling::Pooling;
 
-/// [stimuli, units] of one source.
+/// How a source is made of its site's values.
 #[derive(Debug, Clone)]
-pub(super) struct Features {
-    pub values: Array2<f64>,
+pub(super) struct Reading {
+    /// Slot among the objective's sites.
+    pub site: usize,
+    pub pooling: Option<Pooling>,
+    pub readout: Option<Arc<Readout>>,
 }
 
-impl Features {
-    pub fn new((site, readout): &(usize, Option<Arc<Linear>>), flat: &[Array2<f64>]) -> Self {
-        let values = match readout {
-            Some(readout) => readout.apply(&flat[*site]),
-            None => flat[*site].clone(),
+impl Reading {
+    /// [stimuli, units] of the source, from all sites' values.
+    pub fn apply(&self, sites: &[Array2<f64>]) -> Array2<f64> {
+        let values = &sites[self.site];
+        let pooled = match &self.pooling {
+            Some(pooling) => pooling.apply(values),
+            None => values.clone(),
         };
-        Self { values }
+        match &self.readout {
+            Some(readout) => readout.apply(pooled.view()).expect("its width was checked"),
+            None => pooled,
+        }
+    }
+
+    /// A gradient of the source's values as one of the site's.
+    pub fn pull_back(&self, gradient: Array2<f64>) -> Array2<f64> {
+        let pooled = match &self.readout {
+            Some(readout) => readout.pull_back(gradient.view()).expect("its width was checked"),
+            None => gradient,
+        };
+        match &self.pooling {
+            Some(pooling) => pooling.pull_back(&pooled),
+            None => pooled,
+        }
     }
 }
 

@@ -1,18 +1,17 @@
 //! From wishes to kernels: names become slots, indices become flat places, and everything is checked on the way.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1};
 
 use super::claim::{Claim, Claims};
 use super::error::ObjectiveError;
-use super::features::{Channels, flat};
+use super::features::{Channels, Reading, flat};
 use super::point::{Group, Point};
-use super::readout::Linear;
-use super::set::{LeastConfusable, Pooling, Set};
+use super::pooling::Pooling;
+use super::set::{LeastConfusable, Set};
 use super::statistic::Matched;
-use super::term::{Centre, Ratio, Response, Site, Source, Statistic, Term, Units, Versus, Weighted};
+use super::term::{Centre, Pool, Ratio, Response, Site, Source, Statistic, Term, Units, Versus, Weighted};
 use super::versus::{Compared, Scored};
 use super::{Objective, set};
 
@@ -20,7 +19,7 @@ use super::{Objective, set};
 #[derive(Debug, Clone)]
 pub(super) struct Lowered {
     pub weight: f64,
-    /// Slots in the objective's sources.
+    /// Slots in the objective's readings.
     pub sources: Vec<usize>,
     pub stimuli: Range<usize>,
     pub kernel: Kernel,
@@ -52,7 +51,7 @@ pub(super) fn lower(
         return Err(ObjectiveError::Count { found: shapes.len(), wanted: sites.len() });
     }
     let mut known: Vec<&Source> = Vec::new();
-    let mut sources: Vec<(usize, Option<Arc<Linear>>)> = Vec::new();
+    let mut readings = Vec::new();
     let mut lowered = Vec::new();
     let mut claims = Claims::default();
     for (number, weighted) in terms.iter().enumerate() {
@@ -62,10 +61,10 @@ pub(super) fn lower(
         let mut places = Vec::new();
         for source in weighted.term.sources() {
             let site = sites.iter().position(|site| *site == source.site).unwrap_or_default();
-            let place = Place::new(term, source, &shapes[site])?;
+            let (place, pooling) = Place::new(term, source, &shapes[site])?;
             let slot = known.iter().position(|other| other.same(source)).unwrap_or_else(|| {
                 known.push(source);
-                sources.push((site, source.readout.clone()));
+                readings.push(Reading { site, pooling, readout: source.readout.clone() });
                 known.len() - 1
             });
             slots.push(slot);
@@ -80,7 +79,7 @@ pub(super) fn lower(
         }
         lowered.push(Lowered { weight: weighted.weight, sources: slots, stimuli, kernel });
     }
-    Ok(Objective { sites, shapes, sources, terms: lowered })
+    Ok(Objective { sites, shapes, readings, terms: lowered })
 }
 
 /// One source as a term sees it.
@@ -93,21 +92,46 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(term: &'static str, source: &'a Source, shape: &[usize]) -> Result<Self, ObjectiveError> {
-        let (stimuli, mut shape) =
-            (shape.first().copied().unwrap_or(0), shape.get(1..).unwrap_or(&[]).to_vec());
+    /// The place, and how its tap is pooled.
+    fn new(
+        term: &'static str,
+        source: &'a Source,
+        shape: &[usize],
+    ) -> Result<(Self, Option<Pooling>), ObjectiveError> {
+        let (stimuli, shape) = (shape.first().copied().unwrap_or(0), shape.get(1..).unwrap_or(&[]).to_vec());
         let site = &source.site;
+        let mut place = Self { term, site, stimuli, shape };
+        if stimuli == 0 || place.shape.contains(&0) {
+            return Err(ObjectiveError::NoUnits { term, site: site.clone() });
+        }
+        let pooling = match source.pool {
+            Some(pool) => Some(place.pool(pool)?),
+            None => None,
+        };
         if let Some(readout) = &source.readout {
-            let (found, wanted) = (readout.matrix.ncols(), shape.iter().product());
+            let (found, wanted) = (readout.weights().nrows(), place.len());
             if found != wanted {
                 return Err(ObjectiveError::Readout { found, wanted, site: site.clone() });
             }
-            shape = vec![readout.matrix.nrows()];
+            place.shape = vec![readout.weights().ncols()];
         }
-        if stimuli == 0 || shape.contains(&0) {
-            return Err(ObjectiveError::NoUnits { term, site: site.clone() });
+        Ok((place, pooling))
+    }
+
+    /// Checks a grid and takes its shape.
+    fn pool(&mut self, Pool { cells, axes }: Pool) -> Result<Pooling, ObjectiveError> {
+        let axes_in = |axis: usize| self.within("pooling axis", axis, 1, self.shape.len());
+        axes.iter().try_for_each(|&axis| axes_in(axis))?;
+        let [rows, columns] = axes.map(|axis| axis - 1);
+        if rows == columns {
+            let message = format!("pooling over axis {} twice; rows and columns have one each", axes[0]);
+            return Err(ObjectiveError::Set { term: self.term, message });
         }
-        Ok(Self { term, site, stimuli, shape })
+        self.within("rows of the pooling grid:", cells[0], 1, self.shape[rows])?;
+        self.within("columns of the pooling grid:", cells[1], 1, self.shape[columns])?;
+        let pooling = Pooling::new(&self.shape, [rows, columns], cells);
+        (self.shape[rows], self.shape[columns]) = (cells[0], cells[1]);
+        Ok(pooling)
     }
 
     pub fn len(&self) -> usize {
@@ -287,25 +311,15 @@ fn kernel(term: &Term, places: &[Place<'_>], stimuli: usize) -> Result<(Kernel, 
             };
             Kernel::Set(Set::Diverse { gram: channels })
         }
-        Term::LeastConfusable { classes, noise_sd, sharpness, pool, channels, .. } => {
+        Term::LeastConfusable { classes, noise_sd, sharpness, .. } => {
             several(name, stimuli)?;
+            place.length("noise", noise_sd, &[1, place.len()])?;
             positive(name, "noise", noise_sd)?;
             positive(name, "sharpness", &[*sharpness])?;
-            let pooling = match pool {
-                Some(grid) => Some(pooling(place, *grid, *channels)?),
-                None => None,
-            };
-            let len = pooling.as_ref().map_or(place.len(), Pooling::len);
-            place.length("noise", noise_sd, &[1, len])?;
             let pairs = set::pairs(classes, stimuli)
                 .map_err(|message| ObjectiveError::Set { term: name, message })?;
-            let noise_sd = spread_out(noise_sd, len);
-            Kernel::Set(Set::LeastConfusable(LeastConfusable {
-                pairs,
-                noise_sd,
-                sharpness: *sharpness,
-                pooling,
-            }))
+            let noise_sd = spread_out(noise_sd, place.len());
+            Kernel::Set(Set::LeastConfusable(LeastConfusable { pairs, noise_sd, sharpness: *sharpness }))
         }
         Term::Discriminate { a, b, versus, .. } => Kernel::Versus(compared(places, a, b, *versus)?),
     };
@@ -358,19 +372,6 @@ fn direction(place: &Place<'_>, vector: &[f64], axis: usize, power: f64) -> Resu
         units: (0..channels.count).map(|channel| channels.unit(channel, position)).collect(),
     });
     Ok(Point::Direction { groups: groups.collect(), vector: vector.to_vec(), power })
-}
-
-fn pooling(place: &Place<'_>, grid: [usize; 2], axis: usize) -> Result<Pooling, ObjectiveError> {
-    place.channels(axis)?;
-    let spatial: Vec<usize> = (0..place.shape.len()).filter(|&other| other + 1 != axis).collect();
-    let [.., rows, columns] = spatial[..] else {
-        let message =
-            format!("pooling needs rows and columns; the shape of {} is {:?}", place.site, place.shape);
-        return Err(ObjectiveError::Set { term: place.term, message });
-    };
-    place.within("rows of the pooling grid:", grid[0], 1, place.shape[rows])?;
-    place.within("columns of the pooling grid:", grid[1], 1, place.shape[columns])?;
-    Ok(Pooling::new(&place.shape, [rows, columns], grid))
 }
 
 fn compared(

@@ -11,23 +11,20 @@ mod error;
 mod features;
 mod lower;
 mod point;
-mod readout;
+mod pooling;
 mod set;
 mod statistic;
 mod term;
 mod versus;
 
-use std::sync::Arc;
-
 use ndarray::{Array2, ArrayD, s};
 
 pub use error::ObjectiveError;
-pub use readout::Linear;
 pub use term::{
-    Centre, Ratio, Response, Site, Source, Statistic, Term, Units, Versus, Weighted, drive_and_hold,
+    Centre, Pool, Ratio, Response, Site, Source, Statistic, Term, Units, Versus, Weighted, drive_and_hold,
 };
 
-use features::Features;
+use features::Reading;
 use lower::{Kernel, Lowered};
 
 /// Checked terms over a list of sites.
@@ -35,8 +32,8 @@ use lower::{Kernel, Lowered};
 pub struct Objective {
     sites: Vec<Site>,
     shapes: Vec<Vec<usize>>,
-    /// What terms read: a site, as it is or through a readout. Each is computed once per evaluation.
-    sources: Vec<(usize, Option<Arc<Linear>>)>,
+    /// What terms read of the sites. Each is computed once per evaluation.
+    readings: Vec<Reading>,
     terms: Vec<Lowered>,
 }
 
@@ -88,19 +85,14 @@ impl Objective {
         self.fits(outputs)?;
         let flat: Vec<Array2<f64>> = outputs.iter().map(features::rows).collect();
         let silent = flat.iter().all(|rows| rows.iter().all(|&value| value == 0.0));
-        let features: Vec<Features> =
-            self.sources.iter().map(|source| Features::new(source, &flat)).collect();
+        let values: Vec<Array2<f64>> = self.readings.iter().map(|reading| reading.apply(&flat)).collect();
         let mut gradients: Vec<Array2<f64>> =
-            features.iter().map(|features| Array2::zeros(features.values.raw_dim())).collect();
-        let terms: Vec<f64> =
-            self.terms.iter().map(|term| term.evaluate(&features, &mut gradients)).collect();
+            values.iter().map(|values| Array2::zeros(values.raw_dim())).collect();
+        let terms: Vec<f64> = self.terms.iter().map(|term| term.evaluate(&values, &mut gradients)).collect();
         let value = terms.iter().zip(&self.terms).map(|(value, term)| term.weight * value).sum();
         let mut back: Vec<Array2<f64>> = flat.iter().map(|rows| Array2::zeros(rows.raw_dim())).collect();
-        for ((site, readout), gradient) in self.sources.iter().zip(gradients) {
-            match readout {
-                Some(readout) => back[*site] += &readout.pull_back(&gradient),
-                None => back[*site] += &gradient,
-            }
+        for (reading, gradient) in self.readings.iter().zip(gradients) {
+            back[reading.site] += &reading.pull_back(gradient);
         }
         let cotangents =
             back.into_iter().zip(&self.shapes).map(|(rows, shape)| features::shaped(rows, shape));
@@ -123,9 +115,9 @@ impl Objective {
 
 impl Lowered {
     /// The term's value; adds its weighted gradient to those of its sources.
-    fn evaluate(&self, features: &[Features], gradients: &mut [Array2<f64>]) -> f64 {
+    fn evaluate(&self, values: &[Array2<f64>], gradients: &mut [Array2<f64>]) -> f64 {
         let weight = self.weight;
-        let at = |slot: usize| features[self.sources[slot]].values.slice(s![self.stimuli.clone(), ..]);
+        let at = |slot: usize| values[self.sources[slot]].slice(s![self.stimuli.clone(), ..]);
         if let Kernel::Versus(versus) = &self.kernel {
             let (value, to_a, to_b) = versus.evaluate(at(0), at(1));
             for (slot, gradient) in [(0, to_a), (1, to_b)] {

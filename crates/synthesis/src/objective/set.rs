@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-use super::features::{Channels, unflat};
+use super::features::Channels;
 use super::statistic::{gram, gram_pull_back};
 
 #[derive(Debug, Clone)]
@@ -83,63 +83,12 @@ pub(super) fn pairs(classes: &[usize], stimuli: usize) -> Result<Vec<(usize, usi
     Ok(pairs)
 }
 
-/// Averages over cells of a grid, per channel (and frame).
-#[derive(Debug, Clone)]
-pub(super) struct Pooling {
-    /// The pooled place of each unit.
-    cell: Vec<usize>,
-    /// Units per pooled place.
-    count: Vec<f64>,
-}
-
-impl Pooling {
-    /// `axes`: rows and columns within `shape`; `grid`: cells along each.
-    pub fn new(shape: &[usize], axes: [usize; 2], grid: [usize; 2]) -> Self {
-        let mut pooled = shape.to_vec();
-        axes.iter().zip(grid).for_each(|(&axis, cells)| pooled[axis] = cells);
-        let len: usize = shape.iter().product();
-        let mut count = vec![0.0; pooled.iter().product()];
-        let cell = (0..len).map(|unit| {
-            let mut index = unflat(shape, unit);
-            axes.iter().zip(grid).for_each(|(&axis, cells)| index[axis] = index[axis] * cells / shape[axis]);
-            let cell = index.iter().zip(&pooled).fold(0, |flat, (i, n)| flat * n + i);
-            count[cell] += 1.0;
-            cell
-        });
-        let cell = cell.collect();
-        Self { cell, count }
-    }
-
-    pub fn len(&self) -> usize {
-        self.count.len()
-    }
-
-    fn apply(&self, values: ArrayView2<'_, f64>) -> Array2<f64> {
-        let mut pooled = Array2::zeros((values.nrows(), self.len()));
-        for (row, mut pool) in values.rows().into_iter().zip(pooled.rows_mut()) {
-            for (value, &cell) in row.iter().zip(&self.cell) {
-                pool[cell] += value / self.count[cell];
-            }
-        }
-        pooled
-    }
-
-    fn pull_back(&self, gradient: &Array2<f64>) -> Array2<f64> {
-        let units = self.cell.len();
-        Array2::from_shape_fn((gradient.nrows(), units), |(row, unit)| {
-            let cell = self.cell[unit];
-            gradient[[row, cell]] / self.count[cell]
-        })
-    }
-}
-
 /// Soft minimum of d' over pairs.
 #[derive(Debug, Clone)]
 pub(super) struct LeastConfusable {
     pub pairs: Vec<(usize, usize)>,
     pub noise_sd: Vec<f64>,
     pub sharpness: f64,
-    pub pooling: Option<Pooling>,
 }
 
 /// Added to d'^2: two equal stimuli have no direction apart, and must not divide by zero either.
@@ -147,12 +96,8 @@ const LEAST_SQUARE: f64 = 1e-12;
 
 impl LeastConfusable {
     fn evaluate(&self, values: ArrayView2<'_, f64>) -> (f64, Array2<f64>) {
-        let mut scaled = match &self.pooling {
-            Some(pooling) => pooling.apply(values),
-            None => values.to_owned(),
-        };
         let noise = ArrayView1::from(&self.noise_sd[..]).insert_axis(Axis(0));
-        scaled /= &noise;
+        let scaled = &values / &noise;
         let apart = |&(i, j): &(usize, usize)| &scaled.row(i) - &scaled.row(j);
         let distances: Vec<f64> = self
             .pairs
@@ -170,10 +115,7 @@ impl LeastConfusable {
             gradient.row_mut(pair.1).scaled_add(-share / distance, &apart);
         }
         gradient /= &noise;
-        match &self.pooling {
-            Some(pooling) => (value, pooling.pull_back(&gradient)),
-            None => (value, gradient),
-        }
+        (value, gradient)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::readout::Linear;
+use encoding::readout::Readout;
 
 /// A tensor of one of the models of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +20,24 @@ impl fmt::Display for Site {
     }
 }
 
-/// What a term reads: a tap's values f, or y = H f, the responses that a readout predicts from them.
+/// Means over a grid of cells, as in [`encoding`]'s pooled features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Rows and columns of the grid.
+    pub cells: [usize; 2],
+    /// The tap's axes of rows and columns, the stimuli's being 0: `[2, 3]` in [B, C, H, W], `[1, 2]` in [B, H, W, C].
+    pub axes: [usize; 2],
+}
+
+/// What a term reads: a tap's values f, pooled or not, or y = H f, the responses that a readout predicts from them.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The tap.
     pub site: Site,
-    /// H. Its features are the tap's values in order, flattened without the first axis.
-    pub readout: Option<Arc<Linear>>,
+    /// Averaged in cells, as the periphery pools (Balas, Nakano and Rosenholtz, J. Vision 2009).
+    pub pool: Option<Pool>,
+    /// H. Its features are the (pooled) values in order, flattened without the first axis.
+    pub readout: Option<Arc<Readout>>,
 }
 
 impl Source {
@@ -37,12 +48,18 @@ impl Source {
 
     /// A tap of model `arm`.
     pub fn of(arm: usize, name: &str) -> Self {
-        Self { site: Site { arm, tap: name.to_owned() }, readout: None }
+        Self { site: Site { arm, tap: name.to_owned() }, pool: None, readout: None }
+    }
+
+    /// The same tap [B, C, H, W] averaged in a grid of so many rows and columns. Indices of terms then count cells.
+    #[must_use]
+    pub fn pooled(self, rows: usize, columns: usize) -> Self {
+        Self { pool: Some(Pool { cells: [rows, columns], axes: [2, 3] }), ..self }
     }
 
     /// The same tap through H. Indices of terms then count its responses.
     #[must_use]
-    pub fn through(mut self, readout: Arc<Linear>) -> Self {
+    pub fn through(mut self, readout: Arc<Readout>) -> Self {
         self.readout = Some(readout);
         self
     }
@@ -54,7 +71,7 @@ impl Source {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a == b,
             _ => false,
         };
-        readouts && self.site == other.site
+        readouts && self.site == other.site && self.pool == other.pool
     }
 }
 
@@ -232,21 +249,17 @@ pub enum Term {
         versus: Versus,
     },
     /// The soft minimum over pairs of stimuli of different classes of d', their distance in feature space in units of noise:
-    /// the set whose worst confusion is least. Noise is independent and equal in all units of a feature after pooling.
+    /// the set whose worst confusion is least. Noise is independent between units. For letters in the periphery the source is
+    /// pooled.
     LeastConfusable {
         /// Where.
         source: Source,
         /// Class of each stimulus of the set; pairs of one class are not compared.
         classes: Vec<usize>,
-        /// Standard deviation of the noise: one for all units or one each (after pooling). Positive.
+        /// Standard deviation of the noise: one for all units or one each. Positive.
         noise_sd: Vec<f64>,
         /// Inverse width of the soft minimum, per d'. Positive. Large: only the worst pair counts.
         sharpness: f64,
-        /// Features are averaged in a grid of so many rows and columns, as the periphery pools (Balas, Nakano and
-        /// Rosenholtz 2009); `None` keeps every position.
-        pool: Option<[usize; 2]>,
-        /// Axis of the channels (for pooling).
-        channels: usize,
     },
     /// `-|G - R|^2 / |R|^2` between Gram matrices: the same texture (Gatys et al. 2015; in the manner of Portilla and
     /// Simoncelli 2000, with the model's channels as filters).

@@ -1,4 +1,7 @@
-use ndarray::{Array1, IxDyn};
+use std::sync::Arc;
+
+use encoding::readout::{self, Plan, Readout, Recorded};
+use ndarray::IxDyn;
 use random::Random;
 
 use super::*;
@@ -13,9 +16,18 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
     (0..count).map(|_| 0.2 + random.uniform()).collect()
 }
 
-fn readout(responses: usize, features: usize) -> Arc<Linear> {
-    let matrix = Array2::from_shape_vec((responses, features), numbers(responses * features, 9)).unwrap();
-    Arc::new(Linear { matrix: matrix - 0.7, offset: Array1::from(numbers(responses, 8)) })
+/// A readout that was fitted to responses made of random weights: all of them matter.
+fn readout(responses: usize, features: usize) -> Arc<Readout> {
+    let trials = 3 * features;
+    let random = |rows: usize, columns: usize, seed| {
+        Array2::from_shape_vec((rows, columns), numbers(rows * columns, seed)).unwrap() - 0.7
+    };
+    let shown = random(trials, features, 9);
+    let answers = shown.dot(&random(features, responses, 10)) + random(trials, responses, 11) * 0.1;
+    let stimuli: Vec<usize> = (0..trials).collect();
+    let channels: Vec<String> = (0..responses).map(|channel| format!("channel {channel}")).collect();
+    let recorded = Recorded { responses: answers.view(), stimuli: &stimuli, channels: &channels };
+    Arc::new(readout::fit(shown.view(), &recorded, None, &Plan::new(1)).unwrap().readout)
 }
 
 /// Cotangents against central differences of the value, in steps that f32 holds exactly enough.
@@ -93,21 +105,12 @@ fn every_term() -> Vec<Term> {
         Term::Texture { source: source.clone(), reference: numbers(36, 6), channels: 1 },
         Term::Metamer { source: source.clone(), reference: numbers(36, 7), tolerance: 0.1 },
         Term::LeastConfusable {
-            source: source.clone(),
+            source: source.clone().pooled(2, 3),
             classes: vec![0, 1, 1],
             noise_sd: vec![0.5],
             sharpness: 2.0,
-            pool: Some([2, 3]),
-            channels: 1,
         },
-        Term::LeastConfusable {
-            source,
-            classes: vec![0, 1, 2],
-            noise_sd: numbers(36, 3),
-            sharpness: 1.0,
-            pool: None,
-            channels: 1,
-        },
+        Term::LeastConfusable { source, classes: vec![0, 1, 2], noise_sd: numbers(36, 3), sharpness: 1.0 },
         versus(Versus::Signed),
         versus(Versus::Squared),
         versus(Versus::Controversial { first: 0, second: 2, sharpness: 3.0 }),
@@ -145,17 +148,35 @@ fn gradients_pass_through_h_and_add_up_over_terms() {
 
 #[test]
 fn two_people_are_told_apart_by_their_readouts_on_one_model() {
-    let other = Arc::new(Linear { matrix: readout(3, 12).matrix.clone() * -0.5, offset: Array1::zeros(3) });
     let side = |readout| Response {
         source: map().through(readout),
         units: Units::All,
         mean: numbers(3, 3),
         sd: numbers(3, 4),
     };
-    let (a, b) = (side(readout(3, 12)), side(other));
+    // The first three channels of one person against the three of another.
+    let mut a = side(readout(4, 12));
+    a.units = Units::Only(vec![vec![0], vec![1], vec![2]]);
+    let b = side(readout(3, 12));
     let terms = [Weighted::one(Term::Discriminate { a, b, versus: Versus::Squared })];
     assert_eq!(sites(&terms).len(), 1, "one tap serves both people");
     agrees(&terms, &[vec![2, 12]]);
+}
+
+#[test]
+fn pooled_features_pass_through_h() {
+    let source = map().pooled(3, 2).through(readout(4, 18));
+    let target = Term::Target { source, units: Units::All, state: numbers(4, 4) };
+    let suppress = Term::Suppress { source: map(), units: Units::All };
+    agrees(&[Weighted::one(target), Weighted::one(suppress)], &[vec![2, 3, 3, 4]]);
+    let last = Source { pool: Some(Pool { cells: [2, 2], axes: [1, 2] }), ..map() };
+    let unit = Term::Unit { source: last, units: Units::one(&[1, 0, 2]) };
+    let output = values(&[1, 4, 4, 3], 5);
+    let objective = Objective::new(&[Weighted::one(unit)], &[vec![1, 4, 4, 3]]).unwrap();
+    let found = objective.evaluate(&[output.clone()]).unwrap().value;
+    let cell = [2, 3].iter().flat_map(|&row| [0, 1].map(|column| output[[0, row, column, 2]]));
+    let by_hand = cell.sum::<f32>() / 4.0;
+    assert!((found - f64::from(by_hand)).abs() < 1e-6);
 }
 
 #[test]
@@ -168,14 +189,8 @@ fn closed_forms() {
     let source = Source::tap("map");
     // Two stimuli, 3 apart in one unit and 4 in the other, noise 2: d' = 2.5, and one pair has no softness.
     let classes = vec![0, 1];
-    let apart = Term::LeastConfusable {
-        source: source.clone(),
-        classes,
-        noise_sd: vec![2.0],
-        sharpness: 7.0,
-        pool: None,
-        channels: 1,
-    };
+    let apart =
+        Term::LeastConfusable { source: source.clone(), classes, noise_sd: vec![2.0], sharpness: 7.0 };
     assert!((value(apart, array(&[2, 2], &[0.0, 1.0, 3.0, 5.0])) - 2.5).abs() < 1e-9);
     // At right angles: no similarity. Equal up to a factor: similarity 1.
     let diverse = Term::Diverse { source: source.clone(), statistic: Statistic::Features, channels: 1 };
@@ -261,14 +276,8 @@ fn what_cannot_be_is_refused_with_names_and_numbers() {
     );
     let diverse = Term::Diverse { source: map(), statistic: Statistic::Features, channels: 1 };
     assert!(refused(&[Weighted::one(diverse)], &shape).contains("a set of 1 stimulus"));
-    let one_class = Term::LeastConfusable {
-        source: map(),
-        classes: vec![4, 4],
-        noise_sd: vec![1.0],
-        sharpness: 1.0,
-        pool: None,
-        channels: 1,
-    };
+    let one_class =
+        Term::LeastConfusable { source: map(), classes: vec![4, 4], noise_sd: vec![1.0], sharpness: 1.0 };
     assert!(refused(&[Weighted::one(one_class)], &[2, 5]).contains("all 2 stimuli are of class 4"));
     assert!(refused(&[suppress.only(2)], &[2, 5]).contains("stimulus 2 of a set of 2"));
     let channel = Term::Channel { source: map(), channel: 3, channels: 1, centre: Centre::Whole };
@@ -276,6 +285,8 @@ fn what_cannot_be_is_refused_with_names_and_numbers() {
         refused(&[Weighted::one(channel)], &shape)
             .contains("channel 3 of tap map of model 0; allowed is 0 to 2")
     );
+    let coarse = Term::Suppress { source: map().pooled(4, 1), units: Units::All };
+    assert!(refused(&[Weighted::one(coarse)], &shape).contains("rows of the pooling grid: 4"));
     let state = vec![f64::NAN; 36];
     let nan = Term::Target { source: map(), units: Units::All, state };
     assert!(refused(&[Weighted::one(nan)], &shape).contains("state is NaN"));

@@ -110,9 +110,10 @@ pub fn cloudy(shape: [usize; 5], sd: f64, seed: u64) -> Array5<f32> {
     let mut sum = ndarray::Array5::<f64>::zeros((b, t, c, h, w));
     let mut size = 1;
     while size <= h.min(w) {
-        let coarse = ndarray::Array5::from_shape_simple_fn((b, t, c, h.div_ceil(size), w.div_ceil(size)), || {
-            random.normal()
-        });
+        let coarse =
+            ndarray::Array5::from_shape_simple_fn((b, t, c, h.div_ceil(size), w.div_ceil(size)), || {
+                random.normal()
+            });
         for ((i, j, k, y, x), value) in sum.indexed_iter_mut() {
             *value += coarse[[i, j, k, y / size, x / size]];
         }

@@ -1,4 +1,5 @@
 //! Projections as users of the crate see them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot make its cases should end there")]
 
 use ndarray::{Array5, Axis};
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! Views as users of the crate see them: transposes, seeds, what stays.
+#![allow(clippy::unwrap_used, reason = "a test that cannot make its cases should end there")]
 
 use ndarray::Array5;
 use proptest::prelude::*;

@@ -91,3 +91,38 @@ pub(super) fn blend(movie: &[f64], frames: usize, modulation: f64) -> Vec<f64> {
     };
     movie.iter().enumerate().map(still).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use random::Random;
+
+    #[test]
+    fn the_blend_is_its_own_adjoint_and_keeps_the_temporal_mean() {
+        let mut random = Random::new(1, 0);
+        let mut movie = || -> Vec<f64> { (0..5 * 6).map(|_| random.normal()).collect() };
+        let (x, y) = (movie(), movie());
+        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+        let blended = blend(&x, 5, 0.3);
+        assert!((dot(&blended, &y) - dot(&x, &blend(&y, 5, 0.3))).abs() < 1e-12);
+        for pixel in 0..6 {
+            let mean = |movie: &[f64]| movie.iter().skip(pixel).step_by(6).sum::<f64>();
+            assert!((mean(&blended) - mean(&x)).abs() < 1e-12);
+            // Three tenths of the way from the mean.
+            let (from, to) = (x[pixel] - mean(&x) / 5.0, blended[pixel] - mean(&x) / 5.0);
+            assert!((to - 0.3 * from).abs() < 1e-12);
+        }
+        assert_eq!(blend(&x, 5, 0.0)[..6], blend(&x, 5, 0.0)[24..]);
+    }
+
+    #[test]
+    fn white_is_white_in_every_channel_and_green_is_the_brightest() {
+        let mut cells = [0.0; 2];
+        luminance(&[1.0; 6], 2, &mut cells);
+        assert!((cells[0] - 1.0).abs() < 1e-6);
+        luminance(&[1.0, 0.0, 0.0, 1.0, 0.0, 0.0], 2, &mut cells);
+        assert!((cells[0] - 0.2126).abs() < 1e-9 && (cells[1] - 0.7152).abs() < 1e-9);
+        luminance(&[0.25, 0.75], 2, &mut cells);
+        assert_eq!(cells, [0.25, 0.75]);
+    }
+}

@@ -6,7 +6,7 @@
 /// 1998) found by principal components of cone responses to natural scenes: (1, 1, 1), (1, -1, 0) and (1, 1, -2), up to
 /// length. They are applied to the display's red, green and blue in place of the cones L, M and S.
 const AXES: [[f64; 3]; 3] = {
-    let (a, b, c) = (0.577_350_269_189_625_8, std::f64::consts::FRAC_1_SQRT_2, 0.408_248_290_463_863_05);
+    let (a, b, c) = (0.577_350_269_189_625_8, std::f64::consts::FRAC_1_SQRT_2, 0.408_248_290_463_863_1);
     [[a, b, c], [a, -b, c], [a, 0.0, -2.0 * c]]
 };
 
@@ -41,9 +41,9 @@ mod tests {
     fn separation_inverts_the_mixture() {
         for channels in [1, 2, 3] {
             let (mix, split) = (mixture(channels, 0.3), separation(channels, 0.3));
-            for row in 0..channels {
+            for (row, line) in split.iter().enumerate() {
                 for column in 0..channels {
-                    let sum: f64 = (0..channels).map(|k| split[row][k] * mix[k][column]).sum();
+                    let sum: f64 = line.iter().zip(&mix).map(|(weight, mixed)| weight * mixed[column]).sum();
                     assert!((sum - f64::from(row == column)).abs() < 1e-14);
                 }
             }

@@ -81,6 +81,15 @@ struct Wave {
     drift: f64,
 }
 
+/// Exponent beyond which an envelope (below 1e-17) changes no light of 0.5 in f64.
+const OUT_OF_REACH: f64 = 40.0;
+
+/// Centres of a plane's pixels in deg from the stimulus's centre: x of every column to the right, y of every row up.
+struct Plane {
+    columns: Vec<f64>,
+    rows: Vec<f64>,
+}
+
 /// A Gabor at one pixel: place in its own axes, envelope, carrier of the first frame.
 struct Sample {
     u: f64,
@@ -91,13 +100,31 @@ struct Sample {
 }
 
 impl Wave {
-    fn at(&self, [x, y]: [f64; 2]) -> Sample {
-        let (dx, dy) = (x - self.centre[0], y - self.centre[1]);
-        let u = dx * self.cosine + dy * self.sine;
-        let v = dy * self.cosine - dx * self.sine;
-        let envelope = libm::exp(-0.5 * (u * u * self.narrow[0] + v * v * self.narrow[1]));
-        let (sine, cosine) = libm::sincos(self.frequency * u + self.phase);
-        Sample { u, v, envelope, sine, cosine }
+    /// Calls `visit(pixel, sample)` for every pixel of a plane, row by row, that the envelope reaches.
+    ///
+    /// The carrier's angle is a sum of a part of the column and a part of the row, so that sines are taken once per
+    /// column and row, and not per pixel.
+    fn visit(&self, plane: &Plane, mut visit: impl FnMut(usize, Sample)) {
+        let part = |distance: f64, direction: f64, phase: f64| {
+            libm::sincos(self.frequency * distance * direction + phase)
+        };
+        let columns: Vec<_> = plane.columns.iter().map(|x| x - self.centre[0]).collect();
+        let turns: Vec<_> = columns.iter().map(|&dx| part(dx, self.cosine, self.phase)).collect();
+        for (row, y) in plane.rows.iter().enumerate() {
+            let dy = y - self.centre[1];
+            let (row_sine, row_cosine) = part(dy, self.sine, 0.0);
+            for (column, (&dx, (column_sine, column_cosine))) in columns.iter().zip(&turns).enumerate() {
+                let u = dx * self.cosine + dy * self.sine;
+                let v = dy * self.cosine - dx * self.sine;
+                let depth = 0.5 * (u * u * self.narrow[0] + v * v * self.narrow[1]);
+                if depth < OUT_OF_REACH {
+                    let sine = column_sine * row_cosine + column_cosine * row_sine;
+                    let cosine = column_cosine * row_cosine - column_sine * row_sine;
+                    let envelope = libm::exp(-depth);
+                    visit(row * columns.len() + column, Sample { u, v, envelope, sine, cosine });
+                }
+            }
+        }
     }
 
     /// Sine and cosine of the carrier's delay in each frame.
@@ -208,25 +235,26 @@ impl Gabors {
         }
     }
 
-    /// Centre of a pixel in deg from the stimulus's centre, y up.
-    fn place(&self, pixel: usize) -> [f64; 2] {
+    fn plane(&self) -> Plane {
         let [.., height, width] = self.shape;
-        let (row, column) = (pixel / width, pixel % width);
-        let x = (column as f64 + 0.5 - width as f64 / 2.0) / self.spec.px_per_deg;
-        let y = (height as f64 / 2.0 - row as f64 - 0.5) / self.spec.px_per_deg;
-        [x, y]
+        let place =
+            |index: usize, count: usize| (index as f64 + 0.5 - count as f64 / 2.0) / self.spec.px_per_deg;
+        Plane {
+            columns: (0..width).map(|column| place(column, width)).collect(),
+            rows: (0..height).map(|row| -place(row, height)).collect(),
+        }
     }
 
     /// Light of one stimulus [T, C, H, W].
     fn light(&self, at: &[f64]) -> Vec<f64> {
         let [_, frames, channels, height, width] = self.shape;
         let plane = height * width;
+        let grid = self.plane();
         let mut light = vec![0.5; frames * channels * plane];
         for at in at.chunks_exact(self.stride()) {
             let wave = self.wave(at);
             let turns = wave.turns(frames);
-            for pixel in 0..plane {
-                let sample = wave.at(self.place(pixel));
+            wave.visit(&grid, |pixel, sample| {
                 for (frame, (turn_sine, turn_cosine)) in turns.iter().enumerate() {
                     let carrier = sample.cosine * turn_cosine + sample.sine * turn_sine;
                     for channel in 0..channels {
@@ -234,7 +262,7 @@ impl Gabors {
                             0.5 * at[CONTRAST + channel] * sample.envelope * carrier;
                     }
                 }
-            }
+            });
         }
         light
     }
@@ -246,6 +274,7 @@ impl Gabors {
 
     pub(super) fn pull_back(&self, at: &[f64], cotangent: &Array5<f32>, gradient: &mut [f64]) {
         let cotangent: Vec<f64> = cotangent.iter().map(|&value| f64::from(value)).collect();
+        let grid = self.plane();
         let per_stimulus = self.spec.count * self.stride();
         let numbers: usize = self.shape[1..].iter().product();
         for (stimulus, cotangent) in cotangent.chunks_exact(numbers).enumerate() {
@@ -253,20 +282,19 @@ impl Gabors {
             let (at, gradient) = (&at[places.clone()], &mut gradient[places]);
             for (at, gradient) in at.chunks_exact(self.stride()).zip(gradient.chunks_exact_mut(self.stride()))
             {
-                self.pull_back_one(at, cotangent, gradient);
+                self.pull_back_one(&grid, at, cotangent, gradient);
             }
         }
     }
 
     /// Gradient of one Gabor's numbers.
-    fn pull_back_one(&self, at: &[f64], cotangent: &[f64], gradient: &mut [f64]) {
+    fn pull_back_one(&self, grid: &Plane, at: &[f64], cotangent: &[f64], gradient: &mut [f64]) {
         let [_, frames, channels, height, width] = self.shape;
         let plane = height * width;
         let wave = self.wave(at);
         let turns = wave.turns(frames);
         gradient.fill(0.0);
-        for pixel in 0..plane {
-            let sample = wave.at(self.place(pixel));
+        wave.visit(grid, |pixel, sample| {
             // Sums over frames and channels of weight times cosine, sine, and sine times the frame.
             let (mut even, mut odd, mut later) = (0.0, 0.0, 0.0);
             for (frame, (turn_sine, turn_cosine)) in turns.iter().enumerate() {
@@ -297,7 +325,7 @@ impl Gabors {
             if self.moves() {
                 gradient[CONTRAST + channels] += 2.0 * PI / self.spec.frame_rate_hz * later;
             }
-        }
+        });
     }
 }
 

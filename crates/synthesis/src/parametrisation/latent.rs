@@ -2,7 +2,7 @@
 
 use adjoint::Gradient;
 use encoding::form::{Form, Transfer};
-use ndarray::{Array5, ArrayD, IxDyn};
+use ndarray::{Array5, ArrayD, ArrayView, IxDyn};
 use random::Random;
 
 use super::{ParametrisationError, range};
@@ -98,10 +98,9 @@ impl Latent {
         let last = match self.last.take() {
             Some(last) if last.0 == latent => last,
             _ => {
-                let array = ArrayD::from_shape_fn(IxDyn(&self.latent_shape), |_| 0.0);
-                let mut array = array;
-                array.iter_mut().zip(&latent).for_each(|(slot, &value)| *slot = value);
-                let output = self.generator.forward(&[array.view()])?.swap_remove(0);
+                let array = ArrayView::from_shape(IxDyn(&self.latent_shape), &latent)
+                    .expect("as many numbers as the latent has");
+                let output = self.generator.forward(&[array])?.swap_remove(0);
                 (latent, self.codes_of(&output))
             }
         };

@@ -22,8 +22,7 @@ pub struct Robustness {
     pub scale: f64,
     /// Turn about the centre, uniform up to this many degrees both ways.
     pub rotation_deg: f64,
-    /// SD of the gaze's offset along each axis, normal, in degrees of visual angle. Fixation during attempted steady gaze
-    /// scatters by roughly 0.1 to 0.3 deg (Rolfs, "Microsaccades: small steps on a long way", Vision Research 2009).
+    /// SD of the gaze's offset along each axis, normal, in degrees of visual angle.
     pub gaze_deg: f64,
     /// Pixels of the stimulus per degree of visual angle; read with `gaze_deg` only.
     pub px_per_deg: f64,

@@ -1,6 +1,6 @@
 //! Adam: steps along a running mean of the gradient over a running root mean square.
 
-use super::ledger::{Foothold, Ledger, Point};
+use super::ledger::{Foothold, Ledger, Point, tangent_gradient};
 use super::{Check, Error, State, vector};
 use crate::problem::Problem;
 
@@ -81,11 +81,11 @@ impl Adam {
             }
         }
         let Some(here) = &self.here else { return Ok((f64::NEG_INFINITY, State::Lost)) };
-        let (mean, square) = self.moments(&here.gradient);
+        let (mean, square) = self.moments(problem, here);
         let mut at = here.at.clone();
         let rate = self.rate();
-        let [of_mean, of_square] =
-            [self.settings.beta1, self.settings.beta2].map(|beta| 1.0 - libm::pow(beta, f64::from(self.age) + 1.0));
+        let [of_mean, of_square] = [self.settings.beta1, self.settings.beta2]
+            .map(|beta| 1.0 - libm::pow(beta, f64::from(self.age) + 1.0));
         for (x, (m, s)) in at.iter_mut().zip(mean.iter().zip(&square)) {
             *x += rate * (m / of_mean) / ((s / of_square).sqrt() + self.settings.epsilon);
         }
@@ -112,13 +112,19 @@ impl Adam {
         rate * decay * self.caution
     }
 
-    fn moments(&self, gradient: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    /// Of the part of the gradient along which the point can move: at a best point on a border the gradient itself does not
+    /// vanish, and steps along it that are scaled number by number and then projected lead away from there.
+    fn moments<P: Problem>(&self, problem: &P, here: &Point) -> (Vec<f64>, Vec<f64>) {
         let Settings { beta1, beta2, normalise, .. } = self.settings;
-        let rms = vector::norm(gradient) / (gradient.len() as f64).sqrt();
+        let gradient = tangent_gradient(problem, &here.at, &here.gradient);
+        let rms = vector::norm(&here.gradient) / (gradient.len() as f64).sqrt();
         let scale = if normalise && rms > 0.0 { 1.0 / rms } else { 1.0 };
-        let mean = self.mean.iter().zip(gradient).map(|(m, g)| beta1 * m + (1.0 - beta1) * scale * g);
-        let square =
-            self.square.iter().zip(gradient).map(|(s, g)| beta2 * s + (1.0 - beta2) * (scale * g) * (scale * g));
+        let mean = self.mean.iter().zip(&gradient).map(|(m, g)| beta1 * m + (1.0 - beta1) * scale * g);
+        let square = self
+            .square
+            .iter()
+            .zip(&gradient)
+            .map(|(s, g)| beta2 * s + (1.0 - beta2) * (scale * g) * (scale * g));
         (mean.collect(), square.collect())
     }
 }

@@ -72,7 +72,10 @@ pub(super) trait Batched: AskTell {
 }
 
 /// Asks, evaluates and tells. What was evaluated before an error is not evaluated again by the next step.
-pub(super) fn step<O: Batched, P: Problem>(optimiser: &mut O, problem: &mut P) -> Result<(f64, State), P::Error> {
+pub(super) fn step<O: Batched, P: Problem>(
+    optimiser: &mut O,
+    problem: &mut P,
+) -> Result<(f64, State), P::Error> {
     if optimiser.has_converged() {
         return Ok((optimiser.batch().ledger.best().1, State::Converged));
     }

@@ -57,7 +57,12 @@ impl Settings {
         check.that(self.elite < self.population, "elite", self.elite as f64, "below `population`")?;
         check.positive("spread", self.spread)?;
         check.positive("temperature", self.temperature)?;
-        check.that((0.5..=1.0).contains(&self.heritability), "heritability", self.heritability, "in [0.5, 1]")?;
+        check.that(
+            (0.5..=1.0).contains(&self.heritability),
+            "heritability",
+            self.heritability,
+            "in [0.5, 1]",
+        )?;
         check.that(0.0 < self.rate && self.rate <= 1.0, "rate", self.rate, "in (0, 1]")?;
         check.positive("size", self.size)?;
         check.not_negative("half-life", self.half_life)?;
@@ -108,7 +113,8 @@ impl Genetic {
     fn child(&mut self, chances: &[f64]) -> Vec<f64> {
         let Settings { heritability, rate, size, half_life, floor, spread, .. } = self.settings;
         let [first, second] = [(); 2].map(|()| drawn(chances, self.random.uniform()));
-        let decay = if half_life > 0.0 { libm::exp2(-(self.generation as f64) / half_life).max(floor) } else { 1.0 };
+        let decay =
+            if half_life > 0.0 { libm::exp2(-(self.generation as f64) / half_life).max(floor) } else { 1.0 };
         // A small share of a small vector would be none at all.
         let rate = (rate * decay).max(1.0 / self.start.len() as f64);
         let mut child = Vec::with_capacity(self.start.len());
@@ -187,7 +193,8 @@ impl AskTell for Genetic {
         let mut next: Vec<Individual> = self.parents.drain(..elite).collect();
         if self.settings.again {
             for (parent, (_, value)) in next.iter_mut().zip(told.by_ref().take(elite)) {
-                parent.value = (parent.value * f64::from(parent.values) + value) / f64::from(parent.values + 1);
+                parent.value =
+                    (parent.value * f64::from(parent.values) + value) / f64::from(parent.values + 1);
                 parent.values += 1;
             }
         }

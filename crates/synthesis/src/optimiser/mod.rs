@@ -115,7 +115,9 @@ pub enum Error {
         value: f64,
     },
     /// A box that does not fit the start.
-    #[error("{optimiser}: lower has {lower} numbers, upper {upper}; both need one for each of the start's {start}")]
+    #[error(
+        "{optimiser}: lower has {lower} numbers, upper {upper}; both need one for each of the start's {start}"
+    )]
     Box {
         /// Name of the optimiser.
         optimiser: &'static str,
@@ -127,7 +129,9 @@ pub enum Error {
         start: usize,
     },
     /// A box without an inside.
-    #[error("{optimiser}: bound {index} goes from {lower} to {upper}: both must be finite and the first below the second")]
+    #[error(
+        "{optimiser}: bound {index} goes from {lower} to {upper}: both must be finite and the first below the second"
+    )]
     Bound {
         /// Name of the optimiser.
         optimiser: &'static str,
@@ -248,7 +252,10 @@ impl Optimiser {
         })
     }
 
-    /// One iteration: a move of a gradient method, a generation, or one point of Bayesian optimisation.
+    /// One iteration: a move of a gradient method, a generation, or one point of Bayesian optimisation. Evaluations are
+    /// bounded: 1 for Adam (2 in the first step), twice `evaluations` for L-BFGS, `backtracks` + 1 for the projected
+    /// gradient, the population (which restarts of CMA-ES double), 1 for the Bayesian. A generation that was cut short by
+    /// an error is finished by the next step, without evaluating the same points again.
     ///
     /// # Errors
     /// Where the problem fails (or was cancelled), or has other dimensions than the start. The optimiser can go on.
@@ -320,7 +327,13 @@ impl Check {
         self.that((0.0..1.0).contains(&value), name, value, "in [0, 1)")
     }
 
-    fn count(&self, name: &'static str, value: usize, least: usize, allowed: &'static str) -> Result<(), Error> {
+    fn count(
+        &self,
+        name: &'static str,
+        value: usize,
+        least: usize,
+        allowed: &'static str,
+    ) -> Result<(), Error> {
         self.that(value >= least, name, value as f64, allowed)
     }
 

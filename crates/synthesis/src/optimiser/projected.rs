@@ -33,13 +33,13 @@ pub struct Settings {
     /// `spectral`: the value must rise over the least of so many last ones. Default 10.
     pub history: usize,
     /// The search has converged when the projected gradient is as small, relative to the largest that was met (`spectral`),
-    /// or the step relative to `step` (`l2`, `linf`). Default 1e-8.
+    /// or the step relative to `step` (`l2`, `linf`). Default 1e-10.
     pub tolerance: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { rule: Rule::Spectral, step: 0.1, backtracks: 15, history: 10, tolerance: 1e-8 }
+        Self { rule: Rule::Spectral, step: 0.1, backtracks: 15, history: 10, tolerance: 1e-10 }
     }
 }
 
@@ -132,12 +132,20 @@ impl ProjectedGradient {
             }
             let next = self.ledger.gradient(problem, at)?;
             if next.is_sound() && next.value >= floor + SUFFICIENT * share * promised {
-                self.stride = Some(stride_of(here, &next).unwrap_or(first));
+                self.stride = Some(
+                    stride_of(here, &next)
+                        .unwrap_or(10.0 * self.stride.unwrap_or(first))
+                        .clamp(1e-6 * first, 1e6 * first),
+                );
                 return Ok(self.go(next));
             }
             // The top of the parabola through value, slope and the new value.
             let top = 0.5 * share * share * promised / (share * promised - (next.value - here.value));
-            share = if next.is_sound() && top.is_finite() { top.clamp(0.1 * share, 0.5 * share) } else { 0.3 * share };
+            share = if next.is_sound() && top.is_finite() {
+                top.clamp(0.1 * share, 0.5 * share)
+            } else {
+                0.3 * share
+            };
         }
         Ok(self.stay(here))
     }
@@ -147,7 +155,8 @@ impl ProjectedGradient {
             Rule::Linf => (self.settings.step, here.gradient.iter().map(|&g| sign(g)).collect()),
             _ => {
                 let length = vector::norm(&here.gradient);
-                let unit: Vec<f64> = here.gradient.iter().map(|g| g / length.max(f64::MIN_POSITIVE)).collect();
+                let unit: Vec<f64> =
+                    here.gradient.iter().map(|g| g / length.max(f64::MIN_POSITIVE)).collect();
                 (self.settings.step * vector::norm(&here.at).max(1.0), unit)
             }
         };
@@ -182,7 +191,8 @@ impl ProjectedGradient {
     }
 }
 
-/// The step's length over the fall of the gradient along it; none where the gradient did not fall.
+/// The step's length over the fall of the gradient along it; none where the gradient did not fall: there only the border
+/// bounds a step.
 fn stride_of(here: &Point, next: &Point) -> Option<f64> {
     let step = vector::difference(&next.at, &here.at);
     let fall = vector::difference(&here.gradient, &next.gradient);

@@ -76,7 +76,9 @@ impl Gaussian {
         let usual = evidence.priors(dimensions);
         let mut starts = vec![last.map_or_else(|| usual.iter().map(|p| p.0).collect(), <[f64]>::to_vec)];
         for _ in 0..others {
-            starts.push(usual.iter().map(|(mean, deviation)| mean + 0.5 * deviation * random.normal()).collect());
+            starts.push(
+                usual.iter().map(|(mean, deviation)| mean + 0.5 * deviation * random.normal()).collect(),
+            );
         }
         let mut best = (f64::NEG_INFINITY, Vec::new());
         for start in starts {
@@ -108,7 +110,8 @@ impl Gaussian {
     /// Mean and standard deviation (without the noise) at a point; with their gradients where `gradients` are given.
     pub fn predict(&self, at: &[f64], gradients: Option<(&mut [f64], &mut [f64])>) -> (f64, f64) {
         let n = self.points.len();
-        let (mut toward, factors): (Vec<f64>, Vec<f64>) = self.points.iter().map(|p| self.kernel.at(at, p)).unzip();
+        let (mut toward, factors): (Vec<f64>, Vec<f64>) =
+            self.points.iter().map(|p| self.kernel.at(at, p)).unzip();
         let mean = dot(&toward, &self.weights);
         lower_solve(&self.factor, n, &mut toward);
         let known = dot(&toward, &toward);
@@ -133,7 +136,11 @@ impl Gaussian {
 const STEPS: usize = 25;
 
 /// The highest point that L-BFGS reaches within some steps.
-pub(super) fn climbed(problem: &mut impl Problem<Error = Infallible>, start: &[f64], steps: usize) -> (f64, Vec<f64>) {
+pub(super) fn climbed(
+    problem: &mut impl Problem<Error = Infallible>,
+    start: &[f64],
+    steps: usize,
+) -> (f64, Vec<f64>) {
     let settings = lbfgs::Settings { tolerance: 1e-5, ..lbfgs::Settings::default() };
     let mut climber = lbfgs::Lbfgs::new(settings, start, 0);
     for _ in 0..steps {
@@ -155,10 +162,10 @@ struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// Mean and standard deviation of the normal prior of each log. Those of the lengths grow with the root of the
-    /// dimensions, as distances in the cube do (Hvarfner, Hellsten and Nardi, ICML 2024).
+    /// Mean and standard deviation of the normal prior of each log. Those of the lengths, around
+    /// 0.4 of a side, grow with the root of the dimensions, as distances in the cube do (Hvarfner, Hellsten and Nardi, ICML 2024).
     fn priors(&self, dimensions: usize) -> Vec<(f64, f64)> {
-        let length = (0.5 * libm::log(dimensions as f64), 1.0);
+        let length = (libm::log(0.4) + 0.5 * libm::log(dimensions as f64), 1.0);
         let mut priors = vec![length; dimensions];
         priors.push((0.0, 1.5));
         priors.push((-9.0, 3.0));
@@ -295,7 +302,8 @@ mod tests {
 
     fn data(n: usize, dimensions: usize) -> (Vec<Vec<f64>>, Vec<f64>) {
         let mut random = Random::new(5, 0);
-        let points: Vec<Vec<f64>> = (0..n).map(|_| (0..dimensions).map(|_| random.uniform()).collect()).collect();
+        let points: Vec<Vec<f64>> =
+            (0..n).map(|_| (0..dimensions).map(|_| random.uniform()).collect()).collect();
         let values = points.iter().map(|p| libm::sin(5.0 * p[0]) + 0.3 * p[dimensions - 1]).collect();
         (points, values)
     }
@@ -313,7 +321,11 @@ mod tests {
                 up[k] += 1e-5;
                 down[k] -= 1e-5;
                 let slope = (evidence.value(&up).unwrap() - evidence.value(&down).unwrap()) / 2e-5;
-                assert!((slope - gradient[k]).abs() < 1e-6 * (1.0 + slope.abs()), "{k}: {slope} {}", gradient[k]);
+                assert!(
+                    (slope - gradient[k]).abs() < 1e-6 * (1.0 + slope.abs()),
+                    "{k}: {slope} {}",
+                    gradient[k]
+                );
             }
         }
     }
@@ -321,7 +333,8 @@ mod tests {
     #[test]
     fn predictions_interpolate_and_their_gradients_are_finite_differences() {
         let (points, values) = data(20, 2);
-        let process = Gaussian::fitted(points.clone(), &values, Some(0.0), None, 0, &mut Random::new(0, 0)).unwrap();
+        let process =
+            Gaussian::fitted(points.clone(), &values, Some(0.0), None, 0, &mut Random::new(0, 0)).unwrap();
         for (point, value) in points.iter().zip(&values) {
             let (mean, deviation) = process.predict(point, None);
             assert!((mean - value).abs() < 1e-3 && deviation < 1e-2, "{mean} {value} {deviation}");

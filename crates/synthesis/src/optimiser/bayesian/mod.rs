@@ -49,7 +49,11 @@ impl Settings {
     pub(super) fn check(&self, dimensions: usize) -> Result<(), Error> {
         let check = Check("bayesian");
         if dimensions > MOST_DIMENSIONS {
-            return Err(Error::Dimensions { optimiser: "bayesian", given: dimensions, most: MOST_DIMENSIONS });
+            return Err(Error::Dimensions {
+                optimiser: "bayesian",
+                given: dimensions,
+                most: MOST_DIMENSIONS,
+            });
         }
         check.bounds(&self.lower, &self.upper, dimensions)?;
         check.count("initial", self.initial.unwrap_or(2), 2, "at least 2")?;

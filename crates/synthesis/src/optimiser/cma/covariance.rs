@@ -122,7 +122,8 @@ impl Full {
         let matrix = Mat::<f64>::from_fn(n, n, |i, j| self.matrix[i.max(j) * n + i.min(j)]);
         let mut values = faer::diag::Diag::<f64>::zeros(n);
         let mut vectors = Mat::<f64>::zeros(n, n);
-        let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+        let scratch =
+            self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
         let mut memory = MemBuffer::new(scratch);
         let done = self_adjoint_evd(
             matrix.as_ref(),
@@ -161,12 +162,14 @@ mod tests {
         covariance.learn(0.25, &terms);
         assert!(covariance.renew(1));
         // C e_j = C^(1/2) C^(1/2) e_j only where C^(1/2) is symmetric; here it is B D, so B D (B D)^T is built.
-        let columns: Vec<Vec<f64>> =
-            (0..n).map(|k| covariance.shaped(&(0..n).map(|i| f64::from(u8::from(i == k))).collect::<Vec<_>>())).collect();
+        let columns: Vec<Vec<f64>> = (0..n)
+            .map(|k| covariance.shaped(&(0..n).map(|i| f64::from(u8::from(i == k))).collect::<Vec<_>>()))
+            .collect();
         for i in 0..n {
             for j in 0..n {
                 let found: f64 = columns.iter().map(|c| c[i] * c[j]).sum();
-                let expected = 0.5 * draws.iter().map(|y| y[i] * y[j]).sum::<f64>() + 0.25 * f64::from(u8::from(i == j));
+                let expected =
+                    0.5 * draws.iter().map(|y| y[i] * y[j]).sum::<f64>() + 0.25 * f64::from(u8::from(i == j));
                 assert!((found - expected).abs() < 1e-12, "{i} {j}: {found} {expected}");
             }
         }

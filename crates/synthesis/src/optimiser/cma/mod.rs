@@ -51,17 +51,17 @@ impl Settings {
 /// CMA-ES (Hansen, "The CMA evolution strategy: a tutorial", arXiv:1604.00772, 2016) with negative weights; above
 /// `full-up-to` dimensions sep-CMA-ES (Ros and Hansen, PPSN 2008).
 ///
-/// A point outside of the allowed set is repaired by projection and learned from where it then lies, its step cut to the
-/// length that drawn steps have (Hansen, "Injecting external solutions into CMA-ES", arXiv:1110.4181, 2011). Values that
-/// are not finite have no weight. Only the order of values counts.
+/// A point outside of the allowed set is repaired by projection before it is evaluated; what is learned is the step as it
+/// was drawn, with the value of the repaired point less a penalty for its distance. Values that are not finite have no
+/// weight. But for the penalty only the order of values counts.
 #[derive(Debug, Clone)]
 pub struct CmaEs {
     settings: Settings,
     pub(super) batch: Batch,
     start: Vec<f64>,
     random: Random,
-    /// Drawn steps that were repaired.
-    repaired: Vec<bool>,
+    /// Steps drawn for the points that are asked, in units of sigma, before repair.
+    steps: Vec<Vec<f64>>,
     distribution: Distribution,
     restarts: usize,
     converged: bool,
@@ -78,6 +78,8 @@ struct Distribution {
     generation: i32,
     /// Best values of the last generations.
     values: VecDeque<f64>,
+    /// Between the quartiles of the values of the last generation where they differed.
+    spread: f64,
 }
 
 impl CmaEs {
@@ -91,7 +93,7 @@ impl CmaEs {
             batch: Batch::new(start),
             start: start.to_vec(),
             random: Random::new(seed, 0),
-            repaired: Vec::new(),
+            steps: Vec::new(),
             restarts: 0,
             converged: false,
         }
@@ -125,14 +127,14 @@ impl CmaEs {
 impl AskTell for CmaEs {
     fn ask(&mut self, project: &dyn Fn(&mut [f64])) -> &[Vec<f64>] {
         if self.batch.points.is_empty() {
-            self.repaired.clear();
+            self.steps.clear();
             for _ in 0..self.population() {
                 let z: Vec<f64> = self.start.iter().map(|_| self.random.normal()).collect();
-                let free = self.distribution.at(&z);
-                let mut point = free.clone();
+                let step = self.distribution.covariance.shaped(&z);
+                let mut point = vector::along(&self.distribution.mean, self.distribution.sigma, &step);
                 project(&mut point);
-                self.repaired.push(point != free);
                 self.batch.points.push(point);
+                self.steps.push(step);
             }
         }
         &self.batch.points
@@ -146,7 +148,8 @@ impl AskTell for CmaEs {
             return Ok(State::Held);
         }
         let distribution = &mut self.distribution;
-        let sound = distribution.learn(&points, &self.repaired, values);
+        let penalised = distribution.penalised(&points, &self.steps, values);
+        let sound = distribution.learn(&self.steps, &penalised);
         if !sound || distribution.has_converged(values, self.settings.sigma, self.settings.tolerance) {
             return Ok(self.end());
         }
@@ -179,33 +182,39 @@ impl Distribution {
             path_c: vec![0.0; n],
             generation: 0,
             values: VecDeque::new(),
+            spread: 0.0,
             mean,
         }
     }
 
-    fn at(&self, z: &[f64]) -> Vec<f64> {
-        vector::along(&self.mean, self.sigma, &self.covariance.shaped(z))
-    }
-
-    /// Steps from the mean in units of sigma. Those of repaired points are cut to the length of drawn ones.
-    fn steps(&self, points: &[Vec<f64>], repaired: &[bool]) -> Vec<Vec<f64>> {
+    /// Values with what a point's distance from the allowed set costs: with the distribution's mean length outside, twice
+    /// the spread of the values (as for bounds in Hansen et al., IEEE Trans. Evol. Comput. 13, 2009, but measured in standard
+    /// deviations of the distribution, whatever the set).
+    fn penalised(&mut self, points: &[Vec<f64>], steps: &[Vec<f64>], values: &[f64]) -> Vec<f64> {
+        let mut finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+        finite.sort_by(f64::total_cmp);
+        let spread = finite[3 * finite.len() / 4] - finite[finite.len() / 4];
+        if spread > 0.0 {
+            self.spread = spread;
+        }
         let n = self.mean.len() as f64;
-        let most = n.sqrt() + 2.0 * n / (n + 2.0);
-        let step = |(point, &repaired): (&Vec<f64>, &bool)| {
-            let mut y: Vec<f64> = point.iter().zip(&self.mean).map(|(x, m)| (x - m) / self.sigma).collect();
-            let length = if repaired { vector::norm(&self.covariance.whitened(&y)) } else { 0.0 };
-            if length > most {
-                y.iter_mut().for_each(|y| *y *= most / length);
+        let cost = |((point, step), value): ((&Vec<f64>, &Vec<f64>), &f64)| {
+            let outside: Vec<f64> = step
+                .iter()
+                .zip(point.iter().zip(&self.mean))
+                .map(|(y, (x, m))| y - (x - m) / self.sigma)
+                .collect();
+            if vector::largest(&outside) <= 1e-12 * vector::largest(step) {
+                return *value;
             }
-            y
+            value - 2.0 * self.spread * squared_length(&self.covariance.whitened(&outside)) / n
         };
-        points.iter().zip(repaired).map(step).collect()
+        points.iter().zip(steps).zip(values).map(cost).collect()
     }
 
     /// One update from a generation with at least one finite value. False where the covariance has degenerated.
-    fn learn(&mut self, points: &[Vec<f64>], repaired: &[bool], values: &[f64]) -> bool {
+    fn learn(&mut self, steps: &[Vec<f64>], values: &[f64]) -> bool {
         let n = self.mean.len();
-        let steps = self.steps(points, repaired);
         let ranked = ranked_weights(&self.weights, values);
         let mut shift = vec![0.0; n];
         for &(i, weight) in ranked.iter().filter(|(_, weight)| *weight > 0.0) {
@@ -232,7 +241,9 @@ impl Distribution {
         for &(i, weight) in &ranked {
             // Negative weights take away one standard deviation each, however long the step.
             let scale = match weight < 0.0 {
-                true => n as f64 / squared_length(&self.covariance.whitened(&steps[i])).max(f64::MIN_POSITIVE),
+                true => {
+                    n as f64 / squared_length(&self.covariance.whitened(&steps[i])).max(f64::MIN_POSITIVE)
+                }
                 false => 1.0,
             };
             terms.push((w.c_mu * weight * scale, &steps[i]));
@@ -260,7 +271,8 @@ impl Distribution {
         });
         let worst = self.values.iter().chain(values).copied().fold(f64::INFINITY, f64::min);
         let most = self.values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let is_level = self.values.len() >= history && most - worst <= tolerance * most.abs().max(f64::MIN_POSITIVE);
+        let is_level =
+            self.values.len() >= history && most - worst <= tolerance * most.abs().max(f64::MIN_POSITIVE);
         is_point || is_level
     }
 }
@@ -269,8 +281,11 @@ impl Distribution {
 /// positive weights that are left are raised to a sum of one.
 fn ranked_weights(weights: &Weights, values: &[f64]) -> Vec<(usize, f64)> {
     let order = vector::ranking(values);
-    let mut ranked: Vec<(usize, f64)> =
-        order.into_iter().zip(weights.by_rank.iter().copied()).filter(|&(i, _)| values[i].is_finite()).collect();
+    let mut ranked: Vec<(usize, f64)> = order
+        .into_iter()
+        .zip(weights.by_rank.iter().copied())
+        .filter(|&(i, _)| values[i].is_finite())
+        .collect();
     let positive: f64 = ranked.iter().map(|(_, weight)| weight.max(0.0)).sum();
     ranked.iter_mut().filter(|(_, weight)| *weight > 0.0).for_each(|(_, weight)| *weight /= positive);
     ranked

@@ -5,8 +5,6 @@
 pub(super) struct Weights {
     /// By rank, the best first: the first half positive with sum one, the rest negative or zero.
     pub by_rank: Vec<f64>,
-    /// Number of positive weights.
-    pub mu: usize,
     pub mu_eff: f64,
     pub c_sigma: f64,
     pub d_sigma: f64,
@@ -22,7 +20,8 @@ impl Weights {
     pub fn new(dimensions: usize, population: usize, separable: bool) -> Self {
         let n = dimensions as f64;
         let lambda = population as f64;
-        let raw: Vec<f64> = (1..=population).map(|i| libm::log((lambda + 1.0) / 2.0) - libm::log(i as f64)).collect();
+        let raw: Vec<f64> =
+            (1..=population).map(|i| libm::log((lambda + 1.0) / 2.0) - libm::log(i as f64)).collect();
         let mu = population / 2;
         let mu_eff = effective(&raw[..mu]);
         let mu_eff_negative = effective(&raw[mu..]);
@@ -46,7 +45,7 @@ impl Weights {
         let by_rank =
             raw.iter().map(|&w| if w >= 0.0 { w / positive } else { w * share / negative }).collect();
         let chi = n.sqrt() * (1.0 - 1.0 / (4.0 * n) + 1.0 / (21.0 * n * n));
-        Self { by_rank, mu, mu_eff, c_sigma, d_sigma, c_c, c_1, c_mu, chi }
+        Self { by_rank, mu_eff, c_sigma, d_sigma, c_c, c_1, c_mu, chi }
     }
 }
 
@@ -65,10 +64,10 @@ mod tests {
     fn the_sums_are_those_of_the_tutorial() {
         for (n, population) in [(1, 4), (2, 6), (10, 10), (100, 17), (10, 80)] {
             let w = Weights::new(n, population, false);
-            let positive: f64 = w.by_rank[..w.mu].iter().sum();
+            let positive: f64 = w.by_rank.iter().filter(|w| **w > 0.0).sum();
             assert!((positive - 1.0).abs() < 1e-12);
             assert!(w.by_rank.is_sorted_by(|a, b| a >= b));
-            assert!(w.mu_eff > 1.0 && w.mu_eff <= w.mu as f64);
+            assert!(w.mu_eff > 1.0 && w.mu_eff <= population as f64 / 2.0);
             assert!(w.c_1 + w.c_mu <= 1.0);
             // Decay of the matrix in one generation, with the most that the negative weights can take: still positive.
             let negative: f64 = -w.by_rank.iter().filter(|w| **w < 0.0).sum::<f64>();

@@ -1,8 +1,8 @@
 //! A line search to the strong Wolfe conditions.
 
-use super::Settings;
 use super::super::ledger::{Ledger, Point};
 use super::super::vector;
+use super::Settings;
 use crate::problem::Problem;
 
 /// From `here` along `direction`, of which step 1 is the natural length.
@@ -29,7 +29,11 @@ impl Line<'_> {
     /// Nocedal and Wright, 3.5: a step is good when the value has risen by a share of what the slope promised, and the
     /// slope left is small. A bracket is kept whose lower end still rises and whose upper end is too far. Where the
     /// evaluations run out first, the best point that rose enough; `None` if there was none.
-    pub fn search<P: Problem>(&self, problem: &mut P, ledger: &mut Ledger) -> Result<Option<Point>, P::Error> {
+    pub fn search<P: Problem>(
+        &self,
+        problem: &mut P,
+        ledger: &mut Ledger,
+    ) -> Result<Option<Point>, P::Error> {
         let promised = vector::dot(&self.here.gradient, self.direction);
         if !(promised > 0.0 && promised.is_finite()) {
             return Ok(None);
@@ -39,12 +43,18 @@ impl Line<'_> {
         let mut best: Option<Point> = None;
         let mut step = self.longest.min(1.0);
         for _ in 0..self.settings.evaluations {
+            if best.is_none() && step < 1.0 && step * promised < 0.1 * f64::EPSILON * self.here.value.abs() {
+                // No rise along so short a step could be seen.
+                break;
+            }
             let (trial, point) = self.at(step, problem, ledger)?;
             let is_flat = trial.slope.abs() <= self.settings.curvature * promised;
             let wanted = self.here.value + self.settings.sufficient * step * promised;
             let blurred = self.here.value - ROUNDING * self.here.value.abs();
             // Close to the top rounding hides the rise, but the slope still tells (Hager and Zhang, SIAM J. Optim. 16, 2005).
-            if !(trial.value >= wanted || (is_flat && trial.value >= blurred)) || trial.value < low.value - ROUNDING * low.value.abs() {
+            if !(trial.value >= wanted || (is_flat && trial.value >= blurred))
+                || trial.value < low.value - ROUNDING * low.value.abs()
+            {
                 high = Some(trial);
             } else {
                 if best.as_ref().is_none_or(|best| trial.value >= best.value) {
@@ -64,6 +74,10 @@ impl Line<'_> {
                 }
             }
             let Some(high) = high else { break };
+            if !high.value.is_finite() && best.is_some() {
+                // A cliff: to search for a flat place before it would end at its very edge.
+                break;
+            }
             step = between(low, high);
             if step <= low.step || step >= high.step {
                 break;
@@ -72,7 +86,12 @@ impl Line<'_> {
         Ok(best.filter(|best| best.at != self.here.at))
     }
 
-    fn at<P: Problem>(&self, step: f64, problem: &mut P, ledger: &mut Ledger) -> Result<(Trial, Point), P::Error> {
+    fn at<P: Problem>(
+        &self,
+        step: f64,
+        problem: &mut P,
+        ledger: &mut Ledger,
+    ) -> Result<(Trial, Point), P::Error> {
         let mut at = vector::along(&self.here.at, step, self.direction);
         problem.project(&mut at);
         let point = ledger.gradient(problem, at)?;
@@ -87,7 +106,8 @@ impl Line<'_> {
 /// A longer step: where the slope would vanish if it went on as between the last two, within 1.5 and 10 times.
 fn beyond(last: Trial, trial: Trial) -> f64 {
     let fall = last.slope - trial.slope;
-    let vanishes = if fall > 0.0 { trial.step + trial.slope * (trial.step - last.step) / fall } else { f64::INFINITY };
+    let vanishes =
+        if fall > 0.0 { trial.step + trial.slope * (trial.step - last.step) / fall } else { f64::INFINITY };
     vanishes.clamp(1.5 * trial.step, 10.0 * trial.step)
 }
 

@@ -33,16 +33,17 @@ impl Memory {
         self.pairs.clear();
     }
 
-    /// Takes in a step, unless the gradient did not fall along it: the model would lose its maximum.
-    pub fn learn(&mut self, step: Vec<f64>, fall: Vec<f64>) {
+    /// Takes in a step. False where the gradient did not fall along it: the model would lose its maximum.
+    pub fn learn(&mut self, step: Vec<f64>, fall: Vec<f64>) -> bool {
         let product = vector::dot(&step, &fall);
         if product <= 1e-10 * vector::norm(&step) * vector::norm(&fall) {
-            return;
+            return false;
         }
         if self.pairs.len() == self.most {
             self.pairs.pop_front();
         }
         self.pairs.push_back(Pair { step, fall, product });
+        true
     }
 
     /// Scale of the Hessian before the first pair: that of the newest one.
@@ -111,7 +112,14 @@ impl Model {
 
     /// The allowed point p with the highest g.(p - x) - (p - x).B(p - x) / 2, as far as `projections` spectral projected
     /// gradient steps (Birgin, Martinez and Raydan, SIAM J. Optim. 10, 2000) from the allowed point `p` get.
-    pub fn raised_within<P: Problem>(&self, problem: &P, x: &[f64], g: &[f64], p: Vec<f64>, projections: usize) -> Vec<f64> {
+    pub fn raised_within<P: Problem>(
+        &self,
+        problem: &P,
+        x: &[f64],
+        g: &[f64],
+        p: Vec<f64>,
+        projections: usize,
+    ) -> Vec<f64> {
         let mut p = p;
         let mut rise = vector::along(g, -1.0, &self.times(&vector::difference(&p, x)));
         let mut stride = 1.0 / self.scale;
@@ -153,7 +161,7 @@ mod tests {
         for _ in 0..9 {
             let step: Vec<f64> = (0..n).map(|_| random.normal()).collect();
             let fall = step.iter().enumerate().map(|(i, s)| s * (1.0 + i as f64)).collect();
-            memory.learn(step, fall);
+            assert!(memory.learn(step, fall));
         }
         assert_eq!(memory.pairs.len(), 4);
         let g: Vec<f64> = (0..n).map(|_| random.normal()).collect();
@@ -169,8 +177,8 @@ mod tests {
     #[test]
     fn a_step_without_a_fall_is_not_learned() {
         let mut memory = Memory::new(4);
-        memory.learn(vec![1.0, 0.0], vec![-1.0, 0.0]);
-        memory.learn(vec![1.0, 0.0], vec![0.0, 1.0]);
+        assert!(!memory.learn(vec![1.0, 0.0], vec![-1.0, 0.0]));
+        assert!(!memory.learn(vec![1.0, 0.0], vec![0.0, 1.0]));
         assert!(memory.is_empty());
     }
 }

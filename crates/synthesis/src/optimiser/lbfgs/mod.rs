@@ -27,7 +27,7 @@ pub struct Settings {
     /// Projections for one step at a border at most. Default 20.
     pub projections: usize,
     /// The search has converged when the projected gradient is as small, relative to the largest that was met. Default
-    /// 1e-8.
+    /// 1e-10.
     pub tolerance: f64,
 }
 
@@ -40,7 +40,7 @@ impl Default for Settings {
             curvature: 0.9,
             evaluations: 20,
             projections: 20,
-            tolerance: 1e-8,
+            tolerance: 1e-10,
         }
     }
 }
@@ -50,7 +50,12 @@ impl Settings {
         let check = Check("lbfgs");
         check.count("memory", self.memory, 1, "at least 1")?;
         check.positive("first-step", self.first_step)?;
-        check.that(0.0 < self.sufficient && self.sufficient < 0.5, "sufficient", self.sufficient, "in (0, 0.5)")?;
+        check.that(
+            0.0 < self.sufficient && self.sufficient < 0.5,
+            "sufficient",
+            self.sufficient,
+            "in (0, 0.5)",
+        )?;
         let between = self.sufficient < self.curvature && self.curvature < 1.0;
         check.that(between, "curvature", self.curvature, "between `sufficient` and 1")?;
         check.count("evaluations", self.evaluations, 2, "at least 2")?;
@@ -75,6 +80,8 @@ pub struct Lbfgs {
     foothold: Foothold,
     here: Option<Point>,
     memory: Memory,
+    /// Length of the next step without a memory, once there was a first one.
+    reach: Option<f64>,
     /// Largest projected gradient so far.
     steepest: f64,
     converged: bool,
@@ -88,6 +95,7 @@ impl Lbfgs {
             ledger: Ledger::new(start),
             foothold: Foothold::new(start, seed),
             here: None,
+            reach: None,
             steepest: 0.0,
             converged: false,
         }
@@ -101,22 +109,32 @@ impl Lbfgs {
             }
         }
         let Some(here) = &self.here else { return Ok((f64::NEG_INFINITY, State::Lost)) };
-        let slope = vector::norm(&tangent_gradient(problem, &here.at, &here.gradient));
+        let tangent = tangent_gradient(problem, &here.at, &here.gradient);
+        let slope = vector::norm(&tangent);
         self.steepest = self.steepest.max(slope);
         if self.converged || slope <= self.settings.tolerance * self.steepest {
             self.converged = true;
             return Ok((here.value, State::Converged));
         }
-        let mut next = attempt(&self.settings, problem, &mut self.ledger, here, &self.memory)?;
+        let reach = self.reach.unwrap_or_else(|| self.settings.first_step * vector::norm(&here.at).max(1.0));
+        let mut next = attempt(&self.settings, problem, &mut self.ledger, here, &self.memory, reach)?;
         if next.is_none() && !self.memory.is_empty() {
             self.memory.clear();
-            next = attempt(&self.settings, problem, &mut self.ledger, here, &self.memory)?;
+            next = attempt(&self.settings, problem, &mut self.ledger, here, &self.memory, reach)?;
         }
         let Some(next) = next else {
             self.converged = true;
             return Ok((here.value, State::Converged));
         };
-        self.memory.learn(vector::difference(&next.at, &here.at), vector::difference(&here.gradient, &next.gradient));
+        let step = vector::difference(&next.at, &here.at);
+        let length = vector::norm(&step);
+        let mut learned = self.memory.learn(step.clone(), vector::difference(&here.gradient, &next.gradient));
+        if !learned {
+            // On a curved border the value falls off along the border where it does not along a straight line.
+            let after = tangent_gradient(problem, &next.at, &next.gradient);
+            learned = self.memory.learn(step, vector::difference(&tangent, &after));
+        }
+        self.reach = Some(if learned { length } else { 4.0 * length });
         let value = next.value;
         self.here = Some(next);
         Ok((value, State::Moved))
@@ -130,11 +148,11 @@ fn attempt<P: Problem>(
     ledger: &mut Ledger,
     here: &Point,
     memory: &Memory,
+    reach: f64,
 ) -> Result<Option<Point>, P::Error> {
     let mut direction = memory.ascent(&here.gradient);
     if memory.is_empty() {
-        let length = settings.first_step * vector::norm(&here.at).max(1.0);
-        let scale = length / vector::norm(&direction);
+        let scale = reach / vector::norm(&direction);
         direction.iter_mut().for_each(|d| *d *= scale);
     }
     let free = vector::along(&here.at, 1.0, &direction);

@@ -1,0 +1,117 @@
+//! Evaluations to a target beside those of other implementations, which run in Python.
+#![allow(clippy::unwrap_used, reason = "a test that cannot step should end there")]
+
+#[path = "optimisers_functions.rs"]
+mod functions;
+
+use std::path::Path;
+use std::process::Command;
+
+use functions::{Set, Test, climb, ellipsoid, prepared, rastrigin, rosenbrock, sphere};
+use synthesis::optimiser::{Settings, cma, lbfgs};
+
+/// What the judge says: method, function, dimensions, target, evaluations.
+struct Verdict {
+    method: String,
+    function: String,
+    n: usize,
+    target: f64,
+    evaluations: i64,
+}
+
+fn verdicts(args: &[&str]) -> Option<Vec<Verdict>> {
+    let required = ["CI", "PHOTIC_REQUIRE_SHARED"].iter().any(|name| std::env::var_os(name).is_some());
+    let Some(python) = std::env::var_os("PHOTIC_JUDGE_PYTHON") else {
+        assert!(!required, "PHOTIC_JUDGE_PYTHON is not set");
+        eprintln!("not run: PHOTIC_JUDGE_PYTHON does not name a Python with numpy and scipy");
+        return None;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges/optimisers.py");
+    let output = Command::new(python).arg(script).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let verdict = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        Verdict {
+            method: words[0].into(),
+            function: words[1].into(),
+            n: words[2].parse().unwrap(),
+            target: words[3].parse().unwrap(),
+            evaluations: words[4].parse().unwrap(),
+        }
+    };
+    Some(text.lines().map(verdict).collect())
+}
+
+fn smooth(function: &str, n: usize) -> (Test, Vec<f64>) {
+    match function {
+        "sphere" => (sphere(n), vec![1.0; n]),
+        "ellipsoid-1e2" => (ellipsoid(n, 1e2), vec![1.0; n]),
+        "ellipsoid-1e4" => (ellipsoid(n, 1e4), vec![1.0; n]),
+        "rosenbrock" => (rosenbrock(n), (0..n).map(|i| if i % 2 == 0 { -1.2 } else { 1.0 }).collect()),
+        "box" => {
+            let center: Vec<f64> =
+                (0..n).map(|i| if i % 3 == 0 { 2.0 } else { 0.1 * i as f64 - 0.5 }).collect();
+            let inner = ellipsoid(n, 1e2);
+            let moved = move |x: &[f64], g: &mut [f64]| {
+                let from_center: Vec<f64> = x.iter().zip(&center).map(|(x, c)| x - c).collect();
+                (inner.function)(&from_center, g)
+            };
+            (Test::new(n, moved).within(Set::Box(0.0, 1.0)), vec![0.5; n])
+        }
+        other => panic!("no function {other}"),
+    }
+}
+
+#[test]
+fn lbfgs_needs_no_more_evaluations_than_that_of_scipy() {
+    let Some(verdicts) = verdicts(&[]) else { return };
+    assert!(verdicts.len() >= 7);
+    let (mut ours, mut theirs) = (0.0, 0.0);
+    for Verdict { method, function, n, target, evaluations } in verdicts {
+        assert!(method == "scipy" && evaluations > 0, "{function}: SciPy did not get there");
+        let (mut problem, start) = smooth(&function, n);
+        let mut optimiser = prepared(Settings::Lbfgs(lbfgs::Settings::default()), &start, 0);
+        climb(&mut optimiser, &mut problem, -target, 2000);
+        let used = problem
+            .evaluations_to(-target)
+            .unwrap_or_else(|| panic!("{function} {n}: {}", optimiser.best().1));
+        println!("L-BFGS {function} {n}: {used} evaluations, SciPy {evaluations}");
+        assert!(used as f64 <= 1.5 * evaluations as f64 + 10.0, "{function} {n}: {used} and {evaluations}");
+        ours += (used as f64).ln();
+        theirs += (evaluations as f64).ln();
+    }
+    assert!(ours <= theirs + 7.0 * 1.2f64.ln(), "on the geometric mean at most a fifth more");
+}
+
+#[test]
+#[ignore = "needs the Python package cma; takes a minute"]
+fn cma_es_needs_about_the_evaluations_of_its_author() {
+    let Some(verdicts) = verdicts(&["--cma"]) else { return };
+    for Verdict { function, n, target, evaluations, .. } in verdicts.into_iter().filter(|v| v.method == "cma")
+    {
+        let make = || match function.as_str() {
+            "sphere" => (sphere(n), 1.0, cma::Settings::default()),
+            "ellipsoid-1e6" => (ellipsoid(n, 1e6), 1.0, cma::Settings::default()),
+            "ellipsoid-1e2" => (ellipsoid(n, 1e2), 1.0, cma::Settings::default()),
+            "rosenbrock" => (rosenbrock(n), 0.0, cma::Settings::default()),
+            "rastrigin" => (
+                rastrigin(n),
+                2.5,
+                cma::Settings { sigma: 2.0, population: Some(100), ..cma::Settings::default() },
+            ),
+            other => panic!("no function {other}"),
+        };
+        let mut used: Vec<usize> = (1..12)
+            .map(|seed| {
+                let (mut problem, start, settings) = make();
+                let mut optimiser = prepared(Settings::CmaEs(settings), &vec![start; n], seed);
+                climb(&mut optimiser, &mut problem, -target, 10_000);
+                problem.evaluations_to(-target).unwrap()
+            })
+            .collect();
+        used.sort_unstable();
+        println!("CMA-ES {function} {n}: {} evaluations, cma {evaluations} (medians of 11)", used[5]);
+        assert!(evaluations > 0 && used[5] as f64 <= 1.25 * evaluations as f64, "{function}");
+    }
+}

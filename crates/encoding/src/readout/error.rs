@@ -7,7 +7,9 @@ use super::spectrum::NoConvergence;
 #[non_exhaustive]
 pub enum ReadoutError {
     /// Features, responses and stimulus indices do not count the same trials.
-    #[error("{features} trials of features, {responses} of responses, {stimuli} stimulus indices: must be the same")]
+    #[error(
+        "{features} trials of features, {responses} of responses, {stimuli} stimulus indices: must be the same"
+    )]
     Trials {
         /// Rows of the features.
         features: usize,
@@ -17,7 +19,9 @@ pub enum ReadoutError {
         stimuli: usize,
     },
     /// One of the sizes is zero, or the names are not one per channel.
-    #[error("{features} features, {channels} channels, {names} channel names: need features, and a name for each channel")]
+    #[error(
+        "{features} features, {channels} channels, {names} channel names: need features, and a name for each channel"
+    )]
     Sizes {
         /// Columns of the features.
         features: usize,
@@ -80,7 +84,9 @@ pub enum ReadoutError {
         stimuli: usize,
     },
     /// A penalty that is not positive and finite, or none at all.
-    #[error("penalty ratio {ratio} of {count} in the grid: each must be positive and finite, and there must be one")]
+    #[error(
+        "penalty ratio {ratio} of {count} in the grid: each must be positive and finite, and there must be one"
+    )]
     Penalty {
         /// The offending value, NaN for an empty grid.
         ratio: f64,

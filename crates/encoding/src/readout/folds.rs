@@ -22,7 +22,11 @@ pub struct Fold {
 ///
 /// # Errors
 /// [`ReadoutError::Folds`] for fewer than two folds or more folds than stimuli.
-pub fn grouped_folds(stimuli: &[usize], count: usize, random: &mut Random) -> Result<Vec<Fold>, ReadoutError> {
+pub fn grouped_folds(
+    stimuli: &[usize],
+    count: usize,
+    random: &mut Random,
+) -> Result<Vec<Fold>, ReadoutError> {
     let mut rows_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, &stimulus) in stimuli.iter().enumerate() {
         rows_of.entry(stimulus).or_default().push(row);

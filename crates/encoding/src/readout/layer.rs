@@ -58,8 +58,9 @@ pub fn choose_tap(taps: &[Tap<'_>], recorded: &Recorded<'_>, plan: &Plan) -> Res
             picked: judged.picks.iter().filter(|&&pick| pick == index).count(),
         });
     }
-    let chosen = (1..taps.len())
-        .fold(0, |best, index| if scores[index].selection_r2 > scores[best].selection_r2 { index } else { best });
+    let chosen = (1..taps.len()).fold(0, |best, index| {
+        if scores[index].selection_r2 > scores[best].selection_r2 { index } else { best }
+    });
     let fit = fit_checked(&taps[chosen], recorded, plan, scores[chosen].cv.clone())?;
     Ok(TapChoice { chosen, taps: scores, outer: judged.choice, fit })
 }

@@ -31,7 +31,7 @@ pub struct Origin {
     pub dropped_features: Vec<usize>,
     /// How much of the prior's mean was taken, per channel; 0: the prior was not used.
     pub prior_weight: Vec<f64>,
-    /// Which part of the fitted responses comes from the prior, per channel ([`super::Ridge::prior_share`]).
+    /// Which part of the weights comes from the prior, per channel ([`super::Ridge::prior_share`]).
     pub prior_share: Vec<f64>,
     /// People behind the prior; 0 without one, or where its mean was given.
     pub prior_people: usize,
@@ -203,15 +203,62 @@ impl TryFrom<Stored> for Readout {
         if let Some(len) = ragged {
             return Err(ReadoutError::Shape { what: "stored weights", found: [features, len], expected });
         }
-        for (what, len) in [("stored intercepts", stored.intercept.len()), ("stored penalties", stored.lambda.len())] {
+        for (what, len) in
+            [("stored intercepts", stored.intercept.len()), ("stored penalties", stored.lambda.len())]
+        {
             if len != channels {
                 return Err(ReadoutError::Shape { what, found: [1, len], expected: [1, channels] });
             }
         }
-        let weights = Array2::from_shape_fn((features, channels), |(row, column)| stored.weights[row][column]);
+        let weights =
+            Array2::from_shape_fn((features, channels), |(row, column)| stored.weights[row][column]);
         finite("stored weights", weights.view())?;
         let intercept = Array1::from(stored.intercept);
         finite("stored intercepts", intercept.view().insert_axis(ndarray::Axis(0)))?;
-        Ok(Self { weights, intercept, channels: stored.channels, lambda: stored.lambda, origin: stored.origin })
+        Ok(Self {
+            weights,
+            intercept,
+            channels: stored.channels,
+            lambda: stored.lambda,
+            origin: stored.origin,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readout() -> Readout {
+        let features = Array2::from_shape_fn((12, 2), |(row, column)| ((row * 7 + column * 5) % 11) as f64);
+        let responses = Array2::from_shape_fn((12, 3), |(row, channel)| {
+            features[[row, channel % 2]] * 0.3 + (row % 5) as f64
+        });
+        let stimuli: Vec<usize> = (0..12).collect();
+        let channels = ["O1", "Oz", "O2"].map(String::from);
+        let recorded = Recorded { responses: responses.view(), stimuli: &stimuli, channels: &channels };
+        fit(features.view(), &recorded, None, &Plan { folds: 3, inner_folds: 3, ..Plan::new(1) })
+            .unwrap()
+            .readout
+    }
+
+    #[test]
+    fn a_readout_comes_back_from_its_file_and_a_broken_file_is_refused() {
+        let readout = readout();
+        let stored = Stored::from(readout.clone());
+        assert_eq!(stored.weights.len(), 2);
+        assert_eq!(Readout::try_from(stored.clone()).unwrap(), readout);
+
+        let refused = |change: fn(&mut Stored)| {
+            let mut stored = stored.clone();
+            change(&mut stored);
+            Readout::try_from(stored).unwrap_err().to_string()
+        };
+        assert_eq!(refused(|s| drop(s.weights[1].pop())), "stored weights is [2, 2], must be [2, 3]");
+        assert_eq!(refused(|s| drop(s.intercept.pop())), "stored intercepts is [1, 2], must be [1, 3]");
+        assert_eq!(refused(|s| s.lambda.push(1.0)), "stored penalties is [1, 4], must be [1, 3]");
+        let holed = refused(|s| s.weights[1][2] = f64::NAN);
+        assert_eq!(holed, "stored weights: row 1, column 2 is NaN; every value must be finite");
+        assert!(refused(|s| s.weights.clear()).starts_with("0 features, 3 channels"));
     }
 }

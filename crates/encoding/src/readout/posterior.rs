@@ -2,9 +2,9 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Zip};
 
+use super::ReadoutError;
 use super::recorded::shaped;
 use super::ridge::{Penalty, Ridge};
-use super::ReadoutError;
 
 /// Gaussian posterior of the weights per channel, given noise variance and penalty.
 ///
@@ -92,7 +92,8 @@ impl Posterior {
     pub fn predictive_sd(&self, features: ArrayView2<'_, f64>) -> Result<Array2<f64>, ReadoutError> {
         shaped("features", features, [features.nrows(), self.centre.len()])?;
         let centred = &features - &self.centre;
-        let seen: Vec<_> = self.forms.iter().map(|form| (&centred * &form.spread, centred.dot(&form.axes))).collect();
+        let seen: Vec<_> =
+            self.forms.iter().map(|form| (&centred * &form.spread, centred.dot(&form.axes))).collect();
         let shape = (features.nrows(), self.lambda.len());
         Ok(Array2::from_shape_fn(shape, |(trial, channel)| {
             let (coordinates, along) = &seen[self.form_of[channel]];

@@ -117,23 +117,25 @@ impl Prior {
         let contribution: Array1<f64> = variance * &deviations.mapv(|sd| sd * sd);
         let active = deviations.iter().filter(|&&sd| sd > 0.0).count() as f64;
         let typical = contribution.sum() / active;
-        if !(typical > 0.0) {
+        if typical <= 0.0 {
             return None;
         }
         let mixed = contribution.mapv(|own| (degrees * own / typical + BELIEF) / (degrees + BELIEF));
-        Some(std::iter::zip(&mixed, deviations).map(|(v, &sd)| if sd > 0.0 { v.sqrt() / sd } else { 0.0 }).collect())
+        Some(
+            std::iter::zip(&mixed, deviations)
+                .map(|(v, &sd)| if sd > 0.0 { v.sqrt() / sd } else { 0.0 })
+                .collect(),
+        )
     }
 }
 
 fn same_channels(what: &'static str, found: &[String], expected: &[String]) -> Result<(), ReadoutError> {
-    let differs = std::iter::zip(found, expected).enumerate().find(|(_, (found, expected))| found != expected);
+    let differs =
+        std::iter::zip(found, expected).enumerate().find(|(_, (found, expected))| found != expected);
     match differs {
-        Some((index, (found, expected))) => Err(ReadoutError::ChannelName {
-            what,
-            index,
-            found: found.clone(),
-            expected: expected.clone(),
-        }),
+        Some((index, (found, expected))) => {
+            Err(ReadoutError::ChannelName { what, index, found: found.clone(), expected: expected.clone() })
+        }
         None => Ok(()),
     }
 }

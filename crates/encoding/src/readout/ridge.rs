@@ -110,7 +110,8 @@ impl Ridge {
         let response_mean = responses.sum_axis(Axis(0)) / n as f64;
         let responses = &responses - &response_mean;
         let prior = prior.map(|prior| {
-            let coordinates = per_row(&prior.mean(), &scale, |mean, scale| if scale > 0.0 { mean / scale } else { 0.0 });
+            let coordinates =
+                per_row(&prior.mean(), &scale, |mean, scale| if scale > 0.0 { mean / scale } else { 0.0 });
             let responses = z.dot(&coordinates);
             let targets = scores.t().dot(&responses);
             Expected { coordinates, responses, targets }
@@ -146,9 +147,10 @@ impl Ridge {
     pub fn solve(&self, penalties: &[Penalty]) -> (Array2<f64>, Array1<f64>) {
         let mut coordinates = self.axes.dot(&self.shrunk(penalties));
         if let Some(prior) = &self.prior {
-            Zip::from(coordinates.columns_mut()).and(prior.coordinates.columns()).and(penalties).for_each(
-                |mut column, prior, penalty| column.scaled_add(penalty.prior_weight, &prior),
-            );
+            Zip::from(coordinates.columns_mut())
+                .and(prior.coordinates.columns())
+                .and(penalties)
+                .for_each(|mut column, prior, penalty| column.scaled_add(penalty.prior_weight, &prior));
         }
         let weights = per_row(&coordinates.view(), &self.scale, |h, scale| h * scale);
         let intercept = &self.response_mean - &self.centre.dot(&weights);
@@ -170,12 +172,16 @@ impl Ridge {
         (&surprise * &(&surprise - &fitted)).sum_axis(Axis(0)) / (self.trials() as f64 - 1.0)
     }
 
-    /// Which part of the fitted responses comes from the prior, per channel [c]: covariance of the prior's part with the
-    /// whole over the variance of the whole. With the data's part it makes 1; it may leave 0 to 1 where both disagree.
+    /// Which part of the weights comes from the prior, per channel [c], in the coordinates of the penalty: scalar product
+    /// of the prior's part `w (h0 - A diag(1/(d + lambda)) T'Z h0)` with the whole h, over the squared length of h. With the
+    /// data's part it makes 1; it may leave 0 to 1 where both disagree. Directions that the trials say nothing about, of
+    /// which there are many with more features than trials, count as the prior's.
     pub fn prior_share(&self, penalties: &[Penalty]) -> Array1<f64> {
         let Some(prior) = &self.prior else { return Array1::zeros(self.channels()) };
-        let from_prior = self.weighted(&prior.responses, penalties) - self.hat(&self.weighted(&prior.targets, penalties), penalties);
-        let whole = &from_prior + &self.hat(&self.targets, penalties);
+        let from_data = self.axes.dot(&self.divided(self.targets.clone(), penalties));
+        let seen = self.axes.dot(&self.divided(prior.targets.clone(), penalties));
+        let from_prior = self.weighted(&(&prior.coordinates - &seen), penalties);
+        let whole = &from_prior + &from_data;
         let shared = (&from_prior * &whole).sum_axis(Axis(0));
         let length = (&whole * &whole).sum_axis(Axis(0));
         Zip::from(&shared).and(&length).map_collect(|&s, &l| if l > 0.0 { s / l } else { 0.0 })
@@ -254,6 +260,11 @@ impl Ridge {
         if let Some(prior) = &self.prior {
             targets -= &self.weighted(&prior.targets, penalties);
         }
+        self.divided(targets, penalties)
+    }
+
+    /// diag(1/(d + lambda)) t, [r, c].
+    fn divided(&self, mut targets: Array2<f64>, penalties: &[Penalty]) -> Array2<f64> {
         Zip::from(targets.columns_mut()).and(penalties).for_each(|mut column, penalty| {
             column.zip_mut_with(&self.values, |t, d| *t /= d + penalty.lambda);
         });
@@ -293,7 +304,9 @@ impl Ridge {
     /// Each channel times its prior weight.
     fn weighted(&self, matrix: &Array2<f64>, penalties: &[Penalty]) -> Array2<f64> {
         let mut matrix = matrix.clone();
-        Zip::from(matrix.columns_mut()).and(penalties).for_each(|mut column, penalty| column *= penalty.prior_weight);
+        Zip::from(matrix.columns_mut())
+            .and(penalties)
+            .for_each(|mut column, penalty| column *= penalty.prior_weight);
         matrix
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! The same input gives the same bits on one machine; another CPU may take another kernel and differ in the last ones.
 
+use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::{evd, svd};
-use faer::diag::Diag;
 use faer::{Mat, MatRef, Par};
 use ndarray::{Array1, Array2, ArrayView2};
 
@@ -23,7 +23,8 @@ pub(crate) fn symmetric_eigen(a: ArrayView2<'_, f64>) -> Result<(Array1<f64>, Ar
     let n = a.nrows();
     let matrix = to_faer(a);
     let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
-    let scratch = evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let scratch =
+        evd::self_adjoint_evd_scratch::<f64>(n, evd::ComputeEigenvectors::Yes, Par::Seq, Default::default());
     evd::self_adjoint_evd(
         matrix.as_ref(),
         values.as_mut(),

@@ -69,9 +69,9 @@ impl Plan {
             weights.extend(&self.prior_weights);
             weights.sort_by(f64::total_cmp);
         }
-        let pairs = weights.iter().flat_map(|&prior_weight| {
-            ratios.iter().map(move |&ratio| Candidate { ratio, prior_weight })
-        });
+        let pairs = weights
+            .iter()
+            .flat_map(|&prior_weight| ratios.iter().map(move |&ratio| Candidate { ratio, prior_weight }));
         pairs.collect()
     }
 
@@ -242,7 +242,13 @@ pub(super) fn select(
     }
     let overall = missed.mean_axis(Axis(1)).unwrap_or_default();
     let best: Vec<usize> = (0..count)
-        .map(|channel| if plan.common_penalty { first_least(&overall) } else { first_least(&missed.column(channel).to_owned()) })
+        .map(|channel| {
+            if plan.common_penalty {
+                first_least(&overall)
+            } else {
+                first_least(&missed.column(channel).to_owned())
+            }
+        })
         .collect();
     let reached: f64 = best.iter().enumerate().map(|(channel, &row)| 1.0 - missed[[row, channel]]).sum();
     Ok(Selected {
@@ -321,7 +327,11 @@ pub(super) fn nested(taps: &[Tap<'_>], recorded: &Recorded<'_>, plan: &Plan) -> 
             let test = Rows::of(tap.features, recorded, &fold.test);
             let selected = select(&train, recorded.channels, tap.prior, plan, index)?;
             let learner = Learner::new(&train, plan.scaling, tap.prior)?;
-            scatter(&mut predictions[number], &fold.test, &learner.predict(test.features.view(), &selected.candidates));
+            scatter(
+                &mut predictions[number],
+                &fold.test,
+                &learner.predict(test.features.view(), &selected.candidates),
+            );
             if selected.mean_r2 > best.1 {
                 best = (number, selected.mean_r2);
             }

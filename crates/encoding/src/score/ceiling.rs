@@ -66,7 +66,7 @@ pub struct Explained {
     /// Jackknife of the ceiling.
     pub ceiling_r2: Interval,
     /// R2 over the ceiling; `None` where the ceiling's interval reaches down to 0: there is no signal to explain then, and
-    /// the ratio is any number.
+    /// the ratio is any number. (Of channels without any signal about one in twelve gets past this.)
     pub normalised_r2: Option<Interval>,
     /// Covariance of prediction and mean response over the roots of the predictions' variance and the signal power: the
     /// correlation with the signal itself (Schoppe et al., 2016). `None` as for the normalised R2, or where predictions do
@@ -151,12 +151,17 @@ fn checked(responses: ArrayView2<'_, f64>, stimuli: &[usize]) -> Result<Vec<Vec<
     }
 }
 
-fn moments(channel: ArrayView1<'_, f64>, predicted: Option<ArrayView1<'_, f64>>, groups: &[Vec<usize>]) -> Vec<Moment> {
+fn moments(
+    channel: ArrayView1<'_, f64>,
+    predicted: Option<ArrayView1<'_, f64>>,
+    groups: &[Vec<usize>],
+) -> Vec<Moment> {
     let moment = |rows: &Vec<usize>| {
         let repeats = rows.len() as f64;
         let mean = rows.iter().map(|&row| channel[row]).sum::<f64>() / repeats;
         let within = rows.iter().map(|&row| (channel[row] - mean) * (channel[row] - mean)).sum();
-        let prediction = predicted.map_or(0.0, |said| rows.iter().map(|&row| said[row]).sum::<f64>() / repeats);
+        let prediction =
+            predicted.map_or(0.0, |said| rows.iter().map(|&row| said[row]).sum::<f64>() / repeats);
         Moment { repeats, mean, within, prediction }
     };
     groups.iter().map(moment).collect()
@@ -220,7 +225,8 @@ fn jackknife(moments: &[Moment], of: impl Fn(&[Moment]) -> f64) -> Interval {
     let n = moments.len() as f64;
     let left_out: Vec<f64> = (0..moments.len())
         .map(|out| {
-            let rest: Vec<Moment> = moments.iter().enumerate().filter(|(index, _)| *index != out).map(|(_, m)| *m).collect();
+            let rest: Vec<Moment> =
+                moments.iter().enumerate().filter(|(index, _)| *index != out).map(|(_, m)| *m).collect();
             of(&rest)
         })
         .collect();

@@ -60,7 +60,7 @@ pub fn cka(
     let hsic = |a: usize, b: usize| (&kernels[a] * &kernels[b]).sum();
     let (own_x, own_y): (f64, f64) = (hsic(0, 0), hsic(1, 1));
     for (index, own) in [own_x, own_y].into_iter().enumerate() {
-        if !(own > 0.0) {
+        if own <= 0.0 {
             return Err(ScoreError::Constant { what: "representation", index });
         }
     }
@@ -79,7 +79,11 @@ fn likenesses(x: ArrayView2<'_, f64>, kernel: Kernel) -> Array2<f64> {
     let mut distances: Vec<f64> = super::rsa::pairs(n).map(|(i, j)| squared[[i, j]].sqrt()).collect();
     distances.sort_by(f64::total_cmp);
     let middle = distances.len() / 2;
-    let median = if distances.len() % 2 == 1 { distances[middle] } else { (distances[middle - 1] + distances[middle]) / 2.0 };
+    let median = if distances.len() % 2 == 1 {
+        distances[middle]
+    } else {
+        (distances[middle - 1] + distances[middle]) / 2.0
+    };
     let width = 2.0 * (fraction * median) * (fraction * median);
     squared.mapv(|d| libm::exp(-d / width))
 }
@@ -98,7 +102,10 @@ fn centred(mut kernel: Array2<f64>, estimator: Estimator) -> Array2<f64> {
             kernel.diag_mut().fill(0.0);
             let rows: Array1<f64> = kernel.sum_axis(Axis(1)) / (n as f64 - 2.0);
             let all = rows.sum() / (n as f64 - 1.0);
-            Array2::from_shape_fn((n, n), |(i, j)| if i == j { 0.0 } else { kernel[[i, j]] - rows[i] - rows[j] + all })
+            Array2::from_shape_fn(
+                (n, n),
+                |(i, j)| if i == j { 0.0 } else { kernel[[i, j]] - rows[i] - rows[j] + all },
+            )
         }
     }
 }

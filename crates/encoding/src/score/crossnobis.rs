@@ -27,7 +27,7 @@ pub enum Noise<'a> {
 /// Cross-validated squared Mahalanobis distance, divided by the number of channels, between conditions `0..n`, from trials
 /// [trials, channels] with their condition and their partition (a run of the recording: noise must be independent between
 /// partitions). With b the mean pattern of a partition, `(b_i - b_j)' C^-1 (b_i - b_j)` is taken between every two different
-/// partitions and averaged.
+/// partitions and averaged; partitions count alike, however many trials they have.
 ///
 /// # Errors
 /// Sizes, values that are not finite, fewer than 3 conditions or 2 partitions, a condition without trial in a partition, a
@@ -44,7 +44,8 @@ pub fn crossnobis(
     enough("channels", channels, 1)?;
     finite("trials", trials)?;
     let count = conditions.iter().max().map_or(0, |last| last + 1);
-    let parts: Vec<usize> = partitions.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let parts: Vec<usize> =
+        partitions.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     enough("conditions", count, 3)?;
     enough("partitions", parts.len(), 2)?;
 
@@ -53,8 +54,9 @@ pub fn crossnobis(
     for &part in &parts {
         let mut patterns = Array2::zeros((count, channels));
         for condition in 0..count {
-            let rows: Vec<usize> =
-                (0..trials.nrows()).filter(|&row| conditions[row] == condition && partitions[row] == part).collect();
+            let rows: Vec<usize> = (0..trials.nrows())
+                .filter(|&row| conditions[row] == condition && partitions[row] == part)
+                .collect();
             if rows.is_empty() {
                 return Err(ScoreError::Missing { condition, partition: part });
             }
@@ -107,7 +109,8 @@ fn shrunk_covariance(residuals: &Array2<f64>, free: f64) -> Array2<f64> {
     let target = Array2::eye(residuals.ncols()) * mean;
     let from_target = (&sample - &target).mapv(|e| e * e).sum() / channels;
     // Mean over trials of ||x x' - sample||^2, from its parts.
-    let lengths: f64 = residuals.rows().into_iter().map(|row| row.dot(&row)).map(|length| length * length).sum();
+    let lengths: f64 =
+        residuals.rows().into_iter().map(|row| row.dot(&row)).map(|length| length * length).sum();
     let scatter = (lengths / n - sample.mapv(|e| e * e).sum()) / channels / n;
     let weight = if from_target > 0.0 { (scatter.max(0.0) / from_target).min(1.0) } else { 0.0 };
     (target * weight + sample * (1.0 - weight)) * (n / free)

@@ -49,7 +49,9 @@ pub enum ScoreError {
         index: usize,
     },
     /// A stimulus that was shown once, where repeats are needed to know the noise.
-    #[error("stimulus {stimulus} has {repeats} repeat: at least 2 of each are needed to tell noise from signal")]
+    #[error(
+        "stimulus {stimulus} has {repeats} repeat: at least 2 of each are needed to tell noise from signal"
+    )]
     NoRepeat {
         /// Its number.
         stimulus: usize,
@@ -57,7 +59,9 @@ pub enum ScoreError {
         repeats: usize,
     },
     /// A condition that is missing from a part of the data.
-    #[error("condition {condition} has no trial in partition {partition}: every partition needs all conditions")]
+    #[error(
+        "condition {condition} has no trial in partition {partition}: every partition needs all conditions"
+    )]
     Missing {
         /// Its number.
         condition: usize,
@@ -75,7 +79,9 @@ pub enum ScoreError {
         allowed: &'static str,
     },
     /// Fully whitened representations that span all conditions are all alike.
-    #[error("{conditions} conditions but rank {rank}: fully whitened, every such representation has distance 0")]
+    #[error(
+        "{conditions} conditions but rank {rank}: fully whitened, every such representation has distance 0"
+    )]
     Saturated {
         /// Conditions.
         conditions: usize,
@@ -83,7 +89,9 @@ pub enum ScoreError {
         rank: usize,
     },
     /// Noise in fewer directions than there are channels: it cannot be inverted.
-    #[error("the noise covariance of {channels} channels is singular: smallest over largest variance {ratio:e}")]
+    #[error(
+        "the noise covariance of {channels} channels is singular: smallest over largest variance {ratio:e}"
+    )]
     SingularNoise {
         /// Channels.
         channels: usize,

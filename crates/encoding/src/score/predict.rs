@@ -30,7 +30,10 @@ pub fn r2(predicted: ArrayView2<'_, f64>, observed: ArrayView2<'_, f64>) -> Resu
 ///
 /// # Errors
 /// As [`r2`], and predictions of a channel that do not vary.
-pub fn pearson(predicted: ArrayView2<'_, f64>, observed: ArrayView2<'_, f64>) -> Result<Vec<f64>, ScoreError> {
+pub fn pearson(
+    predicted: ArrayView2<'_, f64>,
+    observed: ArrayView2<'_, f64>,
+) -> Result<Vec<f64>, ScoreError> {
     check(predicted, observed)?;
     std::iter::zip(predicted.columns(), observed.columns())
         .enumerate()

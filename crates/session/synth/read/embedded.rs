@@ -47,7 +47,9 @@ pub fn read(
     let encoder = Encoder::from_bytes("the embedded V1", &bytes, None, &loader.limits());
     let mut encoder = encoder.map_err(|error| wrong(error.to_string()))?;
     super::model::parameters(&table, &mut encoder)?;
-    Ok(Arm::new(name, encoder, "the embedded V1".into(), sha256_hex(&bytes)))
+    let mut arm = Arm::new(name, encoder, "the embedded V1".into(), sha256_hex(&bytes));
+    arm.params = Some(params);
+    Ok(arm)
 }
 
 fn params(table: &Table<'_>, stimulus: &Stimulus) -> Result<Params, ProtocolError> {

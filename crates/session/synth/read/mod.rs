@@ -4,6 +4,7 @@
 //! a model does not have, a reference image of another size, a constraint that leaves nothing are all errors with line,
 //! column and what is allowed, before the first step.
 
+mod cell;
 pub mod constraint;
 mod embedded;
 pub mod head;

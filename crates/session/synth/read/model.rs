@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adjoint::Intervention;
-use encoding::encoder::{Code, Encoder, EncoderError, form_of, guess_form};
+use encoding::encoder::{Code, Encoder, EncoderError, Features, form_of, guess_form};
 use encoding::form::{Layout, Transfer};
+use encoding::readout::Readout;
+use encoding::v1::Params;
 use ndarray::{Array2, Array5, ArrayD, Axis, s};
 use protocol::ProtocolError;
 use protocol::reader::{Range, Table};
 use recording::sha256_hex;
 use synthesis::assembly::{self, Parts, Synthesis};
 use synthesis::constraint::Constraints;
-use synthesis::objective::{Linear, Source, Term, Units, Weighted};
+use synthesis::objective::{Pool, Source, Term, Units, Weighted};
 use synthesis::parametrisation::{Parametrisation, Pixels};
 use synthesis::robustness::Robustness;
 
@@ -28,7 +30,7 @@ pub struct Arms<'s> {
     /// Folder of the specification, from which its paths count.
     pub folder: PathBuf,
     pub models: Vec<Arm>,
-    readouts: Vec<Readout>,
+    readouts: Vec<Named>,
     /// Files that the specification names beside the models.
     pub files: Vec<FileUsed>,
 }
@@ -37,6 +39,8 @@ pub struct Arms<'s> {
 pub struct Arm {
     pub name: String,
     pub encoder: Encoder,
+    /// The embedded model's own description.
+    pub params: Option<Params>,
     /// Gain and offset of taps that are changed, unit by unit.
     pub changes: BTreeMap<String, (ArrayD<f32>, ArrayD<f32>)>,
     /// Its file, or what it is.
@@ -51,11 +55,11 @@ pub struct Arm {
 /// Reference images that a model is asked about at once.
 const ANSWERED_AT_ONCE: usize = 8;
 
-struct Readout {
+struct Named {
     name: String,
     model: usize,
-    tap: String,
-    linear: Arc<Linear>,
+    features: Features,
+    readout: Arc<Readout>,
 }
 
 impl<'s> Arms<'s> {
@@ -128,9 +132,9 @@ impl<'s> Arms<'s> {
             let model = table.reference("model", "model", self.names())?;
             let path = super::head::file(&table, "file", &self.folder)?;
             self.used(&table, "file", &path)?;
-            let (features, linear) = crate::model::readout::load(&path, &self.models[model].encoder)
+            let (features, readout) = crate::model::readout::load(&path, &self.models[model].encoder)
                 .map_err(|error| table.refuse("file", format!("a readout of this model: {error}")))?;
-            self.readouts.push(Readout { name, model, tap: features.tap, linear: Arc::new(linear) });
+            self.readouts.push(Named { name, model, features, readout: Arc::new(readout) });
         }
         Ok(())
     }
@@ -165,21 +169,26 @@ impl<'s> Arms<'s> {
         }
     }
 
-    /// The readout that a key names, which must be of this tap.
-    pub fn readout(
-        &self,
-        table: &Table<'_>,
-        key: &str,
-        arm: usize,
-        tap: &str,
-    ) -> Result<Arc<Linear>, ProtocolError> {
-        let index = table.reference(key, "readout", self.readouts.iter().map(|readout| readout.name.as_str()))?;
-        let readout = &self.readouts[index];
-        if (readout.model, readout.tap.as_str()) != (arm, tap) {
-            let model = &self.models[readout.model].name;
-            return Err(table.refuse(key, format!("a readout of this tap; this one is of {} of {model}", readout.tap)));
+    /// A source through the readout that a key names, which must be of this tap; its pooling is the readout's own.
+    pub fn through(&self, table: &Table<'_>, key: &str, source: Source) -> Result<Source, ProtocolError> {
+        let index = table.reference(key, "readout", self.readouts.iter().map(|named| named.name.as_str()))?;
+        let named = &self.readouts[index];
+        if (named.model, named.features.tap.as_str()) != (source.site.arm, source.site.tap.as_str()) {
+            let (tap, model) = (&named.features.tap, &self.models[named.model].name);
+            return Err(table.refuse(key, format!("a readout of this tap; this one is of {tap} of {model}")));
         }
-        Ok(Arc::clone(&readout.linear))
+        let pool = named.features.pool.map(|cells| self.pool(source.site.arm, &source.site.tap, cells));
+        Ok(Source { pool, ..source }.through(Arc::clone(&named.readout)))
+    }
+
+    /// Pooling over the axes of space that a tap of this model has.
+    pub fn pool(&self, arm: usize, tap: &str, cells: [usize; 2]) -> Pool {
+        let axes = match (self.models[arm].encoder.form().layout, self.shape_at(arm, tap).len()) {
+            (Layout::Nhwc, 4) => [1, 2],
+            (_, 5) => [3, 4],
+            _ => [2, 3],
+        };
+        Pool { cells, axes }
     }
 
     /// What a tap answers to stimuli [B, T, C, H, W]: [B, units]. The model sees them as it does in the search.
@@ -232,7 +241,7 @@ impl Arm {
         let taps = encoder.taps().into_iter();
         let shapes = taps.filter_map(|tap| Some((tap.name, tap.shape?))).collect();
         let (changes, interventions) = (BTreeMap::new(), Vec::new());
-        Self { name: name.to_owned(), encoder, changes, source, sha256, interventions, shapes }
+        Self { name: name.to_owned(), encoder, params: None, changes, source, sha256, interventions, shapes }
     }
 
     /// As a search takes it.

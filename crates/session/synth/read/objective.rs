@@ -8,7 +8,7 @@ use synthesis::objective::{
 };
 
 use super::model::Arms;
-use super::reference;
+use super::{cell, reference};
 
 /// Kinds of term, by their key.
 const KINDS: [&str; 13] = [
@@ -70,7 +70,7 @@ fn check(terms: &[Weighted], arms: &Arms<'_>) -> Result<(), ObjectiveError> {
     Objective::new(terms, &shapes).map(|_| ())
 }
 
-const SOURCE: [&str; 3] = ["model", "tap", "readout"];
+const SOURCE: [&str; 4] = ["model", "tap", "pool", "readout"];
 
 /// A table of a term: the keys of its source, and its own.
 fn body<'a>(table: &Table<'a>, key: &str, own: &[&str]) -> Result<Table<'a>, ProtocolError> {
@@ -82,8 +82,13 @@ fn read(table: &Table<'_>, kind: &str, arms: &mut Arms<'_>) -> Result<Vec<Weight
     let positive = Range::above(0.0);
     let term = match kind {
         "unit" => {
-            let body = body(table, kind, &["units"])?;
-            Term::Unit { source: source(&body, arms)?, units: units(&body, "units")? }
+            let body = body(table, kind, &["units", "cell"])?;
+            let source = source(&body, arms)?;
+            let units = match body.has("cell") {
+                true => cell::units(&body, "cell", &source, arms)?,
+                false => units(&body, "units")?,
+            };
+            Term::Unit { source, units }
         }
         "channel" => {
             let body = body(table, kind, &["channel", "positions", "channel_axis"])?;
@@ -146,18 +151,12 @@ fn read(table: &Table<'_>, kind: &str, arms: &mut Arms<'_>) -> Result<Vec<Weight
         }
         "discriminate" => discriminate(table, kind, arms)?,
         "least_confusable" => {
-            let own = ["classes", "noise_sd", "sharpness", "pool", "channel_axis"];
-            let body = body(table, kind, &own)?;
+            let body = body(table, kind, &["classes", "noise_sd", "sharpness"])?;
             Term::LeastConfusable {
                 source: source(&body, arms)?,
                 classes: whole(&body, "classes")?,
                 noise_sd: body.numbers("noise_sd", None, positive)?,
                 sharpness: body.number("sharpness", positive)?,
-                pool: body.optional("pool", |t, key| {
-                    let grid = t.integers(key, Some(2), 1..=1024)?;
-                    Ok([grid[0] as usize, grid[1] as usize])
-                })?,
-                channels: channel_axis(&body, arms)?,
             }
         }
         "texture" => {
@@ -181,10 +180,17 @@ fn source(body: &Table<'_>, arms: &Arms<'_>) -> Result<Source, ProtocolError> {
     let arm = body.reference("model", "model", arms.names())?;
     let tap = arms.tap(body, "tap", arm)?;
     let source = Source::of(arm, &tap);
-    match body.optional("readout", |t, key| arms.readout(t, key, arm, &tap))? {
-        Some(readout) => Ok(source.through(readout)),
-        None => Ok(source),
+    if body.has("readout") {
+        if body.has("pool") {
+            return Err(body.contradiction("pool", "cannot stand beside readout, which has its own"));
+        }
+        return arms.through(body, "readout", source);
     }
+    let pool = body.optional("pool", |t, key| {
+        let cells = t.integers(key, Some(2), 1..=1024)?;
+        Ok(arms.pool(arm, &tap, [cells[0] as usize, cells[1] as usize]))
+    })?;
+    Ok(Source { pool, ..source })
 }
 
 /// `units = [[...]]`, or all where the key is absent.

@@ -5,7 +5,7 @@ use ndarray_npy::ReadNpyExt;
 use protocol::ProtocolError;
 use protocol::reader::{Range, Table};
 use random::Random;
-use synthesis::objective::{Source, Units};
+use synthesis::objective::{Pool, Site, Source, Units};
 
 use super::model::Arms;
 use crate::synth::picture;
@@ -134,20 +134,55 @@ fn array(body: &Table<'_>, arms: &mut Arms<'_>) -> Result<Vec<f64>, ProtocolErro
 }
 
 /// [stimuli, units] of a source.
-fn responses(source: &Source, stimuli: &Array5<f32>, arms: &mut Arms<'_>) -> Result<Array2<f64>, String> {
-    let values = arms.answer(source.site.arm, &source.site.tap, stimuli)?;
-    Ok(match &source.readout {
-        Some(readout) => readout.apply(&values),
+fn responses(source: &Source, stimuli: &Array5<f32>, arms: &Arms<'_>) -> Result<Array2<f64>, String> {
+    let Site { arm, tap } = &source.site;
+    let values = arms.answer(*arm, tap, stimuli)?;
+    let values = match &source.pool {
+        Some(pool) => pooled(&values, &arms.shape_at(*arm, tap)[1..], pool)?,
         None => values,
-    })
+    };
+    match &source.readout {
+        Some(readout) => readout.apply(values.view()).map_err(|error| error.to_string()),
+        None => Ok(values),
+    }
+}
+
+/// Means over the cells of a grid: position i of L falls into cell floor(i n / L) of n, as in the objective.
+fn pooled(values: &Array2<f64>, shape: &[usize], pool: &Pool) -> Result<Array2<f64>, String> {
+    let mut coarse = shape.to_vec();
+    for (axis, cells) in pool.axes.iter().zip(pool.cells) {
+        match coarse.get_mut(axis - 1) {
+            Some(length) if cells <= *length => *length = cells,
+            _ => return Err(format!("a tap of shape {shape:?} cannot be pooled to {:?} cells", pool.cells)),
+        }
+    }
+    let sites = ArrayD::from_shape_fn(shape.to_vec(), |index| {
+        let cell = (0..shape.len()).fold(0, |flat, axis| flat * coarse[axis] + index[axis] * coarse[axis] / shape[axis]);
+        cell
+    });
+    let mut sums = Array2::zeros((values.nrows(), coarse.iter().product()));
+    let mut counts = Array1::<f64>::zeros(sums.ncols());
+    for (unit, &cell) in sites.iter().enumerate() {
+        counts[cell] += 1.0;
+        sums.column_mut(cell).scaled_add(1.0, &values.column(unit));
+    }
+    Ok(sums / counts)
 }
 
 /// Shape of one stimulus's values at a source.
 fn shape(source: &Source, arms: &Arms<'_>) -> Vec<usize> {
-    match &source.readout {
-        Some(readout) => vec![readout.matrix.nrows()],
-        None => arms.shape_at(source.site.arm, &source.site.tap)[1..].to_vec(),
+    if let Some(readout) = &source.readout {
+        return vec![readout.channels().len()];
     }
+    let mut shape = arms.shape_at(source.site.arm, &source.site.tap)[1..].to_vec();
+    if let Some(pool) = &source.pool {
+        for (axis, cells) in pool.axes.iter().zip(pool.cells) {
+            if let Some(length) = shape.get_mut(axis - 1) {
+                *length = cells;
+            }
+        }
+    }
+    shape
 }
 
 /// The values of some units, in the order of [`Units`].

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use adjoint::{Cancel, Gradient, Model, RunError, Spec, StepError};
+use adjoint::{Cancel, Gradient, Intervention, Model, RunError, Spec, StepError};
 use encoding::form::Form;
 use ndarray::{Array5, ArrayD};
 
@@ -21,12 +21,14 @@ pub struct Arm {
     pub input: Option<String>,
     /// Values of all other inputs.
     pub held: Vec<(String, ArrayD<f32>)>,
+    /// Virtual lesions and stimulation, by tap.
+    pub interventions: Vec<(String, Intervention)>,
 }
 
 impl Arm {
     /// A model of one input.
     pub fn new(model: Model, form: Form) -> Self {
-        Self { model, form, input: None, held: Vec::new() }
+        Self { model, form, input: None, held: Vec::new(), interventions: Vec::new() }
     }
 
     fn input_name(&self, arm: usize) -> Result<String, AssemblyError> {
@@ -84,6 +86,9 @@ impl Planned {
             Spec::new().input(&name, &arm.form.input_shape(manner.stimuli)).threads(manner.threads);
         for (name, value) in &arm.held {
             spec = spec.held(name, value.shape());
+        }
+        for (tap, intervention) in &arm.interventions {
+            spec = spec.intervene(tap, intervention.clone());
         }
         for tap in taps {
             spec = spec.output(tap);

@@ -10,8 +10,8 @@ use crate::encoder::{Encoder, EncoderError, Features, Rows};
 /// A model, trials and a link, planned once.
 pub(super) struct Evaluator<'a> {
     encoder: Encoder,
-    link: &'a Link,
-    unknowns: &'a [Unknown],
+    link: Link,
+    unknowns: Vec<Unknown>,
     trials: Trials<'a>,
     gradient: Gradient,
     rows: Vec<Rows>,
@@ -37,8 +37,8 @@ impl<'a> Evaluator<'a> {
     pub fn new(
         encoder: &Encoder,
         features: &[Features],
-        link: &'a Link,
-        unknowns: &'a [Unknown],
+        link: &Link,
+        unknowns: &[Unknown],
         trials: &Trials<'a>,
         threads: usize,
     ) -> Result<Self, FitError> {
@@ -61,6 +61,7 @@ impl<'a> Evaluator<'a> {
         let gradient = encoder.parameter_gradient(&taps, &names, batch, threads, true)?;
         let rows = encoder.rows(&gradient, features, batch)?;
         link.check_features(rows.iter().map(Rows::width).sum())?;
+        let (link, unknowns) = (link.clone(), unknowns.to_vec());
         Ok(Self { encoder, link, unknowns, trials: *trials, gradient, rows, batch, last: None })
     }
 
@@ -183,8 +184,8 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Array2<f64>, FitError> {
         let here = self.features(parameters)?;
         let mut changes = Vec::new();
-        for (p, unknown) in self.unknowns.iter().enumerate() {
-            let [low, high] = unknown.bounds;
+        for p in 0..self.unknowns.len() {
+            let [low, high] = self.unknowns[p].bounds;
             let step = STEP * (high - low);
             let moved = |by: f64| {
                 let mut moved = parameters.to_vec();

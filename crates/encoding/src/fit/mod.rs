@@ -173,12 +173,12 @@ impl Fit {
 /// Said before any fitting: a parameter that the model does not have or that no tap depends on, bounds or priors that
 /// leave nothing, trials too few or not finite, responses that are constant, a link of another size. Later: a model
 /// that fails, a parameter that changes nothing anywhere.
-pub fn fit<'a>(
+pub fn fit(
     encoder: &Encoder,
     features: &[Features],
-    link: &'a Link,
-    unknowns: &'a [Unknown],
-    trials: Trials<'a>,
+    link: &Link,
+    unknowns: &[Unknown],
+    trials: Trials<'_>,
     effort: &Effort,
 ) -> Result<Fit, FitError> {
     let unfitted = check::question(encoder, link, unknowns, &trials, effort)?;

@@ -157,4 +157,21 @@ fn properties(net: &mut Net) {
         let value = format!("{}: {}{scale}, shape {:?}", tap.area, tap.meaning, tap.shape);
         graph.property(&format!("tap {}", tap.name), value);
     }
+    said_to_encoders(net);
+}
+
+/// What [`crate::encoder`] reads of a file: layout and meaning of its numbers, values and bounds of the other inputs.
+fn said_to_encoders(net: &mut Net) {
+    let (params, graph) = (net.params, &mut net.graph);
+    graph.property("photic.layout", if params.temporal.is_some() { "ntchw" } else { "nchw" });
+    graph.property("photic.transfer", "linear");
+    graph.property("photic.mean", 0);
+    graph.property("photic.sd", 1);
+    if params.noise.is_some() {
+        graph.property("photic.parameter.noise", 0);
+    }
+    for input in fittable_inputs(params).iter().filter(|_| params.fittable) {
+        let [low, high] = input.bounds;
+        graph.property(&format!("photic.parameter.{}", input.name), format!("{}, {low}, {high}", input.start));
+    }
 }

@@ -1,0 +1,137 @@
+//! A scotoma of unknown place and size, found from single trials of a simulated person.
+
+use encoding::encoder::{Encoder, Features};
+use encoding::fit::{Effort, Fit, Link, Trials, Unknown, fit};
+use encoding::v1;
+use ndarray::{Array2, Array5, arr0};
+use random::Random;
+
+/// A field of 8 deg at 4 px per degree, and cells that prefer 0.8 cpd: small, so that the test is quick.
+const SIDE: usize = 32;
+/// Places at which complex cells are averaged, along each side.
+const PLACES: usize = 8;
+
+fn params() -> v1::Params {
+    v1::Params {
+        size_px: [SIDE, SIDE],
+        width_deg: 8.0,
+        orientations: 4,
+        scales_cpd: vec![0.8],
+        fittable: true,
+        ..v1::Params::default()
+    }
+}
+
+/// Multifocal probes: each of 8 x 8 patches shows a checkerboard of random contrast, or nothing.
+fn probes(random: &mut Random, count: usize) -> Array5<f32> {
+    let mut stimuli = Array5::from_elem([count, 1, 1, SIDE, SIDE], 0.5f32);
+    for mut stimulus in stimuli.outer_iter_mut() {
+        for patch in 0..64 {
+            if random.uniform() < 0.5 {
+                continue;
+            }
+            let contrast = 0.45 * random.uniform() as f32;
+            for index in 0..16usize {
+                let (row, column) = (index / 4, index % 4);
+                let sign = if (row / 2 + column / 2) % 2 == 0 { 1.0 } else { -1.0 };
+                stimulus[[0, 0, patch / 8 * 4 + row, patch % 8 * 4 + column]] += sign * contrast;
+            }
+        }
+    }
+    stimuli
+}
+
+fn features() -> [Features; 1] {
+    [Features::pooled("v1.complex.s0", PLACES, PLACES)]
+}
+
+/// Six electrodes over the occipital pole: each sums all cells, those near its own place in the visual field most.
+fn electrodes() -> Array2<f64> {
+    let places = [[-2.0, -1.5], [0.0, -2.0], [2.0, -1.5], [-2.0, 1.5], [0.0, 2.0], [2.0, 1.5]];
+    Array2::from_shape_fn((4 * PLACES * PLACES, 6), |(feature, electrode)| {
+        let cell = feature % (PLACES * PLACES);
+        let place = [cell % PLACES, PLACES - 1 - cell / PLACES].map(|index| index as f64 + 0.5 - 4.0);
+        let [x, y]: [f64; 2] = places[electrode];
+        let squared = (place[0] - x).powi(2) + (place[1] - y).powi(2);
+        (-squared / (2.0 * 2.5 * 2.5)).exp()
+    })
+}
+
+/// The person seen through the electrodes, with gains of their own, and noise of `noise` times the variance that the
+/// probes make in a sound eye.
+fn responses(random: &mut Random, person: &Encoder, sound: &Encoder, stimuli: &Array5<f32>, noise: f64) -> Array2<f64> {
+    let clean = |who: &Encoder| who.features(stimuli.view(), &features()).unwrap()[0].dot(&electrodes());
+    let (mut found, strength) = (clean(person), clean(sound));
+    for (mut column, sound) in found.columns_mut().into_iter().zip(strength.columns()) {
+        let gain = 0.5 + random.uniform();
+        let sd = sound.std(1.0) * noise.sqrt();
+        column.mapv_inplace(|value| gain * (value + sd * random.normal()));
+    }
+    found
+}
+
+/// Overlap of two discs within the field: 2 |A and B| / (|A| + |B|).
+fn dice(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let inside = |[x, y, radius]: [f64; 3], px: f64, py: f64| (px - x).hypot(py - y) < radius;
+    let (mut both, mut sum) = (0.0, 0.0);
+    for row in 0..400 {
+        for column in 0..400 {
+            let (px, py) = ((f64::from(column) + 0.5) * 0.02 - 4.0, (f64::from(row) + 0.5) * 0.02 - 4.0);
+            let (in_a, in_b) = (inside(a, px, py), inside(b, px, py));
+            both += f64::from(in_a && in_b);
+            sum += f64::from(in_a) + f64::from(in_b);
+        }
+    }
+    2.0 * both / sum
+}
+
+fn with_scotoma(encoder: &Encoder, [x, y, radius]: [f64; 3]) -> Encoder {
+    let mut encoder = encoder.clone();
+    for (name, value) in [("scotoma_x_deg", x), ("scotoma_y_deg", y), ("scotoma_radius_deg", radius)] {
+        encoder.set_parameter(name, arr0(value as f32).into_dyn()).unwrap();
+    }
+    encoder
+}
+
+fn scotoma_of(fit: &Fit) -> [f64; 3] {
+    [0, 1, 2].map(|slot| fit.estimates[slot].value)
+}
+
+#[test]
+fn a_fitted_scotoma_overlaps_the_true_one() {
+    // A model that sees everywhere is what the fit begins with.
+    let sound = with_scotoma(&Encoder::v1(&params()).unwrap(), [0.0, 0.0, -1.5]);
+    let unknowns = [
+        Unknown::between("scotoma_x_deg", -4.0, 4.0),
+        Unknown::between("scotoma_y_deg", -4.0, 4.0),
+        Unknown::between("scotoma_radius_deg", -1.5, 4.0),
+    ];
+    let link = Link::Scaled { weights: electrodes() };
+    let (mut lowest, mut lines) = (1.0f64, Vec::new());
+    for seed in 0..SEEDS {
+        let mut random = Random::new(seed, 7);
+        let truth = [4.0 * random.uniform() - 2.0, 4.0 * random.uniform() - 2.0, 1.0 + random.uniform()];
+        let stimuli = probes(&mut random, 200);
+        // Noise twice as strong as the signal: a third of a single trial's variance is the stimulus.
+        let responses = responses(&mut random, &with_scotoma(&sound, truth), &sound, &stimuli, 2.0);
+        let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
+        let effort = Effort { screened: 60, starts: 2, steps: 15, folds: if seed == 0 { 2 } else { 0 }, seed, threads: 1 };
+        let begin = std::time::SystemTime::now();
+        let found = fit(&sound, &features(), &link, &unknowns, trials, &effort).unwrap();
+        let overlap = dice(scotoma_of(&found), truth);
+        lowest = lowest.min(overlap);
+        let errors = [0, 1, 2].map(|slot| found.estimates[slot].standard_error);
+        lines.push(format!(
+            "seed {seed}: true {truth:.2?}, found {:.2?} +- {errors:.2?}, Dice {overlap:.3}",
+            scotoma_of(&found)
+        ));
+        eprintln!("{} {:?} {:?}", lines[lines.len()-1], begin.elapsed(), found.validation);
+        for d in &found.descents { eprintln!("   {d:?}"); }
+        if let Some(validation) = &found.validation {
+            assert!(validation.improvement > 0.0, "{validation:?}");
+        }
+    }
+    assert!(lowest >= 0.8, "{}", lines.join("\n"));
+}
+
+const SEEDS: u64 = 4;

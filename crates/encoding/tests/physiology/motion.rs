@@ -33,7 +33,7 @@ fn answer_to_motion(lab: &mut Lab, unit: usize, grating: Grating, hz: f64) -> f6
 
 /// De Valois, Yund and Hepler, Vision Res. 22, 1982: direction index 1 - null / preferred; cells above 0.5 are called
 /// direction-selective. All units of the temporal model are, over the band of temporal frequencies to which V1 answers
-/// best (Foster, Gaska, Nagler and Pollen, J. Physiol. 365, 1985: medians of 3.7 to 8 Hz).
+/// best, a few Hz (Foster, Gaska, Nagler and Pollen, J. Physiol. 365, 1985).
 #[test]
 fn direction_index_is_above_a_half() {
     let mut lab = Lab::new(params());

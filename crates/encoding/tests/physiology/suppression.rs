@@ -25,9 +25,9 @@ fn best_radius_deg(curve: &[f64], cpd: f64) -> f64 {
 }
 
 /// Nearly all cells of macaque V1 answer less to a grating that exceeds their receptive field. Cavanaugh, Bair and Movshon,
-/// J. Neurophysiol. 88, 2002, find a mean suppression of somewhat under a half; Sceniak, Ringach, Hawken and Shapley,
-/// Nat. Neurosci. 2, 1999, the like; Jones, Grieve, Wang and Sillito, J. Neurophysiol. 86, 2001, 67 %. The interval holds
-/// them: 0.3 to 0.7. The coarsest scale is not judged: its surround is as wide as the image.
+/// J. Neurophysiol. 88, 2002, describe it by a normalising surround, and find it in most cells, typically by a third to a
+/// half; Jones, Grieve, Wang and Sillito, J. Neurophysiol. 86, 2001, in 94 % of cells, on average by 67 %. The interval
+/// holds them: 0.3 to 0.7. The coarsest scale is not judged: its surround is as wide as the image.
 #[test]
 fn surround_suppression_index_is_0_3_to_0_7() {
     let mut lab = Lab::new(Params::default());

@@ -11,8 +11,8 @@ fn foveal_units(lab: &Lab) -> Vec<usize> {
     scales.flat_map(each).map(|(s, o)| lab.unit(s, o, 0.0, [0.05, -0.05])).collect()
 }
 
-/// De Valois, Yund and Hepler, Vision Res. 22, 1982: cells of macaque V1 have a median full width at half height of 42 deg
-/// and most lie between 30 and 60; Ringach, Shapley and Hawken, J. Neurosci. 22, 2002, agree.
+/// De Valois, Yund and Hepler, Vision Res. 22, 1982: cells of macaque V1 have a median full width at half height of somewhat
+/// over 40 deg. (Ringach, Shapley and Hawken, J. Neurosci. 22, 2002, measure at 1/sqrt 2 of the height: not the same number.)
 #[test]
 fn orientation_half_width_is_20_to_25_deg() {
     let mut lab = Lab::new(Params::default());

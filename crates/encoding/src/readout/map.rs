@@ -254,8 +254,8 @@ mod tests {
             change(&mut stored);
             Readout::try_from(stored).unwrap_err().to_string()
         };
-        assert_eq!(refused(|s| drop(s.weights[1].pop())), "stored weights is [2, 2], must be [2, 3]");
-        assert_eq!(refused(|s| drop(s.intercept.pop())), "stored intercepts is [1, 2], must be [1, 3]");
+        assert_eq!(refused(|s| s.weights[1].truncate(2)), "stored weights is [2, 2], must be [2, 3]");
+        assert_eq!(refused(|s| s.intercept.truncate(2)), "stored intercepts is [1, 2], must be [1, 3]");
         assert_eq!(refused(|s| s.lambda.push(1.0)), "stored penalties is [1, 4], must be [1, 3]");
         let holed = refused(|s| s.weights[1][2] = f64::NAN);
         assert_eq!(holed, "stored weights: row 1, column 2 is NaN; every value must be finite");

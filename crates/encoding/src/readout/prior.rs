@@ -99,6 +99,11 @@ impl Prior {
         self.people
     }
 
+    /// Whether all coordinates may differ from the mean alike.
+    pub(super) fn is_even(&self) -> bool {
+        self.variance.is_none()
+    }
+
     /// Whether it is one for these features and channels.
     ///
     /// # Errors

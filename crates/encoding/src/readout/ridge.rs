@@ -80,7 +80,7 @@ pub(super) struct Projection {
 
 impl Ridge {
     /// Decomposes for features [n, p] and responses [n, c], with the prior's mean and spread if there is one. Shapes and
-    /// values must have been checked; features that do not vary get no weight.
+    /// values must have been checked ([`super::Recorded::check`], [`Prior::check`]); features that do not vary get no weight.
     ///
     /// # Errors
     /// Of the decomposition.
@@ -109,16 +109,34 @@ impl Ridge {
 
         let response_mean = responses.sum_axis(Axis(0)) / n as f64;
         let responses = &responses - &response_mean;
-        let prior = prior.map(|prior| {
-            let coordinates =
-                per_row(&prior.mean(), &scale, |mean, scale| if scale > 0.0 { mean / scale } else { 0.0 });
-            let responses = z.dot(&coordinates);
-            let targets = scores.t().dot(&responses);
-            Expected { coordinates, responses, targets }
-        });
         let targets = scores.t().dot(&responses);
         let values = values.mapv(|d| d.max(0.0));
-        Ok(Self { centre, scale, response_mean, responses, values, axes, scores, primal, targets, prior })
+        let ridge = Self {
+            centre,
+            scale,
+            response_mean,
+            responses,
+            values,
+            axes,
+            scores,
+            primal,
+            targets,
+            prior: None,
+        };
+        Ok(match prior {
+            Some(prior) => ridge.expecting(features, prior),
+            None => ridge,
+        })
+    }
+
+    /// The same decomposition, towards the prior's mean. Its spread is not looked at.
+    pub(super) fn expecting(mut self, features: ArrayView2<'_, f64>, prior: &Prior) -> Self {
+        let in_coordinates = |mean, scale| if scale > 0.0 { mean / scale } else { 0.0 };
+        let coordinates = per_row(&prior.mean(), &self.scale, in_coordinates);
+        let responses = self.coordinates(features).dot(&coordinates);
+        let targets = self.scores.t().dot(&responses);
+        self.prior = Some(Expected { coordinates, responses, targets });
+        self
     }
 
     /// Trials.
@@ -144,6 +162,9 @@ impl Ridge {
     }
 
     /// Weights [p, c] in units of response per unit of feature, and intercepts [c], for one penalty per channel.
+    ///
+    /// # Panics
+    /// Here and below, where there are not as many penalties as channels.
     pub fn solve(&self, penalties: &[Penalty]) -> (Array2<f64>, Array1<f64>) {
         let mut coordinates = self.axes.dot(&self.shrunk(penalties));
         if let Some(prior) = &self.prior {
@@ -235,7 +256,7 @@ impl Ridge {
 
     /// Features [m, p] of other trials, along the axes.
     pub(super) fn project(&self, features: ArrayView2<'_, f64>) -> Projection {
-        let z = (&features - &self.centre) * &self.scale;
+        let z = self.coordinates(features);
         let prior = self.prior.as_ref().map(|prior| z.dot(&prior.coordinates));
         Projection { scores: z.dot(&self.axes), prior }
     }
@@ -252,6 +273,10 @@ impl Ridge {
     /// Mean responses [c] of the trials learned from: the prediction without features.
     pub(super) fn response_mean(&self) -> &Array1<f64> {
         &self.response_mean
+    }
+
+    fn coordinates(&self, features: ArrayView2<'_, f64>) -> Array2<f64> {
+        (&features - &self.centre) * &self.scale
     }
 
     /// diag(1/(d + lambda)) T'(y - w Z h0), [r, c].

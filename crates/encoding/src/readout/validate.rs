@@ -128,7 +128,13 @@ pub(super) struct Learner {
 impl Learner {
     pub fn new(rows: &Rows, scaling: Scaling, prior: Option<&Prior>) -> Result<Self, NoConvergence> {
         let ridge = |prior| Ridge::new(rows.features.view(), rows.responses.view(), scaling, prior);
-        Ok(Self { plain: ridge(None)?, informed: prior.map(|prior| ridge(Some(prior))).transpose()? })
+        let plain = ridge(None)?;
+        let informed = match prior {
+            Some(prior) if prior.is_even() => Some(plain.clone().expecting(rows.features.view(), prior)),
+            Some(prior) => Some(ridge(Some(prior))?),
+            None => None,
+        };
+        Ok(Self { plain, informed })
     }
 
     /// The regression that a candidate means. Without any of the prior's mean its spread is not used either: that arm

@@ -213,7 +213,8 @@ impl<'a> Table<'a> {
     /// # Errors
     /// See the module.
     pub fn indices(&self, key: &str) -> Result<Vec<Vec<usize>>, ProtocolError> {
-        const WANTED: &str = "a list of indices, at least one, each a list of whole numbers, as in [[3, 16, 16]]";
+        const WANTED: &str =
+            "a list of indices, at least one, each a list of whole numbers, as in [[3, 16, 16]]";
         let index = |item: &DeValue<'_>| -> Option<Vec<usize>> {
             let numbers = item.as_array().filter(|numbers| !numbers.is_empty())?;
             numbers.iter().map(|n| as_whole(n.get_ref()).and_then(|n| usize::try_from(n).ok())).collect()
@@ -347,11 +348,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables `[key.NAME]`, all with the same keys.
-    pub fn named_tables(
-        &self,
-        key: &str,
-        known: &[&str],
-    ) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
+    pub fn named_tables(&self, key: &str, known: &[&str]) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
         let named = self.tables_by_name(key)?;
         for (_, table) in &named {
             table.refuse_unknown(known)?;

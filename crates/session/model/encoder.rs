@@ -26,7 +26,8 @@ pub(super) fn open(
     let form = if given {
         let missing = |argument: &str| SessionError::Argument {
             argument: argument.into(),
-            reason: "is missing: --transfer, --mean and --sd say together what the model's numbers mean".into(),
+            reason: "is missing: --transfer, --mean and --sd say together what the model's numbers mean"
+                .into(),
         };
         let transfer = match args.transfer.ok_or_else(|| missing("--transfer"))? {
             TransferName::Linear => Transfer::Linear,
@@ -82,7 +83,8 @@ fn layout(name: LayoutName) -> Layout {
 /// A text that does not read ROWSxCOLUMNS.
 pub(super) fn features(tap: &str, pool: Option<&str>) -> Result<Features, SessionError> {
     let Some(text) = pool else { return Ok(Features::of(tap)) };
-    let parsed = text.split_once('x').and_then(|(rows, columns)| Some((rows.parse().ok()?, columns.parse().ok()?)));
+    let parsed =
+        text.split_once('x').and_then(|(rows, columns)| Some((rows.parse().ok()?, columns.parse().ok()?)));
     match parsed {
         Some((rows, columns)) => Ok(Features::pooled(tap, rows, columns)),
         None => Err(SessionError::Argument {

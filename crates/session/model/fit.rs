@@ -50,8 +50,10 @@ pub fn fit(args: &FitArgs) -> Result<Seen, SessionError> {
 fn link(args: &FitArgs) -> Result<Link, SessionError> {
     let Some(path) = &args.readout else { return Ok(Link::Ridge { prior: None, penalty: args.penalty }) };
     let text = std::fs::read_to_string(path).map_err(|error| SessionError::io("read", path, error))?;
-    let file: ReadoutFile = serde_json::from_str(&text)
-        .map_err(|error| SessionError::Array { path: path.clone(), reason: format!("not a readout: {error}") })?;
+    let file: ReadoutFile = serde_json::from_str(&text).map_err(|error| SessionError::Array {
+        path: path.clone(),
+        reason: format!("not a readout: {error}"),
+    })?;
     Ok(Link::Scaled { weights: file.readout.weights().to_owned() })
 }
 
@@ -83,7 +85,8 @@ fn unknowns(args: &FitArgs, encoder: &Encoder) -> Result<Vec<Unknown>, SessionEr
     for text in &args.priors {
         let (name, [mean, sd]) = pair("--prior", text, "NAME=MEAN,SD")?;
         let known = unknowns.iter_mut().find(|unknown| unknown.name == name);
-        let known = known.ok_or_else(|| wrong("--prior", text, "no --parameter of this name is fitted".into()))?;
+        let known =
+            known.ok_or_else(|| wrong("--prior", text, "no --parameter of this name is fitted".into()))?;
         known.prior = Some(Prior { mean, sd });
     }
     Ok(unknowns)
@@ -99,7 +102,8 @@ fn text(args: &FitArgs, fitted: &Fit) -> String {
             estimate.name, estimate.value, estimate.standard_error, estimate.unfitted
         );
     }
-    let _ = writeln!(text, "loss                 {:.3} nats (before {:.3})", fitted.loss, fitted.unfitted_loss);
+    let _ =
+        writeln!(text, "loss                 {:.3} nats (before {:.3})", fitted.loss, fitted.unfitted_loss);
     if let Some(validation) = &fitted.validation {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let _ = writeln!(
@@ -119,7 +123,9 @@ fn text(args: &FitArgs, fitted: &Fit) -> String {
 
 fn json(args: &FitArgs, fitted: &Fit, responses: &Array2<f64>) -> Result<Value, SessionError> {
     let hash = |path: &std::path::Path| {
-        std::fs::read(path).map(|bytes| sha256_hex(&bytes)).map_err(|error| SessionError::io("read", path, error))
+        std::fs::read(path)
+            .map(|bytes| sha256_hex(&bytes))
+            .map_err(|error| SessionError::io("read", path, error))
     };
     let estimates: Vec<Value> = fitted
         .estimates

@@ -7,7 +7,6 @@ use encoding::readout::Readout;
 use recording::WallTime;
 use serde::{Deserialize, Serialize};
 
-
 /// What `photic model score --out` writes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +51,10 @@ pub(crate) fn load(path: &Path, encoder: &Encoder) -> Result<(Features, Readout)
     let rows = encoder.rows(&gradient, std::slice::from_ref(&file.features), batch).map_err(whole)?;
     let (found, wanted) = (file.readout.weights().nrows(), rows.first().map_or(0, |rows| rows.width()));
     if found != wanted {
-        return Err(format!("it reads {found} features, and {} of this model has {wanted}", file.features.tap));
+        return Err(format!(
+            "it reads {found} features, and {} of this model has {wanted}",
+            file.features.tap
+        ));
     }
     Ok((file.features, file.readout))
 }

@@ -56,9 +56,10 @@ fn array(npz: &mut Archive, name: &str, path: &Path) -> Result<ArrayD<f64>, Sess
         }
     };
     match array.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        Some((place, value)) => {
-            Err(wrong(format!("`{name}` element {:?} is {value}; only finite values are allowed", place.slice())))
-        }
+        Some((place, value)) => Err(wrong(format!(
+            "`{name}` element {:?} is {value}; only finite values are allowed",
+            place.slice()
+        ))),
         None => Ok(array),
     }
 }
@@ -66,7 +67,8 @@ fn array(npz: &mut Archive, name: &str, path: &Path) -> Result<ArrayD<f64>, Sess
 fn five(array: ArrayD<f64>) -> Result<Array5<f64>, String> {
     let shape = array.shape().to_vec();
     let array = if array.ndim() == 4 { array.insert_axis(Axis(1)) } else { array };
-    let wrong = || format!("`stimuli` has shape {shape:?}; [N, C, H, W] or, for movies, [N, T, C, H, W] is allowed");
+    let wrong =
+        || format!("`stimuli` has shape {shape:?}; [N, C, H, W] or, for movies, [N, T, C, H, W] is allowed");
     array.into_dimensionality().map_err(|_| wrong())
 }
 
@@ -81,17 +83,28 @@ fn check(stimuli: &Array5<f64>, responses: &Array3<f64>) -> Result<(), String> {
     let (shown, answered) = (stimuli.len_of(Axis(0)), responses.len_of(Axis(0)));
     if stimuli.is_empty() || responses.is_empty() {
         let shapes = (stimuli.shape(), responses.shape());
-        return Err(format!("`stimuli` {:?} and `responses` {:?}: an axis has no element", shapes.0, shapes.1));
+        return Err(format!(
+            "`stimuli` {:?} and `responses` {:?}: an axis has no element",
+            shapes.0, shapes.1
+        ));
     }
     if shown != answered {
-        return Err(format!("{shown} stimuli and {answered} rows of responses: one row per stimulus is needed"));
+        return Err(format!(
+            "{shown} stimuli and {answered} rows of responses: one row per stimulus is needed"
+        ));
     }
     let channels = stimuli.len_of(Axis(2));
     if channels != 1 && channels != 3 {
-        return Err(format!("`stimuli` has {channels} channels; 1 (grey) or 3 (red, green, blue) are allowed"));
+        return Err(format!(
+            "`stimuli` has {channels} channels; 1 (grey) or 3 (red, green, blue) are allowed"
+        ));
     }
     if let Some((place, light)) = stimuli.indexed_iter().find(|(_, light)| !(0.0..=1.0).contains(*light)) {
-        let hint = if *light > 1.0 && *light <= 255.0 { " (code values 0 to 255? divide, and undo their gamma)" } else { "" };
+        let hint = if *light > 1.0 && *light <= 255.0 {
+            " (code values 0 to 255? divide, and undo their gamma)"
+        } else {
+            ""
+        };
         return Err(format!(
             "`stimuli` element {place:?} is {light}; linear light from 0 (black) to 1 (white) is allowed{hint}"
         ));

@@ -41,7 +41,8 @@ pub fn score(args: &ScoreArgs) -> Result<Seen, SessionError> {
     let trials = Trials::of(&recording);
     let of_readout = |error| SessionError::Readout { path: args.recording.clone(), error };
     let features = features(&encoder, &recording, &asked, &args.recording)?;
-    let spread: Vec<Array2<f64>> = features.iter().map(|rows| rows.select(Axis(0), &trials.stimuli)).collect();
+    let spread: Vec<Array2<f64>> =
+        features.iter().map(|rows| rows.select(Axis(0), &trials.stimuli)).collect();
     let taps: Vec<Tap<'_>> = names
         .iter()
         .zip(&spread)
@@ -50,12 +51,8 @@ pub fn score(args: &ScoreArgs) -> Result<Seen, SessionError> {
     let recorded = trials.recorded();
     let plan = Plan { folds: args.folds, ..Plan::new(args.seed) };
     let choice = choose_tap(&taps, &recorded, &plan).map_err(of_readout)?;
-    let judged: Vec<Judged> = choice
-        .taps
-        .iter()
-        .zip(&features)
-        .map(|(tap, rows)| Judged::new(tap, rows, &trials))
-        .collect();
+    let judged: Vec<Judged> =
+        choice.taps.iter().zip(&features).map(|(tap, rows)| Judged::new(tap, rows, &trials)).collect();
     if let Some(out) = &args.out {
         write(out, args, asked[choice.chosen].clone(), &choice)?;
     }
@@ -71,7 +68,9 @@ fn features(
 ) -> Result<Vec<Array2<f64>>, SessionError> {
     let features = encoder.features(recording.stimuli.view(), asked)?;
     let rows = recording.responses.len_of(Axis(0)) * recording.responses.len_of(Axis(1));
-    if let Some((asked, wide)) = asked.iter().zip(&features).find(|(_, wide)| wide.ncols() * rows > MOST_NUMBERS) {
+    if let Some((asked, wide)) =
+        asked.iter().zip(&features).find(|(_, wide)| wide.ncols() * rows > MOST_NUMBERS)
+    {
         let reason = format!(
             "tap {} has {} features, times {rows} trials; at most {MOST_NUMBERS} numbers are read: use --pool ROWSxCOLUMNS",
             asked.tap,
@@ -95,7 +94,8 @@ struct Trials {
 impl Trials {
     fn of(recording: &Recording) -> Self {
         let (count, repeats, channels) = recording.responses.dim();
-        let responses = recording.responses.to_shape((count * repeats, channels)).map(|array| array.to_owned());
+        let responses =
+            recording.responses.to_shape((count * repeats, channels)).map(|array| array.to_owned());
         let stimuli: Vec<usize> = (0..count * repeats).map(|row| row / repeats).collect();
         let responses = responses.unwrap_or_default();
         let means = stimulus_means(responses.view(), &stimuli).map(|(_, means)| means).unwrap_or_default();
@@ -161,19 +161,22 @@ impl Judged {
             Ok(value) => json!(value),
             Err(reason) => json!({ "none": reason }),
         };
-        let channels = self.explained.as_ref().map_or_else(|reason| json!({ "none": reason }), |all| {
-            let each = all.iter().map(|one| {
-                json!({
-                    "r2_of_means": one.r2, "pearson_of_means": one.pearson, "ceiling_r2": one.ceiling.r2,
-                    "ceiling_interval_95": one.ceiling_r2.bounds_95(),
-                    "normalised_r2": one.normalised_r2.map(|value| value.estimate),
-                    "normalised_interval_95": one.normalised_r2.map(|value| value.bounds_95()),
-                    "cc_norm": one.cc_norm.map(|value| value.estimate),
-                    "signal_power": one.ceiling.signal_power, "noise_power": one.ceiling.noise_power,
-                })
-            });
-            each.collect()
-        });
+        let channels = self.explained.as_ref().map_or_else(
+            |reason| json!({ "none": reason }),
+            |all| {
+                let each = all.iter().map(|one| {
+                    json!({
+                        "r2_of_means": one.r2, "pearson_of_means": one.pearson, "ceiling_r2": one.ceiling.r2,
+                        "ceiling_interval_95": one.ceiling_r2.bounds_95(),
+                        "normalised_r2": one.normalised_r2.map(|value| value.estimate),
+                        "normalised_interval_95": one.normalised_r2.map(|value| value.bounds_95()),
+                        "cc_norm": one.cc_norm.map(|value| value.estimate),
+                        "signal_power": one.ceiling.signal_power, "noise_power": one.ceiling.noise_power,
+                    })
+                });
+                each.collect()
+            },
+        );
         let normalised = self.normalised();
         json!({
             "tap": self.name, "features": self.features, "cv_r2": self.cv_mean(), "cv_r2_by_response": self.cv_r2,
@@ -197,7 +200,9 @@ fn rsa(features: &Array2<f64>, responses: &Array2<f64>) -> Result<f64, ScoreErro
 
 fn write(out: &Path, args: &ScoreArgs, features: Features, choice: &TapChoice) -> Result<(), SessionError> {
     let hash = |path: &Path| {
-        std::fs::read(path).map(|bytes| sha256_hex(&bytes)).map_err(|error| SessionError::io("read", path, error))
+        std::fs::read(path)
+            .map(|bytes| sha256_hex(&bytes))
+            .map_err(|error| SessionError::io("read", path, error))
     };
     let file = ReadoutFile {
         format_version: ReadoutFile::FORMAT_VERSION,
@@ -216,7 +221,11 @@ fn write(out: &Path, args: &ScoreArgs, features: Features, choice: &TapChoice) -
 fn report(args: &ScoreArgs, recording: &Recording, judged: &[Judged], choice: &TapChoice) -> Seen {
     let (stimuli, repeats, responses) = recording.responses.dim();
     let mut text = String::new();
-    let _ = writeln!(text, "{stimuli} stimuli, {repeats} repeats, {responses} responses; {} folds, seed {}", args.folds, args.seed);
+    let _ = writeln!(
+        text,
+        "{stimuli} stimuli, {repeats} repeats, {responses} responses; {} folds, seed {}",
+        args.folds, args.seed
+    );
     let number = |value: &Result<f64, String>| match value {
         Ok(value) => format!("{value:8.3}"),
         Err(_) => format!("{:>8}", "-"),
@@ -229,7 +238,9 @@ fn report(args: &ScoreArgs, recording: &Recording, judged: &[Judged], choice: &T
     );
     for (index, one) in judged.iter().enumerate() {
         let (ceiling, normalised) = match one.normalised() {
-            Some((ceiling, Some([mean, low, high]), _)) => (format!("{ceiling:.3}"), format!("{mean:.3} ({low:.3} to {high:.3})")),
+            Some((ceiling, Some([mean, low, high]), _)) => {
+                (format!("{ceiling:.3}"), format!("{mean:.3} ({low:.3} to {high:.3})"))
+            }
             Some((ceiling, None, _)) => (format!("{ceiling:.3}"), "no signal".into()),
             None => ("-".into(), "-".into()),
         };
@@ -248,7 +259,12 @@ fn report(args: &ScoreArgs, recording: &Recording, judged: &[Judged], choice: &T
     let outer = choice.outer.mean_r2();
     let _ = writeln!(text, "cv R2 with the tap chosen anew in each fold: {outer:.3}");
     for one in judged {
-        let each = [("ceiling", one.explained.as_ref().err()), ("RSA", one.rsa.as_ref().err()), ("CKA", one.cka.as_ref().err()), ("Procrustes", one.procrustes.as_ref().err())];
+        let each = [
+            ("ceiling", one.explained.as_ref().err()),
+            ("RSA", one.rsa.as_ref().err()),
+            ("CKA", one.cka.as_ref().err()),
+            ("Procrustes", one.procrustes.as_ref().err()),
+        ];
         for (what, reason) in each {
             if let Some(reason) = reason {
                 let _ = writeln!(text, "{}: no {what}: {reason}", one.name);

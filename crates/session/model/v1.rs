@@ -17,7 +17,8 @@ use crate::inspect::Seen;
 /// An argument that does not parse, numbers that no model can have, a file that cannot be written.
 pub fn v1(args: &V1Args) -> Result<Seen, SessionError> {
     let params = params(args)?;
-    let fault = |error: v1::Fault| SessionError::Argument { argument: "model v1".into(), reason: error.to_string() };
+    let fault =
+        |error: v1::Fault| SessionError::Argument { argument: "model v1".into(), reason: error.to_string() };
     params.check().map_err(fault)?;
     let bytes = v1::build(&params).map_err(fault)?;
     std::fs::write(&args.out, &bytes).map_err(|error| SessionError::io("write", &args.out, error))?;
@@ -61,7 +62,10 @@ fn params(args: &V1Args) -> Result<Params, SessionError> {
 }
 
 fn wrong(option: &str, text: &str, allowed: &str) -> SessionError {
-    SessionError::Argument { argument: format!("{option} {text}"), reason: format!("it should read {allowed}") }
+    SessionError::Argument {
+        argument: format!("{option} {text}"),
+        reason: format!("it should read {allowed}"),
+    }
 }
 
 fn numbers(
@@ -127,7 +131,11 @@ fn describe(args: &V1Args, params: &Params, bytes: &[u8], model: &Model) -> Seen
     let sha256 = sha256_hex(bytes);
     let mut text = String::new();
     let _ = writeln!(text, "model      {}, {} bytes, SHA-256 {sha256}", args.out.display(), bytes.len());
-    let _ = writeln!(text, "field      {width_deg:.2} x {height_deg:.2} deg, {:.2} px per deg", params.px_per_deg());
+    let _ = writeln!(
+        text,
+        "field      {width_deg:.2} x {height_deg:.2} deg, {:.2} px per deg",
+        params.px_per_deg()
+    );
     for input in model.inputs() {
         let _ = writeln!(text, "input      {}  {} {}", input.name, input.dtype, input.shape_text());
     }
@@ -149,7 +157,8 @@ fn describe(args: &V1Args, params: &Params, bytes: &[u8], model: &Model) -> Seen
         .iter()
         .map(|input| json!({ "name": input.name, "shape": input.shape_text() }))
         .collect();
-    let orientations: Vec<f64> = (0..params.orientations).map(|index| params.orientation_deg(index)).collect();
+    let orientations: Vec<f64> =
+        (0..params.orientations).map(|index| params.orientation_deg(index)).collect();
     let json = json!({
         "model": args.out, "bytes": bytes.len(), "sha256": sha256, "field_deg": [width_deg, height_deg],
         "px_per_deg": params.px_per_deg(), "orientations_deg": orientations, "scales_cpd": params.scales_cpd,

@@ -143,10 +143,8 @@ impl Page {
         self.html.push_str("<div class=\"gallery\">\n");
         for picture in pictures {
             let (name, source) = (escape(&picture.name), escape(&picture.source));
-            let _ = write!(
-                self.html,
-                "<figure><img alt=\"{name}\" src=\"{source}\"><figcaption><b>{name}</b>"
-            );
+            let _ =
+                write!(self.html, "<figure><img alt=\"{name}\" src=\"{source}\"><figcaption><b>{name}</b>");
             for line in &picture.lines {
                 let _ = write!(self.html, "<span>{}</span>", escape(line));
             }

@@ -56,15 +56,13 @@ pub fn write(
         put(&made.file, bytes)?;
     }
     let mut light = Vec::new();
-    stimuli.write_npy(&mut light).map_err(|error| SessionError::Array {
-        path: folder.join(LIGHT),
-        reason: error.to_string(),
-    })?;
+    stimuli
+        .write_npy(&mut light)
+        .map_err(|error| SessionError::Array { path: folder.join(LIGHT), reason: error.to_string() })?;
     put(LIGHT, &light)?;
     put(SHEET, super::sheet::render(outcome, pictures, spec).as_bytes())?;
     put(SPEC, spec.as_bytes())?;
-    let numbers = serde_json::to_string_pretty(outcome).map_err(|error| {
-        SessionError::io("write", &folder.join(NUMBERS), std::io::Error::other(error))
-    })?;
+    let numbers = serde_json::to_string_pretty(outcome)
+        .map_err(|error| SessionError::io("write", &folder.join(NUMBERS), std::io::Error::other(error)))?;
     put(NUMBERS, numbers.as_bytes())
 }

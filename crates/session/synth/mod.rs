@@ -7,6 +7,7 @@ mod reached;
 mod read;
 mod sheet;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -37,8 +38,12 @@ pub fn synth(args: &SynthArgs) -> Result<Seen, SessionError> {
         return Ok(checked(&task));
     }
     let started = WallTime::now();
-    let name: String =
-        task.head.name.chars().map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' }).collect();
+    let name: String = task
+        .head
+        .name
+        .chars()
+        .map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
+        .collect();
     let default = || PathBuf::from("synthesis").join(format!("{name}-{}", started.compact()));
     let folder = folder::create(&args.out.clone().unwrap_or_else(default))?;
     let run = search(&mut task)?;
@@ -80,14 +85,21 @@ fn search(task: &mut Task) -> Result<Run, SessionError> {
         at_ns: begun_ns.unsigned_abs().saturating_add((ms * 1e6) as u64),
     });
     let steps = task.budget.steps.map_or(u64::MAX, |steps| steps as u64);
-    let settings = Settings { seed: task.head.seed, start: task.start.clone(), steps, deadline, ..Settings::default() };
+    let settings = Settings {
+        seed: task.head.seed,
+        start: task.start.clone(),
+        steps,
+        deadline,
+        enough: task.budget.enough,
+        ..Settings::default()
+    };
     let cancel = task.synthesis.cancel();
     stop_on_signal(&cancel)?;
-    let bar = Bar::new(task.budget);
+    let bar = Bar::new(task.budget, begun_ns);
     let wrong = |error: synthesis::search::SearchError| SessionError::Search(Box::new(error));
     let mut search = Search::begin(&mut task.synthesis, task.optimiser.clone(), settings).map_err(wrong)?;
-    let ended = search.run(|record| bar.shows(record, begun_ns)).map_err(wrong)?;
-    bar.0.finish_and_clear();
+    let ended = search.run(|record| bar.shows(record)).map_err(wrong)?;
+    bar.bar.finish_and_clear();
     let (best, trajectory) = search.finish();
     Ok(Run { best, trajectory, ended, elapsed_s: (now_ns() - begun_ns) as f64 / 1e9 })
 }
@@ -119,29 +131,51 @@ fn cancel_first(flag: &OnceLock<Cancel>) {
     }
 }
 
-/// One line on a terminal; nothing where stderr is a file.
-struct Bar(ProgressBar);
+/// The live view: one line on a terminal, or a plain line now and then where stderr is a file.
+struct Bar {
+    bar: ProgressBar,
+    in_time: bool,
+    begun_ns: i64,
+    told_ns: Cell<i64>,
+}
+
+/// Between two plain lines.
+const TELL_EVERY_NS: i64 = 2_000_000_000;
 
 impl Bar {
-    fn new(budget: read::head::Budget) -> Self {
+    fn new(budget: read::head::Budget, begun_ns: i64) -> Self {
         let (length, template) = match (budget.steps, budget.deadline_ms) {
             (Some(steps), None) => (steps as u64, "{elapsed_precise} {bar:24} {pos}/{len} steps  {msg}"),
-            (_, deadline_ms) => (deadline_ms.unwrap_or(0.0) as u64, "{elapsed_precise} {bar:24} {pos}/{len} ms  {msg}"),
+            (_, deadline_ms) => {
+                (deadline_ms.unwrap_or(0.0) as u64, "{elapsed_precise} {bar:24} {pos}/{len} ms  {msg}")
+            }
         };
         let bar = ProgressBar::new(length);
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self(bar)
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        Self { bar, in_time: budget.deadline_ms.is_some(), begun_ns, told_ns: Cell::new(i64::MIN) }
     }
 
-    fn shows(&self, record: &Record, begun_ns: i64) {
-        let in_time = record.elapsed_ns.is_some();
-        self.0.set_position(if in_time { ((now_ns() - begun_ns) / 1_000_000).unsigned_abs() } else { record.step });
-        self.0.set_message(format!("value {:.5}, best {:.5}", record.value, record.best));
+    fn shows(&self, record: &Record) {
+        let now_ns = now_ns();
+        let elapsed_ms = ((now_ns - self.begun_ns) / 1_000_000).unsigned_abs();
+        let message = format!("value {:.5}, best {:.5}", record.value, record.best);
+        if self.bar.is_hidden() {
+            if now_ns.saturating_sub(self.told_ns.get()) >= TELL_EVERY_NS {
+                self.told_ns.set(now_ns);
+                eprintln!("step {}: {message}", record.step);
+            }
+            return;
+        }
+        self.bar.set_position(if self.in_time { elapsed_ms } else { record.step });
+        self.bar.set_message(message);
     }
 }
 
 fn pictures(stimuli: &Array5<f32>, task: &Task) -> Result<Vec<Vec<u8>>, SessionError> {
-    let each = stimuli.outer_iter().map(|stimulus| picture::png(stimulus, task.coding, task.stimulus.rate_hz));
+    let each =
+        stimuli.outer_iter().map(|stimulus| picture::png(stimulus, task.coding, task.stimulus.rate_hz));
     each.collect::<Result<_, _>>().map_err(|error| SessionError::Picture(error.to_string()))
 }
 
@@ -157,7 +191,8 @@ fn outcome(
     let terms = task.terms.iter().zip(&shown.terms);
     let penalties = task.priors.iter().map(|prior| {
         let unweighted = synthesis::prior::Prior { weight: 1.0, ..*prior };
-        let value = unweighted.value_and_gradient(&shown.stimuli, &mut Array5::zeros(shown.stimuli.raw_dim()));
+        let value =
+            unweighted.value_and_gradient(&shown.stimuli, &mut Array5::zeros(shown.stimuli.raw_dim()));
         TermReached { name: read::shape::penalty_name(&prior.penalty).into(), weight: prior.weight, value }
     });
     let settings = serde_json::to_value(&task.optimiser).unwrap_or_default();
@@ -180,14 +215,21 @@ fn outcome(
         },
         parametrisation: task.parametrisation.clone(),
         parameters: task.synthesis.parametrisation().len(),
-        ended: serde_json::to_value(run.ended).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default(),
+        ended: serde_json::to_value(run.ended)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default(),
         steps: last.map_or(0, |record| record.step),
         evaluations: last.map_or(0, |record| record.evaluations),
         dead_starts: run.trajectory.dead_starts,
         value: shown.value,
         best_at_step: run.best.step,
         terms: terms
-            .map(|((name, term), value)| TermReached { name: name.clone(), weight: term.weight, value: *value })
+            .map(|((name, term), value)| TermReached {
+                name: name.clone(),
+                weight: term.weight,
+                value: *value,
+            })
             .collect(),
         penalties: penalties.collect(),
         elapsed_s: run.elapsed_s,

@@ -83,7 +83,13 @@ fn provenance(page: &mut Page, outcome: &Outcome) {
         ("began", outcome.started_utc.clone()),
         ("specification", format!("SHA-256 {}", outcome.spec_sha256)),
         ("seed", outcome.seed.to_string()),
-        ("optimiser", format!("{} ({}): {}", outcome.optimiser.name, outcome.optimiser.class, outcome.optimiser.settings)),
+        (
+            "optimiser",
+            format!(
+                "{} ({}): {}",
+                outcome.optimiser.name, outcome.optimiser.class, outcome.optimiser.settings
+            ),
+        ),
         ("parameters", format!("{}: {}", outcome.parameters, outcome.parametrisation)),
     ];
     for model in &outcome.models {
@@ -119,7 +125,14 @@ mod tests {
 
     #[test]
     fn base64_has_the_standards_examples() {
-        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")];
+        let cases = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ];
         for (plain, coded) in cases {
             assert_eq!(base64(plain.as_bytes()), coded);
         }

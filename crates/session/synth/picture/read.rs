@@ -79,7 +79,9 @@ fn read_png(path: &Path) -> Result<Array3<f32>, Unfit> {
         png::BitDepth::Sixteen => f32::from(u16::from_be_bytes([bytes[2 * at], bytes[2 * at + 1]])) / 65535.0,
         _ => f32::from(bytes[at]) / 255.0,
     };
-    Ok(Array3::from_shape_fn((channels, height, width), |(c, y, x)| light(code((y * width + x) * samples + c))))
+    Ok(Array3::from_shape_fn((channels, height, width), |(c, y, x)| {
+        light(code((y * width + x) * samples + c))
+    }))
 }
 
 /// Light of an sRGB code (IEC 61966-2-1).

@@ -155,7 +155,8 @@ mod tests {
         assert_eq!((at(0, 0), at(128, 0), at(255, 2)), (0, 188, 255));
 
         let display = Coding { code: Code::Gamma(2.0), depth: Depth::Sixteen };
-        let (reader, pixels) = read(&png(ramp(1, 1).view(), display, None).unwrap());
+        let bytes = png(ramp(1, 1).view(), display, None).unwrap();
+        let (reader, pixels) = read(&bytes);
         assert!((reader.info().gamma().unwrap().into_value() - 0.5).abs() < 1e-4);
         let code = u16::from_be_bytes([pixels[2 * 64], pixels[2 * 64 + 1]]);
         assert_eq!(code, ((64.0f64 / 255.0).sqrt() * 65535.0).round() as u16);
@@ -164,7 +165,8 @@ mod tests {
     #[test]
     fn a_movie_has_its_frames_and_its_rate() {
         let coding = Coding { code: Code::Srgb, depth: Depth::Eight };
-        let (reader, _) = read(&png(ramp(5, 1).view(), coding, Some(59.94)).unwrap());
+        let bytes = png(ramp(5, 1).view(), coding, Some(59.94)).unwrap();
+        let (reader, _) = read(&bytes);
         assert_eq!(reader.info().animation_control().unwrap().num_frames, 5);
         let frame = reader.info().frame_control().unwrap();
         assert!((f64::from(frame.delay_den) / f64::from(frame.delay_num) - 59.94).abs() < 1e-9);

@@ -10,12 +10,7 @@ use super::model::Arms;
 /// `cell = { centre_deg = [0.0, 0.0], cpd = 3.2, orientation_deg = 45.0 }`: the complex cell that comes nearest, of the tap
 /// that holds those of all scales. In the model with a time axis it also has a `direction`, 1 or -1 along its orientation,
 /// and the unit is its response in every frame.
-pub fn units(
-    table: &Table<'_>,
-    key: &str,
-    source: &Source,
-    arms: &Arms<'_>,
-) -> Result<Units, ProtocolError> {
+pub fn units(table: &Table<'_>, key: &str, source: &Source, arms: &Arms<'_>) -> Result<Units, ProtocolError> {
     if table.has("units") {
         return Err(table.contradiction(key, "cannot stand beside units"));
     }

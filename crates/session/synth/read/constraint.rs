@@ -61,7 +61,9 @@ fn display(table: &Table<'_>, key: &str, coding: Coding) -> Result<Display, Prot
     if let Code::Gamma(gamma) = coding.code
         && gamma != display.gamma
     {
-        return Err(body.refuse("gamma", format!("output.display.gamma, {gamma}: both are the same display's")));
+        return Err(
+            body.refuse("gamma", format!("output.display.gamma, {gamma}: both are the same display's"))
+        );
     }
     Ok(display)
 }

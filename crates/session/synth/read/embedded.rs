@@ -78,7 +78,8 @@ fn params(table: &Table<'_>, stimulus: &Stimulus) -> Result<Params, ProtocolErro
         set(table, key, slot)?;
     }
     retina(table, &mut params)?;
-    params.scotomata = list(table, "scotoma", &["centre_deg", "radius_deg", "softness_deg", "depth"], scotoma)?;
+    params.scotomata =
+        list(table, "scotoma", &["centre_deg", "radius_deg", "softness_deg", "depth"], scotoma)?;
     params.lesions = list(table, "lesion", &["scale", "orientation", "cell", "gain"], lesion)?;
     if table.has("eye") {
         params.eye =
@@ -121,11 +122,7 @@ fn retina(table: &Table<'_>, params: &mut Params) -> Result<(), ProtocolError> {
             ("neighbour_scale", &mut pools.neighbour_scale),
         ],
     )?;
-    group(
-        table,
-        "fields",
-        &mut [("sigma_cycles", &mut fields.sigma_cycles), ("e2_deg", &mut fields.e2_deg)],
-    )
+    group(table, "fields", &mut [("sigma_cycles", &mut fields.sigma_cycles), ("e2_deg", &mut fields.e2_deg)])
 }
 
 /// A movie needs the model with a time axis, and an image the one without.
@@ -138,7 +135,9 @@ fn temporal(
         let time = table.table(key, &["rate_per_s", "fast_order", "slow_order"])?;
         let mut temporal = Temporal { frames, ..Temporal::default() };
         set(&time, "rate_per_s", &mut temporal.rate_per_s)?;
-        for (key, slot) in [("fast_order", &mut temporal.fast_order), ("slow_order", &mut temporal.slow_order)] {
+        for (key, slot) in
+            [("fast_order", &mut temporal.fast_order), ("slow_order", &mut temporal.slow_order)]
+        {
             if time.has(key) {
                 *slot = time.integer(key, 1..=64)? as u32;
             }
@@ -150,7 +149,8 @@ fn temporal(
         (None, None) => Ok(None),
         (Some(_), None) => Err(table.contradiction("temporal", "needs movies: [stimulus] has no `movie`")),
         (None, Some(_)) => {
-            Err(table.itself("sees one image; for the movies of [stimulus] it needs `temporal = {}`".to_owned()))
+            Err(table
+                .itself("sees one image; for the movies of [stimulus] it needs `temporal = {}`".to_owned()))
         }
     }
 }
@@ -169,8 +169,9 @@ fn lesion(table: &Table<'_>) -> Result<Lesion, ProtocolError> {
     Ok(Lesion {
         scale: table.optional("scale", index)?,
         orientation: table.optional("orientation", index)?,
-        cell: table
-            .optional("cell", |t, key| t.choice(key, &[("simple", Cell::Simple), ("complex", Cell::Complex)]))?,
+        cell: table.optional("cell", |t, key| {
+            t.choice(key, &[("simple", Cell::Simple), ("complex", Cell::Complex)])
+        })?,
         gain: table.number("gain", Range::from(0.0).up_to(100.0))?,
     })
 }

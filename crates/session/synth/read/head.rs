@@ -81,23 +81,28 @@ pub fn stimulus(root: &Table<'_>) -> Result<Stimulus, ProtocolError> {
     })
 }
 
-/// `[budget]`: when to stop. At least one of the two; whatever comes first.
+/// `[budget]`: when to stop, whatever comes first. Steps or a deadline must be given.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
     /// Steps of the optimiser.
     pub steps: Option<usize>,
     /// Wall-clock time.
     pub deadline_ms: Option<f64>,
+    /// A value that is good enough to stop.
+    pub enough: Option<f64>,
 }
 
 pub fn budget(root: &Table<'_>) -> Result<Budget, ProtocolError> {
-    let table = root.table("budget", &["steps", "deadline_ms"])?;
+    let table = root.table("budget", &["steps", "deadline_ms", "enough"])?;
     let steps = table.optional("steps", |t, key| t.integer(key, 1..=10_000_000))?;
     let deadline_ms = table.optional("deadline_ms", |t, key| t.number(key, Range::above(0.0).up_to(1e9)))?;
     if steps.is_none() && deadline_ms.is_none() {
-        return Err(table.itself("needs `steps`, `deadline_ms` or both: the first that is reached ends the search"));
+        return Err(
+            table.itself("needs `steps`, `deadline_ms` or both: the first that is reached ends the search")
+        );
     }
-    Ok(Budget { steps: steps.map(|steps| steps as usize), deadline_ms })
+    let enough = table.optional("enough", |t, key| t.number(key, Range::from(-f64::MAX)))?;
+    Ok(Budget { steps: steps.map(|steps| steps as usize), deadline_ms, enough })
 }
 
 /// `[output]`: the code of the pictures.
@@ -124,5 +129,9 @@ pub fn output(root: &Table<'_>) -> Result<Coding, ProtocolError> {
 /// A file that the specification names, relative to its own folder.
 pub fn file(table: &Table<'_>, key: &str, folder: &Path) -> Result<PathBuf, ProtocolError> {
     let path = folder.join(table.text(key)?);
-    if path.is_file() { Ok(path) } else { Err(table.refuse(key, format!("a file; there is none at {}", path.display()))) }
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(table.refuse(key, format!("a file; there is none at {}", path.display())))
+    }
 }

@@ -57,7 +57,9 @@ fn chosen(body: &Table<'_>, shape: &[usize], channels: usize) -> Result<ArrayD<b
             "rows" => space.len().checked_sub(2).map(|at| space[at]),
             _ => space.len().checked_sub(2).map(|at| space[at + 1]),
         };
-        place.ok_or_else(|| body.refuse(key, format!("a map of the visual field; the tap's shape is {shape:?}")))
+        place.ok_or_else(|| {
+            body.refuse(key, format!("a map of the visual field; the tap's shape is {shape:?}"))
+        })
     };
     let list = |key: &str| -> Result<Option<(usize, Vec<usize>)>, ProtocolError> {
         if !body.has(key) {

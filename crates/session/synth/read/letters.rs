@@ -41,7 +41,8 @@ pub fn read(table: &Table<'_>, key: &str, stimulus: &Stimulus) -> Result<Array5<
     }
     let [frames, channels, height, width] = stimulus.shape;
     let light = (0.5 * (1.0 + contrast)) as f32;
-    let centre_px = [width as f64 / 2.0 + stimulus.px(centre[0]), height as f64 / 2.0 - stimulus.px(centre[1])];
+    let centre_px =
+        [width as f64 / 2.0 + stimulus.px(centre[0]), height as f64 / 2.0 - stimulus.px(centre[1])];
     let is_ink = |letter: char, x: usize, y: usize| {
         let cell = |at: f64, centre: f64| ((at + 0.5 - centre) / height_px + 0.5) * 5.0;
         let (column, row) = (cell(x as f64, centre_px[0]).floor(), cell(y as f64, centre_px[1]).floor());

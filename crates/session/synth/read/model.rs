@@ -8,7 +8,7 @@ use adjoint::Intervention;
 use encoding::encoder::{Code, Encoder, EncoderError, Features, form_of, guess_form};
 use encoding::form::{Layout, Transfer};
 use encoding::readout::Readout;
-use encoding::v1::Params;
+use encoding::v1::{self, Params};
 use ndarray::{Array2, Array5, ArrayD, Axis, s};
 use protocol::ProtocolError;
 use protocol::reader::{Range, Table};
@@ -52,6 +52,9 @@ pub struct Arm {
     shapes: BTreeMap<String, Vec<usize>>,
 }
 
+/// Taps that an error lists.
+const MOST_LISTED: usize = 40;
+
 /// Reference images that a model is asked about at once.
 const ANSWERED_AT_ONCE: usize = 8;
 
@@ -91,14 +94,23 @@ impl<'s> Arms<'s> {
         if arms.models.is_empty() {
             // Says what is missing in the reader's words.
             root.table_of_any("model")?;
-            return Err(root.contradiction("model", "needs at least one model, [model.NAME.embedded] or [model.NAME.file]"));
+            return Err(root.contradiction(
+                "model",
+                "needs at least one model, [model.NAME.embedded] or [model.NAME.file]",
+            ));
         }
         super::intervention::read(root, &mut arms)?;
         arms.read_readouts(root)?;
         Ok(arms)
     }
 
-    fn from_file(&self, table: &Table<'_>, key: &str, name: &str, loader: &Loader) -> Result<Arm, ProtocolError> {
+    fn from_file(
+        &self,
+        table: &Table<'_>,
+        key: &str,
+        name: &str,
+        loader: &Loader,
+    ) -> Result<Arm, ProtocolError> {
         let keys = ["path", "layout", "transfer", "mean", "sd", "bgr", "parameters"];
         let table = table.table(key, &keys)?;
         let path = super::head::file(&table, "path", &self.folder)?;
@@ -111,8 +123,10 @@ impl<'s> Arms<'s> {
             true => {
                 let code = code(&table)?;
                 let layout = table.optional("layout", |t, key| t.choice(key, &LAYOUTS))?;
-                let fail = |error: EncoderError| table.refuse("path", format!("a model whose input fits: {error}"));
-                let input = crate::model::encoder::stimulus_input(&model, &path.display().to_string()).map_err(fail)?;
+                let fail =
+                    |error: EncoderError| table.refuse("path", format!("a model whose input fits: {error}"));
+                let input = crate::model::encoder::stimulus_input(&model, &path.display().to_string())
+                    .map_err(fail)?;
                 let open = self.stimulus.shape;
                 let form = match layout {
                     Some(layout) => form_of(input, layout, &code, open),
@@ -121,7 +135,8 @@ impl<'s> Arms<'s> {
                 Some(form.map_err(fail)?)
             }
         };
-        let mut encoder = Encoder::new(model, &path.display().to_string(), form).map_err(|error| refuse(error.to_string()))?;
+        let mut encoder = Encoder::new(model, &path.display().to_string(), form)
+            .map_err(|error| refuse(error.to_string()))?;
         parameters(&table, &mut encoder)?;
         let source = table.text("path")?;
         Ok(Arm::new(name, encoder, source, sha256_hex(&bytes)))
@@ -144,11 +159,24 @@ impl<'s> Arms<'s> {
         self.models.iter().map(|arm| arm.name.as_str())
     }
 
-    /// The tap that a key names, which the model must have.
+    /// The tap that a key names, which the model must have. Any tensor is one; those that have a name for people are listed
+    /// where it is none.
     pub fn tap(&self, table: &Table<'_>, key: &str, arm: usize) -> Result<String, ProtocolError> {
-        let shapes = &self.models[arm].shapes;
-        let index = table.reference(key, "tap", shapes.keys().map(String::as_str))?;
-        Ok(shapes.keys().nth(index).cloned().unwrap_or_default())
+        let name = table.text(key)?;
+        let arm = &self.models[arm];
+        if arm.shapes.contains_key(&name) {
+            return Ok(name);
+        }
+        let mut listed: Vec<String> = match &arm.params {
+            Some(params) => v1::taps(params).into_iter().map(|tap| tap.name).collect(),
+            None => {
+                arm.shapes.iter().filter(|(_, shape)| shape.len() > 2).map(|(name, _)| name.clone()).collect()
+            }
+        };
+        listed.truncate(MOST_LISTED);
+        listed.extend(arm.encoder.model().outputs().iter().map(|output| output.name.clone()));
+        listed.dedup();
+        table.reference(key, "tap", listed.iter().map(String::as_str)).map(|index| listed[index].clone())
     }
 
     /// Shape of a tap's values for the whole set: the first axis counts stimuli.
@@ -196,7 +224,8 @@ impl<'s> Arms<'s> {
         let mut rows: Vec<f64> = Vec::new();
         let count = stimuli.len_of(Axis(0));
         for start in (0..count).step_by(ANSWERED_AT_ONCE) {
-            let part = stimuli.slice(s![start..count.min(start + ANSWERED_AT_ONCE), .., .., .., ..]).to_owned();
+            let part =
+                stimuli.slice(s![start..count.min(start + ANSWERED_AT_ONCE), .., .., .., ..]).to_owned();
             let [b, t, c, h, w] = [0, 1, 2, 3, 4].map(|axis| part.len_of(Axis(axis)));
             let source = Source::of(0, tap);
             let parts = Parts {
@@ -251,12 +280,20 @@ impl Arm {
         for parameter in self.encoder.parameters() {
             let name = parameter.name.clone();
             let value = parameter.value.as_ref();
-            let value = value.ok_or_else(|| format!("its input {name} has no value; write `parameters = {{ {name} = ... }}`"))?;
-            let declared = model.inputs().iter().find(|info| info.name == name).and_then(|info| info.concrete());
+            let value = value.ok_or_else(|| {
+                format!("its input {name} has no value; write `parameters = {{ {name} = ... }}`")
+            })?;
+            let declared =
+                model.inputs().iter().find(|info| info.name == name).and_then(|info| info.concrete());
             let value = match declared {
-                Some(shape) => value.broadcast(shape.as_slice()).map(|view| view.to_owned()).ok_or_else(|| {
-                    format!("its input {name} has the shape {shape:?}, the value given {:?}", value.shape())
-                })?,
+                Some(shape) => {
+                    value.broadcast(shape.as_slice()).map(|view| view.to_owned()).ok_or_else(|| {
+                        format!(
+                            "its input {name} has the shape {shape:?}, the value given {:?}",
+                            value.shape()
+                        )
+                    })?
+                }
                 None => value.clone(),
             };
             held.push((name, value));
@@ -285,12 +322,8 @@ fn fits(table: &Table<'_>, arm: &Arm, stimulus: &Stimulus) -> Result<(), Protoco
     Err(table.itself(format!("takes {} frames; [stimulus] has {}", wanted[0], found[0])))
 }
 
-const LAYOUTS: [(&str, Layout); 4] = [
-    ("nchw", Layout::Nchw),
-    ("nhwc", Layout::Nhwc),
-    ("ncthw", Layout::Ncthw),
-    ("ntchw", Layout::Ntchw),
-];
+const LAYOUTS: [(&str, Layout); 4] =
+    [("nchw", Layout::Nchw), ("nhwc", Layout::Nhwc), ("ncthw", Layout::Ncthw), ("ntchw", Layout::Ntchw)];
 
 /// What the model's numbers mean: all of it has to be said, for no file of others says it.
 pub fn code(table: &Table<'_>) -> Result<Code, ProtocolError> {

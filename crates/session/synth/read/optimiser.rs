@@ -73,7 +73,8 @@ fn projected(table: &Table<'_>, key: &str) -> Result<projected::Settings, Protoc
 fn cma(table: &Table<'_>, key: &str) -> Result<cma::Settings, ProtocolError> {
     let body = table.table(key, &["sigma", "population", "full_up_to", "restarts", "tolerance"])?;
     let mut settings = cma::Settings { sigma: body.number("sigma", POSITIVE)?, ..Default::default() };
-    settings.population = body.optional("population", |t, key| Ok(t.integer(key, 2..=1_000_000)? as usize))?;
+    settings.population =
+        body.optional("population", |t, key| Ok(t.integer(key, 2..=1_000_000)? as usize))?;
     count(&body, "full_up_to", &mut settings.full_up_to)?;
     count(&body, "restarts", &mut settings.restarts)?;
     number(&body, "tolerance", Range::from(0.0), &mut settings.tolerance)?;

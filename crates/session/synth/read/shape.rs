@@ -42,7 +42,10 @@ pub fn space(root: &Table<'_>, arms: &mut Arms<'_>, loader: &Loader) -> Result<S
             let body = table.table(kind, &["start_noise", "start_images"])?;
             let noise = body.number("start_noise", FAINT)?;
             start = body.optional("start_images", |t, key| images(t, key, arms))?;
-            (Parametrisation::Pixels(Pixels::new(shape, noise)), format!("light of pixels, start noise {noise}"))
+            (
+                Parametrisation::Pixels(Pixels::new(shape, noise)),
+                format!("light of pixels, start noise {noise}"),
+            )
         }
         "fourier" => {
             let keys = ["exponent", "chroma", "start_noise", "cut_off_hz", "start_images"];
@@ -83,7 +86,12 @@ pub fn space(root: &Table<'_>, arms: &mut Arms<'_>, loader: &Loader) -> Result<S
             };
             let noise = body.number("start_noise", FAINT)?;
             let words = format!("a change of given images within {ball:?} of light");
-            (Parametrisation::Perturbation(Perturbation::new(base, ball, noise).map_err(|e| fault(&body, &e))?), words)
+            (
+                Parametrisation::Perturbation(
+                    Perturbation::new(base, ball, noise).map_err(|e| fault(&body, &e))?,
+                ),
+                words,
+            )
         }
         _ => latent(&table, kind, arms, loader)?,
     };
@@ -91,13 +99,7 @@ pub fn space(root: &Table<'_>, arms: &mut Arms<'_>, loader: &Loader) -> Result<S
 }
 
 /// A number that is needed where it means something, and an error where it does not.
-fn only(
-    body: &Table<'_>,
-    key: &str,
-    applies: bool,
-    what: &str,
-    range: Range,
-) -> Result<f64, ProtocolError> {
+fn only(body: &Table<'_>, key: &str, applies: bool, what: &str, range: Range) -> Result<f64, ProtocolError> {
     match applies {
         true => body.number(key, range),
         false if body.has(key) => Err(body.contradiction(key, format!("means something for {what} only"))),
@@ -137,12 +139,8 @@ fn latent(
     let path = super::head::file(&body, "path", &arms.folder)?;
     let refuse = |error: String| body.refuse("path", format!("a generator that can be used: {error}"));
     let model = loader.open(&path).map_err(|error| refuse(error.to_string()))?;
-    let layouts = [
-        ("nchw", Layout::Nchw),
-        ("nhwc", Layout::Nhwc),
-        ("ncthw", Layout::Ncthw),
-        ("ntchw", Layout::Ntchw),
-    ];
+    let layouts =
+        [("nchw", Layout::Nchw), ("nhwc", Layout::Nhwc), ("ncthw", Layout::Ncthw), ("ntchw", Layout::Ntchw)];
     let layout = body.choice("layout", &layouts)?;
     let Code { transfer, mean, sd, bgr } = super::model::code(&body)?;
     let channels = arms.stimulus.shape[1];
@@ -166,7 +164,8 @@ fn latent(
                 _ => None,
             });
             let rest: Option<Vec<usize>> = dims.collect();
-            let rest = rest.ok_or_else(|| refuse(format!("its latent has the open shape {}", input.shape_text())))?;
+            let rest =
+                rest.ok_or_else(|| refuse(format!("its latent has the open shape {}", input.shape_text())))?;
             spec.input(&input.name, &[vec![batch], rest].concat())
         }
     };
@@ -233,7 +232,9 @@ pub fn priors(root: &Table<'_>, arms: &Arms<'_>) -> Result<Vec<Prior>, ProtocolE
             }
             key => {
                 let body = table.table(key, &["sd_deg"])?;
-                Penalty::Blur { sd_px: arms.stimulus.px(body.number("sd_deg", Range::above(0.0).up_to(90.0))?) }
+                Penalty::Blur {
+                    sd_px: arms.stimulus.px(body.number("sd_deg", Range::above(0.0).up_to(90.0))?),
+                }
             }
         };
         let prior = Prior { weight: table.number("weight", Range::above(0.0).up_to(1e12))?, penalty };

@@ -1,5 +1,7 @@
 //! Virtual lesions and stimulation: `gain * T + offset` in the place of a tensor T.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
 #[path = "import/common.rs"]
 #[allow(dead_code, reason = "this binary uses a part")]
 mod common;
@@ -108,7 +110,10 @@ fn the_lesion_of_a_channel_is_the_network_without_its_weights() {
     let (expected, found, intact) = (run(&mut by_hand, &x), run(&mut lesioned, &x), run(&mut whole, &x));
     close(&found.0[0], &expected.0[0], 1e-6);
     close(&found.1[0], &expected.1[0], 1e-6);
-    assert!(intact.0[0].iter().zip(&found.0[0]).any(|(a, b)| (a - b).abs() > 1e-2), "the channel did nothing");
+    assert!(
+        intact.0[0].iter().zip(&found.0[0]).any(|(a, b)| (a - b).abs() > 1e-2),
+        "the channel did nothing"
+    );
 }
 
 #[test]
@@ -227,13 +232,14 @@ fn what_cannot_be_changed_is_named() {
 
 #[test]
 fn keys_and_values_of_the_file_are_read() {
-    let mut proto = model(
-        17,
-        graph(vec![node("Neg", &["x"], &["y"])], vec![f32_input("x", &[2])], &["y"], Vec::new()),
-    );
+    let mut proto =
+        model(17, graph(vec![node("Neg", &["x"], &["y"])], vec![f32_input("x", &[2])], &["y"], Vec::new()));
     proto.metadata_props = [("area", "V1"), ("unit", "Hz")]
         .map(|(key, value)| tract_onnx::pb::StringStringEntryProto { key: key.into(), value: value.into() })
         .to_vec();
     let model = Model::from_bytes("net.onnx", &proto.encode_to_vec(), &Limits::default()).unwrap();
-    assert_eq!(model.metadata(), [("area".to_owned(), "V1".to_owned()), ("unit".to_owned(), "Hz".to_owned())]);
+    assert_eq!(
+        model.metadata(),
+        [("area".to_owned(), "V1".to_owned()), ("unit".to_owned(), "Hz".to_owned())]
+    );
 }

@@ -196,7 +196,10 @@ mod tests {
                 down.as_slice_mut().unwrap()[index] -= h;
                 let slope = (value(&up) - value(&down)) / f64::from(2.0 * h);
                 let found = f64::from(back.as_slice().unwrap()[index]);
-                assert!((slope - found).abs() < 2e-2 * (1.0 + found.abs()), "{layout:?} {index}: {slope} {found}");
+                assert!(
+                    (slope - found).abs() < 2e-2 * (1.0 + found.abs()),
+                    "{layout:?} {index}: {slope} {found}"
+                );
             }
         }
     }

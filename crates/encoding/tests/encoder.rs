@@ -1,5 +1,7 @@
 //! An encoder as its users see it: a small network that is checked by hand, and real models made by others.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
 use std::path::PathBuf;
 
 use adjoint::{Cancel, Limits, Model};
@@ -57,7 +59,10 @@ fn features_are_the_taps_of_every_stimulus() {
     }
     // The same file with a batch of one is run image by image.
     let one = Encoder::from_bytes("one.onnx", &network(Dim::Fixed(1)), None, &Limits::default()).unwrap();
-    assert_eq!(one.features(x.slice(ndarray::s![..1, .., .., .., ..]), &wanted[..1]).unwrap()[0].row(0), found[0].row(0));
+    assert_eq!(
+        one.features(x.slice(ndarray::s![..1, .., .., .., ..]), &wanted[..1]).unwrap()[0].row(0),
+        found[0].row(0)
+    );
 }
 
 #[test]
@@ -93,11 +98,18 @@ fn parameters_and_lesions_change_features_and_plans_stay_good() {
         }
         let light = encoder.form().pull_back(x.view(), back[0].view());
         let expected = 3.0 * (2.0 - 3.0 * depth) / 0.25;
-        assert!(light.iter().all(|slope| (slope - expected).abs() < 1e-4), "{} {expected}", light[[0, 0, 0, 0, 0]]);
+        assert!(
+            light.iter().all(|slope| (slope - expected).abs() < 1e-4),
+            "{} {expected}",
+            light[[0, 0, 0, 0, 0]]
+        );
     }
     encoder.intervene("cells", gain(0.0), arr0(1.0).into_dyn()).unwrap();
     let stimulated = encoder.features(x.view(), &[Features::of("flat")]).unwrap().remove(0);
-    assert!((36..72).all(|unit| (stimulated[[0, unit]] - 3.0).abs() < 1e-6), "an offset of 1 times the gain of 3");
+    assert!(
+        (36..72).all(|unit| (stimulated[[0, unit]] - 3.0).abs() < 1e-6),
+        "an offset of 1 times the gain of 3"
+    );
     encoder.heal();
     assert_eq!(encoder.features(x.view(), &[Features::of("flat")]).unwrap()[0], doubled);
 }
@@ -130,7 +142,8 @@ fn a_contract_is_checked_by_running() {
 fn layouts_are_guessed_where_only_one_fits() {
     let info = |shape: &[usize]| {
         let mut graph = Graph::new("g", "");
-        let dims: Vec<Dim> = shape.iter().map(|&n| if n == 0 { Dim::Open("n") } else { Dim::Fixed(n) }).collect();
+        let dims: Vec<Dim> =
+            shape.iter().map(|&n| if n == 0 { Dim::Open("n") } else { Dim::Fixed(n) }).collect();
         let x = graph.input("image", &dims, "");
         let y = graph.relu("y", &x);
         graph.output(&y, &dims, "");
@@ -166,8 +179,12 @@ fn what_cannot_be_meant_is_named_before_anything_runs() {
     assert!(wrong(encoder.features(small.view(), &[Features::of("flat")])).contains("[B, 1, 1, 6, 6]"));
     let mut bright = x.clone();
     bright[[1, 0, 0, 2, 2]] = 1.5;
-    assert!(wrong(encoder.features(bright.view(), &[Features::of("flat")])).contains("stimulus 1 has a light of 1.5"));
-    let mut wrong = |name: &str, value: f32| encoder.set_parameter(name, arr0(value).into_dyn()).unwrap_err().to_string();
+    assert!(
+        wrong(encoder.features(bright.view(), &[Features::of("flat")]))
+            .contains("stimulus 1 has a light of 1.5")
+    );
+    let mut wrong =
+        |name: &str, value: f32| encoder.set_parameter(name, arr0(value).into_dyn()).unwrap_err().to_string();
     assert!(wrong("gian", 1.0).contains("it has gain"));
     assert!(wrong("gain", 5.0).contains("0 to 4 is allowed"));
     let ones = |shape: &[usize]| ArrayD::ones(shape);
@@ -216,7 +233,8 @@ fn a_mouse_cortex_made_by_others_keeps_the_contract_and_can_be_lesioned() {
     let output = encoder.model().outputs()[0].name.clone();
     // A layer with channels in the middle of the network, all of them lesioned: the stimulus no longer matters.
     let taps = encoder.taps();
-    let layer = taps.iter().rfind(|tap| tap.operator == "Elu" && tap.shape.as_ref().is_some_and(|s| s.len() == 4));
+    let layer =
+        taps.iter().rfind(|tap| tap.operator == "Elu" && tap.shape.as_ref().is_some_and(|s| s.len() == 4));
     let layer = layer.expect("a convolutional layer").name.clone();
     let mut random = Random::new(5, 0);
     let x = Array::from_shape_simple_fn([3, 1, 1, 36, 64], || random.uniform() as f32);

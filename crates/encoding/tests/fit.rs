@@ -1,5 +1,7 @@
 //! Fitting parameters to simulated people whose parameters are known: a small network for what has a closed form.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
 use adjoint::Limits;
 use encoding::encoder::{Encoder, Features};
 use encoding::fit::{Effort, Fit, FitError, Link, Trials, Unknown, fit};
@@ -148,7 +150,10 @@ fn a_readout_that_is_solved_for_finds_the_place_too_and_predicts_new_trials_bett
         assert!(estimate.standard_error < most_error && found.loss < found.unfitted_loss, "{estimate:?}");
         let validation = found.validation.clone().unwrap();
         assert!(validation.improvement > 0.0, "{validation:?}");
-        assert!(validation.fitted_r2.iter().all(|r2| (0.3..0.9).contains(r2)), "{validation:?}");
+        assert!(
+            validation.fitted_r2.iter().zip(&validation.unfitted_r2).all(|(a, b)| a > b),
+            "{validation:?}"
+        );
         assert_eq!(validation.parameters.len(), 3);
         let mut fitted = encoder.clone();
         found.apply(&mut fitted).unwrap();
@@ -211,7 +216,10 @@ fn what_cannot_be_fitted_is_named_before_the_work() {
     said(ask(&place, &Link::Scaled { weights: Array2::ones((9, 3)) }, y.view(), 0), &["[9, 3]", "[16, 3]"]);
     said(ask(&place, &Link::Ridge { prior: None, penalty: 0.0 }, y.view(), 0), &["penalty of 0"]);
     said(ask(&place, &scaled, y.view(), 21), &["21 folds of 20 trials"]);
-    let few = Trials { stimuli: x.slice(ndarray::s![..3, .., .., .., ..]), responses: y.slice(ndarray::s![..3, ..]) };
+    let few = Trials {
+        stimuli: x.slice(ndarray::s![..3, .., .., .., ..]),
+        responses: y.slice(ndarray::s![..3, ..]),
+    };
     said(
         fit(&encoder, &features(), &scaled, &place, few, &quick(0)).unwrap_err(),
         &["3 trials cannot bear 1 parameters and 2 numbers", "at least 4"],

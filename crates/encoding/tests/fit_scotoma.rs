@@ -1,13 +1,15 @@
 //! A scotoma of unknown place and size, found from single trials of a simulated person.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
 use encoding::encoder::{Encoder, Features};
 use encoding::fit::{Effort, Fit, Link, Trials, Unknown, fit};
 use encoding::v1;
 use ndarray::{Array2, Array5, arr0};
 use random::Random;
 
-/// A field of 8 deg at 4 px per degree, and cells that prefer 0.8 cpd: small, so that the test is quick.
-const SIDE: usize = 32;
+/// A field of 8 deg at 3 px per degree, and cells that prefer 0.7 cpd: small, so that the test is quick.
+const SIDE: usize = 24;
 /// Places at which complex cells are averaged, along each side.
 const PLACES: usize = 8;
 
@@ -16,17 +18,17 @@ fn params() -> v1::Params {
         size_px: [SIDE, SIDE],
         width_deg: 8.0,
         orientations: 4,
-        scales_cpd: vec![0.8],
+        scales_cpd: vec![0.7],
         fittable: true,
         ..v1::Params::default()
     }
 }
 
-/// Multifocal probes: each of 8 x 8 patches shows a checkerboard of random contrast, or nothing.
+/// Multifocal probes: each of 6 x 6 patches shows a checkerboard of random contrast, or nothing.
 fn probes(random: &mut Random, count: usize) -> Array5<f32> {
     let mut stimuli = Array5::from_elem([count, 1, 1, SIDE, SIDE], 0.5f32);
     for mut stimulus in stimuli.outer_iter_mut() {
-        for patch in 0..64 {
+        for patch in 0..36 {
             if random.uniform() < 0.5 {
                 continue;
             }
@@ -34,7 +36,7 @@ fn probes(random: &mut Random, count: usize) -> Array5<f32> {
             for index in 0..16usize {
                 let (row, column) = (index / 4, index % 4);
                 let sign = if (row / 2 + column / 2) % 2 == 0 { 1.0 } else { -1.0 };
-                stimulus[[0, 0, patch / 8 * 4 + row, patch % 8 * 4 + column]] += sign * contrast;
+                stimulus[[0, 0, patch / 6 * 4 + row, patch % 6 * 4 + column]] += sign * contrast;
             }
         }
     }
@@ -59,7 +61,13 @@ fn electrodes() -> Array2<f64> {
 
 /// The person seen through the electrodes, with gains of their own, and noise of `noise` times the variance that the
 /// probes make in a sound eye.
-fn responses(random: &mut Random, person: &Encoder, sound: &Encoder, stimuli: &Array5<f32>, noise: f64) -> Array2<f64> {
+fn responses(
+    random: &mut Random,
+    person: &Encoder,
+    sound: &Encoder,
+    stimuli: &Array5<f32>,
+    noise: f64,
+) -> Array2<f64> {
     let clean = |who: &Encoder| who.features(stimuli.view(), &features()).unwrap()[0].dot(&electrodes());
     let (mut found, strength) = (clean(person), clean(sound));
     for (mut column, sound) in found.columns_mut().into_iter().zip(strength.columns()) {
@@ -93,12 +101,9 @@ fn with_scotoma(encoder: &Encoder, [x, y, radius]: [f64; 3]) -> Encoder {
     encoder
 }
 
-fn scotoma_of(fit: &Fit) -> [f64; 3] {
-    [0, 1, 2].map(|slot| fit.estimates[slot].value)
-}
-
-#[test]
-fn a_fitted_scotoma_overlaps_the_true_one() {
+/// Fits one simulated person, whose scotoma lies within 2 deg of the centre on each axis and has a radius of 1 to 2 deg.
+/// Gives the overlap, the fit, and a line about both.
+fn fitted(seed: u64, folds: usize) -> (f64, Fit, String) {
     // A model that sees everywhere is what the fit begins with.
     let sound = with_scotoma(&Encoder::v1(&params()).unwrap(), [0.0, 0.0, -1.5]);
     let unknowns = [
@@ -107,31 +112,43 @@ fn a_fitted_scotoma_overlaps_the_true_one() {
         Unknown::between("scotoma_radius_deg", -1.5, 4.0),
     ];
     let link = Link::Scaled { weights: electrodes() };
-    let (mut lowest, mut lines) = (1.0f64, Vec::new());
-    for seed in 0..SEEDS {
-        let mut random = Random::new(seed, 7);
-        let truth = [4.0 * random.uniform() - 2.0, 4.0 * random.uniform() - 2.0, 1.0 + random.uniform()];
-        let stimuli = probes(&mut random, 200);
-        // Noise twice as strong as the signal: a third of a single trial's variance is the stimulus.
-        let responses = responses(&mut random, &with_scotoma(&sound, truth), &sound, &stimuli, 2.0);
-        let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
-        let effort = Effort { screened: 60, starts: 2, steps: 15, folds: if seed == 0 { 2 } else { 0 }, seed, threads: 1 };
-        let begin = std::time::SystemTime::now();
-        let found = fit(&sound, &features(), &link, &unknowns, trials, &effort).unwrap();
-        let overlap = dice(scotoma_of(&found), truth);
-        lowest = lowest.min(overlap);
-        let errors = [0, 1, 2].map(|slot| found.estimates[slot].standard_error);
-        lines.push(format!(
-            "seed {seed}: true {truth:.2?}, found {:.2?} +- {errors:.2?}, Dice {overlap:.3}",
-            scotoma_of(&found)
-        ));
-        eprintln!("{} {:?} {:?}", lines[lines.len()-1], begin.elapsed(), found.validation);
-        for d in &found.descents { eprintln!("   {d:?}"); }
-        if let Some(validation) = &found.validation {
-            assert!(validation.improvement > 0.0, "{validation:?}");
-        }
-    }
-    assert!(lowest >= 0.8, "{}", lines.join("\n"));
+    let mut random = Random::new(seed, 7);
+    let truth = [4.0 * random.uniform() - 2.0, 4.0 * random.uniform() - 2.0, 1.0 + random.uniform()];
+    let stimuli = probes(&mut random, 200);
+    // Noise twice as strong as the signal: of a sound eye's single trials a third of the variance is the stimulus.
+    let responses = responses(&mut random, &with_scotoma(&sound, truth), &sound, &stimuli, 2.0);
+    let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
+    let effort = Effort { screened: 60, starts: 8, steps: 15, folds, seed, threads: 1 };
+    let found = fit(&sound, &features(), &link, &unknowns, trials, &effort).unwrap();
+    let (place, errors): (Vec<f64>, Vec<f64>) =
+        found.estimates.iter().map(|estimate| (estimate.value, estimate.standard_error)).unzip();
+    let overlap = dice([place[0], place[1], place[2]], truth);
+    let line = format!("seed {seed}: true {truth:.2?}, found {place:.2?} +- {errors:.2?}, Dice {overlap:.3}");
+    (overlap, found, line)
 }
 
-const SEEDS: u64 = 4;
+#[test]
+fn a_fitted_scotoma_overlaps_the_true_one() {
+    for seed in 0..4 {
+        let (overlap, found, line) = fitted(seed, if seed == 0 { 2 } else { 0 });
+        assert!(overlap >= 0.8, "{line}\n{:?}", found.descents);
+        if let Some(validation) = found.validation {
+            assert!(validation.improvement > 2.0 * validation.standard_error, "{line}\n{validation:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes a minute: forty people"]
+fn most_scotomata_are_found() {
+    let (mut overlaps, mut lines) = (Vec::new(), Vec::new());
+    for seed in 100..140 {
+        let (overlap, _, line) = fitted(seed, 0);
+        overlaps.push(overlap);
+        lines.push(line);
+    }
+    overlaps.sort_by(f64::total_cmp);
+    eprintln!("Dice: median {:.3}, lowest {:.3?}\n{}", overlaps[20], &overlaps[..4], lines.join("\n"));
+    // Small ones are found less well: of their area a larger part lies within a standard error of the edge.
+    assert!(overlaps[20] >= 0.85 && overlaps[4] >= 0.7, "{}", lines.join("\n"));
+}

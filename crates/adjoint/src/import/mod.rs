@@ -39,8 +39,8 @@ pub use crate::error::{Fault, LoadError};
 use crate::tract::TypedModel;
 pub use info::{Dim, Dtype, Tap, TensorInfo};
 pub use limits::Limits;
-pub use rewrite::Intervention;
 pub(crate) use quiet::caught;
+pub use rewrite::Intervention;
 
 /// Oldest and newest operator set that are taken.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=24;

@@ -62,8 +62,9 @@ impl Encoder {
         let values = gradient.forward(&views).map_err(|source| self.step(source))?;
         for (slot, tap) in taps.iter().enumerate() {
             let number = |other: usize| if other == slot { 1.0 } else { 0.0 };
-            let cotangents: Vec<ArrayD<f32>> =
-                (0..taps.len()).map(|other| ArrayD::from_elem(values[other].shape(), number(other))).collect();
+            let cotangents: Vec<ArrayD<f32>> = (0..taps.len())
+                .map(|other| ArrayD::from_elem(values[other].shape(), number(other)))
+                .collect();
             let views: Vec<_> = cotangents.iter().map(|cotangent| cotangent.view()).collect();
             let back = gradient.backward(&views).map_err(|source| self.step(source))?;
             let light = self.form.pull_back(noise.view(), back[0].view());
@@ -76,7 +77,11 @@ impl Encoder {
             let (tap, shape) = ((*tap).to_owned(), gradient.output_shape(slot));
             found.push(TapRange { tap, shape, range: ranges[slot], gradient_rms });
         }
-        Ok(Contract { input_shape: self.form.input_shape(batch), input_range: self.input_range(), taps: found })
+        Ok(Contract {
+            input_shape: self.form.input_shape(batch),
+            input_range: self.input_range(),
+            taps: found,
+        })
     }
 
     /// Per channel of the model, the numbers that black and white become.

@@ -26,7 +26,9 @@ pub enum EncoderError {
         source: StepError,
     },
     /// None of the inputs, or more than one, can take stimuli.
-    #[error("{file}: {count} inputs could take stimuli (floating point, 4 or 5 axes); one is needed. The inputs are {inputs}")]
+    #[error(
+        "{file}: {count} inputs could take stimuli (floating point, 4 or 5 axes); one is needed. The inputs are {inputs}"
+    )]
     Input {
         /// The model's file.
         file: String,
@@ -56,7 +58,9 @@ pub enum EncoderError {
         axis: &'static str,
     },
     /// A file that does not say what its input's numbers mean.
-    #[error("{file}: the file does not say what its numbers mean; give the transfer (linear or sRGB), mean and sd that it was trained with")]
+    #[error(
+        "{file}: the file does not say what its numbers mean; give the transfer (linear or sRGB), mean and sd that it was trained with"
+    )]
     NoForm {
         /// The model's file.
         file: String,
@@ -72,7 +76,9 @@ pub enum EncoderError {
         allowed: String,
     },
     /// A form that is not the model's input.
-    #[error("input {input} of {file} has the shape {declared}; a batch in the form's layout {layout:?} is {given:?}")]
+    #[error(
+        "input {input} of {file} has the shape {declared}; a batch in the form's layout {layout:?} is {given:?}"
+    )]
     InputShape {
         /// The input.
         input: String,
@@ -188,7 +194,9 @@ pub enum EncoderError {
         stimulus: String,
     },
     /// Two runs that differ.
-    #[error("tap {tap} differs between two runs on the same stimulus, first at element {element}: {first} and {second}")]
+    #[error(
+        "tap {tap} differs between two runs on the same stimulus, first at element {element}: {first} and {second}"
+    )]
     Random {
         /// The tap.
         tap: String,
@@ -200,7 +208,9 @@ pub enum EncoderError {
         second: f32,
     },
     /// A gradient of nothing but zeros.
-    #[error("no gradient of tap {tap} reaches the stimulus at {stimulus}: all its derivatives there are zero")]
+    #[error(
+        "no gradient of tap {tap} reaches the stimulus at {stimulus}: all its derivatives there are zero"
+    )]
     Flat {
         /// The tap.
         tap: String,

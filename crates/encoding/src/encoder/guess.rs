@@ -59,7 +59,12 @@ pub fn guess_form(info: &TensorInfo, code: &Code, open: [usize; 4]) -> Result<Fo
 ///
 /// # Errors
 /// A number of axes that is not the layout's; a size that nobody gives.
-pub fn form_of(info: &TensorInfo, layout: Layout, code: &Code, open: [usize; 4]) -> Result<Form, EncoderError> {
+pub fn form_of(
+    info: &TensorInfo,
+    layout: Layout,
+    code: &Code,
+    open: [usize; 4],
+) -> Result<Form, EncoderError> {
     let dims = info.shape.as_deref().unwrap_or_default();
     let axes = axes_of(layout);
     if dims.len() != axes.len() {
@@ -112,7 +117,11 @@ pub(super) fn check_form(form: &Form) -> Result<(), EncoderError> {
         return wrong("shape", format!("{:?}", form.shape), "[T, C, H, W] of at least 1 each".into());
     }
     if !CHANNELS.contains(&channels) {
-        return wrong("channels", channels.to_string(), "1 (grey) or 3 (red, green, blue) are allowed".into());
+        return wrong(
+            "channels",
+            channels.to_string(),
+            "1 (grey) or 3 (red, green, blue) are allowed".into(),
+        );
     }
     if axes_of(form.layout).len() == 4 && frames != 1 {
         return wrong("frames", frames.to_string(), format!("{:?} is an image: 1", form.layout));

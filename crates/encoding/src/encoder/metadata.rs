@@ -16,17 +16,15 @@ use super::{EncoderError, Parameter};
 use crate::form::{Form, Layout, Transfer};
 
 /// The form that the file says, if it says one.
-pub(super) fn form(
-    metadata: &[(String, String)],
-    image: &TensorInfo,
-) -> Result<Option<Form>, EncoderError> {
+pub(super) fn form(metadata: &[(String, String)], image: &TensorInfo) -> Result<Option<Form>, EncoderError> {
     let get = |key: &str| metadata.iter().find(|(other, _)| other == key).map(|(_, value)| value.trim());
     let wrong = |what, found: &str, allowed: &str| EncoderError::Form {
         what,
         found: format!("{found:?}"),
         allowed: format!("allowed is {allowed}"),
     };
-    let (Some(transfer), Some(mean), Some(sd)) = (get("photic.transfer"), get("photic.mean"), get("photic.sd"))
+    let (Some(transfer), Some(mean), Some(sd)) =
+        (get("photic.transfer"), get("photic.mean"), get("photic.sd"))
     else {
         return Ok(None);
     };

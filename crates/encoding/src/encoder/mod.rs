@@ -158,7 +158,8 @@ impl Encoder {
 
     /// Every tensor that a node computes, with its shape for one stimulus.
     pub fn taps(&self) -> Vec<Tap> {
-        self.model.taps_for(&[(self.image.name.clone(), self.form.input_shape(self.own_batch().unwrap_or(1)))])
+        self.model
+            .taps_for(&[(self.image.name.clone(), self.form.input_shape(self.own_batch().unwrap_or(1)))])
     }
 
     /// Replaces a tap by `gain * tap + offset` for all that reads it: a virtual lesion (gain 0), a partial one, a
@@ -168,7 +169,12 @@ impl Encoder {
     ///
     /// # Errors
     /// A tap that the model does not have; shapes that do not broadcast; numbers that are not finite.
-    pub fn intervene(&mut self, tap: &str, gain: ArrayD<f32>, offset: ArrayD<f32>) -> Result<(), EncoderError> {
+    pub fn intervene(
+        &mut self,
+        tap: &str,
+        gain: ArrayD<f32>,
+        offset: ArrayD<f32>,
+    ) -> Result<(), EncoderError> {
         let shape = self.tap(tap)?.shape;
         let wrong = |reason: String| Err(EncoderError::Intervention { tap: tap.to_owned(), reason });
         for (what, array) in [("gain", &gain), ("offset", &offset)] {
@@ -180,7 +186,9 @@ impl Encoder {
                 && (array.ndim() > shape.len() || array.broadcast(shape.as_slice()).is_none())
             {
                 let given = array.shape();
-                return wrong(format!("a {what} of shape {given:?} does not broadcast to the tap's {shape:?}"));
+                return wrong(format!(
+                    "a {what} of shape {given:?} does not broadcast to the tap's {shape:?}"
+                ));
             }
         }
         self.changes.retain(|change| change.tap != tap);
@@ -296,7 +304,8 @@ impl Encoder {
                 let shape = gradient.output_shape(slot);
                 // A file with a batch of one is run part by part, and its answers are stacked.
                 // Frames of a movie may stand beside its stimuli there.
-                let counts = [batch, batch * self.form.shape[0]].iter().any(|count| shape.first() == Some(count));
+                let counts =
+                    [batch, batch * self.form.shape[0]].iter().any(|count| shape.first() == Some(count));
                 if !counts && self.own_batch() != Some(1) {
                     return Err(EncoderError::Batch { tap: features.tap.clone(), shape, batch });
                 }
@@ -365,7 +374,7 @@ impl Encoder {
         if taps.is_empty() {
             return Err(EncoderError::NoTap { file: self.file.clone() });
         }
-        if let Some(own) = self.own_batch().filter(|own| batch == 0 || batch % own != 0) {
+        if let Some(own) = self.own_batch().filter(|own| batch == 0 || !batch.is_multiple_of(*own)) {
             return Err(EncoderError::BatchSize { file: self.file.clone(), own, found: batch });
         }
         let mut spec = Spec::new().threads(threads);

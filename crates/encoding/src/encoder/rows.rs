@@ -50,7 +50,7 @@ impl Rows {
     ) -> Result<Self, EncoderError> {
         let volume: usize = shape.iter().product();
         let tap = features.tap.clone();
-        if volume == 0 || !shape.first().is_some_and(|first| first % batch == 0) {
+        if volume == 0 || shape.first().is_none_or(|first| !first.is_multiple_of(batch)) {
             return Err(EncoderError::Batch { tap, shape: shape.to_vec(), batch });
         }
         let mut one = shape.to_vec();
@@ -81,7 +81,8 @@ impl Rows {
     pub fn gather(&self, values: ArrayViewD<'_, f32>) -> Array2<f64> {
         let mut rows = Array2::zeros((self.batch, self.width()));
         let values = values.as_standard_layout();
-        for (mut row, values) in rows.outer_iter_mut().zip(values.as_slice().unwrap_or_default().chunks(self.cell.len()))
+        for (mut row, values) in
+            rows.outer_iter_mut().zip(values.as_slice().unwrap_or_default().chunks(self.cell.len()))
         {
             for (value, &cell) in values.iter().zip(&self.cell) {
                 row[cell] += f64::from(*value);
@@ -108,7 +109,8 @@ fn pooled(
     cells: [usize; 2],
     layout: Layout,
 ) -> Result<(Vec<usize>, usize), EncoderError> {
-    let wrong = |reason: String| EncoderError::Pool { tap: tap.to_owned(), shape: one.to_vec(), cells, reason };
+    let wrong =
+        |reason: String| EncoderError::Pool { tap: tap.to_owned(), shape: one.to_vec(), cells, reason };
     // A movie's tap may have lost its time axis, and an image's may have no positions left.
     let space = match (layout, one.len()) {
         (Layout::Nhwc, 4) => [1, 2],
@@ -157,7 +159,10 @@ mod tests {
         let by_hand: f32 = [2, 3].iter().flat_map(|&r| [3, 4].map(|c| x[[1, 2, r, c]])).sum::<f32>() / 4.0;
         assert!((found[[1, 11]] - f64::from(by_hand)).abs() < 1e-12);
         let whole = Rows::new(&Features::of("t"), x.shape(), 2, Layout::Nchw).unwrap().gather(x.view());
-        assert_eq!(whole.iter().map(|v| *v as f32).collect::<Vec<_>>(), x.iter().copied().collect::<Vec<_>>());
+        assert_eq!(
+            whole.iter().map(|v| *v as f32).collect::<Vec<_>>(),
+            x.iter().copied().collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -15,54 +15,89 @@ const GAIN: f64 = 1e-3;
 /// Dampings of the first step, and beyond which no step is tried.
 const DAMPING: [f64; 2] = [1e-2, 1e8];
 
-/// Descends from `start` on the trials `rows`.
-pub(super) fn descend(
-    model: &mut Evaluator<'_>,
-    start: &[f64],
-    rows: &[usize],
-    most: usize,
-) -> Result<(Descent, Solved), FitError> {
-    let widths = model.widths();
-    let mut at = start.to_vec();
-    let mut solved = model.solve(&at, rows)?;
-    let (mut damping, mut steps, mut converged) = (DAMPING[0], 0, false);
-    while steps < most && !converged {
-        let slope: Vec<f64> =
-            model.slope(&at, rows, &solved)?.iter().zip(&widths).map(|(slope, width)| slope * width).collect();
-        let curvature = model.curvature(&at, rows, &solved, Difference::Forward)?;
-        let curvature = Array2::from_shape_fn(curvature.dim(), |(p, q)| curvature[[p, q]] * widths[p] * widths[q]);
-        let unit = model.to_unit(&at);
-        // Down to a lower loss, or to the end of the dampings.
-        let found = loop {
-            let Some(step) = step(&unit, &slope, &curvature, damping) else { break None };
-            let tried = model.from_unit(&unit.iter().zip(&step).map(|(u, s)| (u + s).clamp(0.0, 1.0)).collect::<Vec<_>>());
-            let other = model.solve(&tried, rows)?;
-            if other.loss < solved.loss {
-                break Some((tried, other));
-            }
-            damping *= 10.0;
-            if damping > DAMPING[1] {
-                break None;
-            }
-        };
-        match found {
-            None => converged = true,
-            Some((tried, other)) => {
-                steps += 1;
-                converged = solved.loss - other.loss < GAIN;
-                damping = (damping / 10.0).max(1e-9);
-                (at, solved) = (tried, other);
+/// Where the slope of a step comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slope {
+    /// From the differences that the curvature is built of: costs nothing more, and is good enough far from a minimum.
+    Rough,
+    /// From a backward run through the model: exact, so that the descent ends where the loss is lowest.
+    Exact,
+}
+
+/// A descent under way.
+pub(super) struct Run {
+    pub descent: Descent,
+    /// The readout where it stands.
+    pub solved: Solved,
+    damping: f64,
+}
+
+impl Run {
+    /// Stands at `start`, with the trials `rows` before it.
+    pub fn begin(model: &mut Evaluator<'_>, start: &[f64], rows: &[usize]) -> Result<Self, FitError> {
+        let solved = model.solve(start, rows)?;
+        let (from, to) = (start.to_vec(), start.to_vec());
+        let descent = Descent { from, to, loss: solved.loss, steps: 0, converged: false };
+        Ok(Self { descent, solved, damping: DAMPING[0] })
+    }
+
+    /// Takes at most `most` steps.
+    pub fn advance(
+        &mut self,
+        model: &mut Evaluator<'_>,
+        rows: &[usize],
+        most: usize,
+        slope: Slope,
+    ) -> Result<(), FitError> {
+        self.descent.converged = false;
+        for _ in 0..most {
+            let before = self.descent.loss;
+            if !self.step(model, rows, slope)? || before - self.descent.loss < GAIN {
+                self.descent.converged = true;
+                break;
             }
         }
+        Ok(())
     }
-    let descent = Descent { from: start.to_vec(), to: at, loss: solved.loss, steps, converged };
-    Ok((descent, solved))
+
+    /// One step down; false where there is none.
+    fn step(&mut self, model: &mut Evaluator<'_>, rows: &[usize], slope: Slope) -> Result<bool, FitError> {
+        let (at, widths) = (self.descent.to.clone(), model.widths());
+        let changes = model.changes(&at, rows, Difference::Forward)?;
+        let slope = match slope {
+            Slope::Rough => model.rough_slope(&at, &self.solved, &changes),
+            Slope::Exact => model.slope(&at, rows, &self.solved)?,
+        };
+        let slope: Vec<f64> = slope.iter().zip(&widths).map(|(slope, width)| slope * width).collect();
+        let curvature = model.curvature(&self.solved, &changes);
+        let curvature =
+            Array2::from_shape_fn(curvature.dim(), |(p, q)| curvature[[p, q]] * widths[p] * widths[q]);
+        let unit = model.to_unit(&at);
+        while self.damping <= DAMPING[1] {
+            let Some(step) = step(&unit, &slope, &curvature, self.damping) else { return Ok(false) };
+            let moved: Vec<f64> = unit.iter().zip(&step).map(|(u, s)| (u + s).clamp(0.0, 1.0)).collect();
+            let tried = model.within_bounds(&moved);
+            let solved = model.solve(&tried, rows)?;
+            if solved.loss < self.descent.loss {
+                (self.descent.loss, self.descent.to) = (solved.loss, tried);
+                self.solved = solved;
+                self.descent.steps += 1;
+                self.damping = (self.damping / 10.0).max(1e-9);
+                return Ok(true);
+            }
+            self.damping *= 10.0;
+        }
+        self.damping = DAMPING[0];
+        Ok(false)
+    }
 }
 
 /// The damped step of the parameters that may move: one at a bound towards which the slope leads stays there. None
 /// where none may move.
 fn step(unit: &[f64], slope: &[f64], curvature: &Array2<f64>, damping: f64) -> Option<Vec<f64>> {
-    let may = |p: &usize| slope[*p] != 0.0 && !(unit[*p] <= 0.0 && slope[*p] > 0.0) && !(unit[*p] >= 1.0 && slope[*p] < 0.0);
+    let may = |p: &usize| {
+        slope[*p] != 0.0 && !(unit[*p] <= 0.0 && slope[*p] > 0.0) && !(unit[*p] >= 1.0 && slope[*p] < 0.0)
+    };
     let mut free: Vec<usize> = (0..unit.len()).filter(may).collect();
     // A step that leaves the box is cut at the wall; what it would have moved along it is solved again without it.
     loop {
@@ -71,7 +106,8 @@ fn step(unit: &[f64], slope: &[f64], curvature: &Array2<f64>, damping: f64) -> O
         }
         let found = solve(&free, slope, curvature, damping)?;
         let leaves = |p: usize, s: f64| (unit[p] <= 0.0 && s < 0.0) || (unit[p] >= 1.0 && s > 0.0);
-        let kept: Vec<usize> = free.iter().zip(&found).filter(|(p, s)| !leaves(**p, **s)).map(|(p, _)| *p).collect();
+        let kept: Vec<usize> =
+            free.iter().zip(&found).filter(|(p, s)| !leaves(**p, **s)).map(|(p, _)| *p).collect();
         if kept.len() == free.len() {
             let mut step = vec![0.0; unit.len()];
             free.iter().zip(&found).for_each(|(p, s)| step[*p] = *s);
@@ -136,8 +172,11 @@ mod tests {
 
     #[test]
     fn a_covariance_is_the_inverse_and_nothing_known_is_infinite() {
-        let (covariance, errors) = covariance(&arr2(&[[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0; 3]]), &[1.0, 10.0, 1.0]);
-        assert!((covariance[[0, 0]] - 2.0 / 7.0).abs() < 1e-12 && (covariance[[0, 1]] + 1.0 / 7.0).abs() < 1e-12);
+        let (covariance, errors) =
+            covariance(&arr2(&[[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0; 3]]), &[1.0, 10.0, 1.0]);
+        assert!(
+            (covariance[[0, 0]] - 2.0 / 7.0).abs() < 1e-12 && (covariance[[0, 1]] + 1.0 / 7.0).abs() < 1e-12
+        );
         assert!((errors[1] - (4.0f64 / 7.0).sqrt()).abs() < 1e-12);
         assert!(errors[2].is_infinite());
     }

@@ -63,7 +63,9 @@ pub enum FitError {
     #[error("the responses have no columns")]
     NoResponse,
     /// Fewer trials than what is to be found from them.
-    #[error("{trials} trials{held} cannot bear {parameters} parameters and {readout} numbers of the readout per response; at least {needed} are needed")]
+    #[error(
+        "{trials} trials{held} cannot bear {parameters} parameters and {readout} numbers of the readout per response; at least {needed} are needed"
+    )]
     Trials {
         /// Trials there are.
         trials: usize,
@@ -128,7 +130,7 @@ pub enum FitError {
         /// Taps asked for.
         taps: String,
         /// The model's words.
-        source: EncoderError,
+        source: Box<EncoderError>,
     },
     /// Parameters that change no response anywhere.
     #[error("parameter {name} changes nothing: the loss is the same at all {points} points looked at")]

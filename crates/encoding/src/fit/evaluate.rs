@@ -50,9 +50,11 @@ impl<'a> Evaluator<'a> {
             let names = [unknown.name.as_str()];
             if let Err(source) = encoder.reaches(&taps, &names, batch) {
                 return Err(match source {
-                    EncoderError::Model(_) => {
-                        FitError::NotReached { name: unknown.name.clone(), taps: taps.join(", "), source }
-                    }
+                    EncoderError::Model(_) => FitError::NotReached {
+                        name: unknown.name.clone(),
+                        taps: taps.join(", "),
+                        source: Box::new(source),
+                    },
                     other => FitError::Encoder(other),
                 });
             }
@@ -81,7 +83,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Parameters from numbers between 0 and 1.
-    pub fn from_unit(&self, unit: &[f64]) -> Vec<f64> {
+    pub fn within_bounds(&self, unit: &[f64]) -> Vec<f64> {
         let both = self.unknowns.iter().zip(unit);
         both.map(|(unknown, u)| {
             let [low, high] = unknown.bounds;
@@ -110,7 +112,9 @@ impl<'a> Evaluator<'a> {
                 self.rows.iter().zip(&outputs).map(|(rows, output)| rows.gather(output.view())).collect();
             let views: Vec<_> = columns.iter().map(|columns| columns.view()).collect();
             let part = concatenate(Axis(1), &views).expect("one row per stimulus at each tap");
-            if let Some(((row, _), value)) = part.indexed_iter().find(|((row, _), v)| *row < real && !v.is_finite()) {
+            if let Some(((row, _), value)) =
+                part.indexed_iter().find(|((row, _), v)| *row < real && !v.is_finite())
+            {
                 let stimulus = format!("trial {}, parameters {parameters:?}", start + row);
                 let tap = self.rows.iter().map(Rows::tap).collect::<Vec<_>>().join(", ");
                 return Err(EncoderError::NonFinite { tap, value: *value as f32, stimulus }.into());
@@ -139,7 +143,12 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The derivative of the loss with respect to the parameters: one backward run through the model.
-    pub fn slope(&mut self, parameters: &[f64], rows: &[usize], solved: &Solved) -> Result<Vec<f64>, FitError> {
+    pub fn slope(
+        &mut self,
+        parameters: &[f64],
+        rows: &[usize],
+        solved: &Solved,
+    ) -> Result<Vec<f64>, FitError> {
         self.set(parameters)?;
         let width: usize = self.rows.iter().map(Rows::width).sum();
         let mut cotangent = Array2::<f64>::zeros((self.trials(), width));
@@ -174,14 +183,13 @@ impl<'a> Evaluator<'a> {
         Ok(total)
     }
 
-    /// Gauss-Newton curvature of the loss, the prior's among it.
-    pub fn curvature(
+    /// How the features of the trials `rows` change with each parameter: [N, D] each.
+    pub fn changes(
         &mut self,
         parameters: &[f64],
         rows: &[usize],
-        solved: &Solved,
         difference: Difference,
-    ) -> Result<Array2<f64>, FitError> {
+    ) -> Result<Vec<Array2<f64>>, FitError> {
         let here = self.features(parameters)?;
         let mut changes = Vec::new();
         for p in 0..self.unknowns.len() {
@@ -204,11 +212,22 @@ impl<'a> Evaluator<'a> {
             changes.push(change.select(Axis(0), rows));
         }
         self.last = Some((parameters.to_vec(), here));
-        let mut curvature = solved.curvature(&changes);
+        Ok(changes)
+    }
+
+    /// Gauss-Newton curvature of the loss for these changes of the features, the prior's among it.
+    pub fn curvature(&self, solved: &Solved, changes: &[Array2<f64>]) -> Array2<f64> {
+        let mut curvature = solved.curvature(changes);
         for (p, prior) in self.unknowns.iter().map(|unknown| unknown.prior).enumerate() {
             curvature[[p, p]] += prior.map_or(0.0, |prior| 1.0 / (prior.sd * prior.sd));
         }
-        Ok(curvature)
+        curvature
+    }
+
+    /// The derivative of the loss as far as the changes of the features are exact.
+    pub fn rough_slope(&self, parameters: &[f64], solved: &Solved, changes: &[Array2<f64>]) -> Vec<f64> {
+        let prior = self.prior(parameters).1.into_iter();
+        prior.zip(changes).map(|(prior, change)| prior + (change * &solved.slope).sum()).collect()
     }
 
     /// Loss and slope of the priors.

@@ -61,8 +61,8 @@ enum Rest {
     Everything,
     /// What is orthogonal to a constant and to the prediction: per response, the prediction, centred, of length 1.
     OrthogonalTo(Array2<f64>),
-    /// penalty * (F F' + penalty)^-1 of the centred change.
-    Ridge { kernel: Kernel, penalty: f64 },
+    /// What the ridge leaves over of the centred change.
+    Ridge(Kernel),
 }
 
 /// Residuals below this part of a response's variance count as this: the logarithm of nothing is no loss.
@@ -164,7 +164,7 @@ impl Rest {
                 }
                 left
             }
-            Self::Ridge { kernel, penalty } => kernel.solve(centred(change).0.view()) * *penalty,
+            Self::Ridge(kernel) => kernel.residuals(centred(change).0.view()),
         }
     }
 }
@@ -220,52 +220,81 @@ fn ridge(
     if let Some(prior) = prior {
         wanted -= &centred_features.dot(prior);
     }
-    let kernel = Kernel::new(centred_features.view(), penalty)?;
-    let dual = kernel.solve(wanted.view());
-    let mut weights = centred_features.t().dot(&dual);
+    let kernel = Kernel::new(centred_features, penalty)?;
+    let (mut weights, residuals) = (kernel.weights(wanted.view()), kernel.residuals(wanted.view()));
     if let Some(prior) = prior {
         weights += prior;
     }
     let intercepts = &wanted_mean - &feature_mean.dot(&weights);
     // Squared residuals and the penalty together: penalty * y' (F F' + penalty)^-1 y.
-    let sums = Array1::from_shape_fn(dual.ncols(), |k| penalty * wanted.column(k).dot(&dual.column(k)));
-    let residuals = &dual * penalty;
+    let sums = Array1::from_shape_fn(residuals.ncols(), |k| wanted.column(k).dot(&residuals.column(k)));
     let columns = responses.ncols() as f64;
-    let (log_determinant, spread) = (kernel.log_determinant(penalty), kernel.solve(centred_features.view()));
-    let rest = Rest::Ridge { kernel, penalty };
-    let mut found = solved(residuals.view(), Some(sums), responses, weights, intercepts, rest);
+    let (log_determinant, spread) = (kernel.log_determinant(), kernel.log_determinant_slope());
+    let mut found = solved(residuals.view(), Some(sums), responses, weights, intercepts, Rest::Ridge(kernel));
     found.loss += 0.5 * columns * log_determinant;
     found.slope.scaled_add(columns, &spread);
     Ok(found)
 }
 
-/// F F' + penalty, factored.
+/// Ridge regression on centred features F: the smaller of F F' + penalty and F' F + penalty, factored. Small penalties
+/// cost digits only in the smaller one.
 #[derive(Debug, Clone)]
 struct Kernel {
+    features: Array2<f64>,
+    penalty: f64,
     factor: faer::linalg::solvers::Llt<f64>,
-    size: usize,
+    /// Of the two the one over features.
+    over_features: bool,
 }
 
 impl Kernel {
-    fn new(features: ArrayView2<'_, f64>, penalty: f64) -> Result<Self, FitError> {
-        let products = features.dot(&features.t());
+    fn new(features: Array2<f64>, penalty: f64) -> Result<Self, FitError> {
+        let over_features = features.ncols() < features.nrows();
+        let products = if over_features { features.t().dot(&features) } else { features.dot(&features.t()) };
         let size = products.nrows();
         let matrix = Mat::from_fn(size, size, |i, j| products[[i, j]] + if i == j { penalty } else { 0.0 });
         let factor = matrix.llt(Side::Lower).map_err(|error| FitError::Features {
-            reason: format!("F F' + {penalty:e} of {size} trials has no Cholesky factor ({error:?})"),
+            reason: format!("their products and the penalty {penalty:e} have no Cholesky factor ({error:?})"),
         })?;
-        Ok(Self { factor, size })
+        Ok(Self { features, penalty, factor, over_features })
     }
 
     fn solve(&self, right: ArrayView2<'_, f64>) -> Array2<f64> {
-        let found = self.factor.solve(Mat::from_fn(self.size, right.ncols(), |i, j| right[[i, j]]));
+        let found = self.factor.solve(Mat::from_fn(right.nrows(), right.ncols(), |i, j| right[[i, j]]));
         Array2::from_shape_fn(right.dim(), |(i, j)| found[(i, j)])
     }
 
+    /// Weights for centred responses: (F' F + penalty)^-1 F' y.
+    fn weights(&self, responses: ArrayView2<'_, f64>) -> Array2<f64> {
+        if self.over_features {
+            self.solve(self.features.t().dot(&responses).view())
+        } else {
+            self.features.t().dot(&self.solve(responses))
+        }
+    }
+
+    /// What those weights leave over: penalty (F F' + penalty)^-1 y.
+    fn residuals(&self, responses: ArrayView2<'_, f64>) -> Array2<f64> {
+        if self.over_features {
+            &responses - &self.features.dot(&self.weights(responses))
+        } else {
+            self.solve(responses) * self.penalty
+        }
+    }
+
     /// Logarithm of det(F F' / penalty + 1).
-    fn log_determinant(&self, penalty: f64) -> f64 {
+    fn log_determinant(&self) -> f64 {
         let factor = self.factor.L();
-        (0..self.size).map(|i| 2.0 * libm::log(factor[(i, i)]) - libm::log(penalty)).sum()
+        (0..factor.nrows()).map(|i| 2.0 * libm::log(factor[(i, i)]) - libm::log(self.penalty)).sum()
+    }
+
+    /// Half the derivative of that logarithm with respect to F: (F F' + penalty)^-1 F.
+    fn log_determinant_slope(&self) -> Array2<f64> {
+        if self.over_features {
+            self.solve(self.features.t()).reversed_axes()
+        } else {
+            self.solve(self.features.view())
+        }
     }
 }
 

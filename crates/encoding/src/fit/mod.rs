@@ -14,9 +14,10 @@
 //! small.
 //!
 //! The loss has local minima: a scotoma in the wrong place feels no pull from the right one. So many points of the
-//! allowed box are looked at first, and Levenberg-Marquardt steps lead down from the best of them. The slope is the
-//! exact gradient through the model; its curvature (Gauss-Newton) is built from differences of features, since a
-//! forward run per parameter gives a whole column of the Jacobian and a backward run only one row.
+//! allowed box are looked at first, Levenberg-Marquardt steps lead down from the best of them, and the worse ones are
+//! given up on the way. The slope of the last steps is the exact gradient through the model; the curvature (Gauss-Newton)
+//! is built from differences of features, since a forward run per parameter gives a whole column of the Jacobian and a
+//! backward run only one row.
 
 mod check;
 mod descent;
@@ -28,7 +29,7 @@ mod validate;
 use ndarray::{Array2, ArrayView2, ArrayView5};
 
 use crate::encoder::{Encoder, Features};
-use descent::descend;
+use descent::{Run, Slope};
 pub use error::FitError;
 use evaluate::Evaluator;
 pub use link::Link;
@@ -82,9 +83,9 @@ pub struct Trials<'a> {
 pub struct Effort {
     /// Points of the allowed box at which the loss is looked at first, besides the values that the encoder has.
     pub screened: usize,
-    /// How many of the best of them are followed down.
+    /// How many of the best of them are followed down, half of them given up after every two steps.
     pub starts: usize,
-    /// Most steps of one descent.
+    /// Most steps of the last one.
     pub steps: usize,
     /// Parts of the trials that are predicted from the others (0: no cross-validation). Each part costs another fit.
     pub folds: usize,
@@ -96,7 +97,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { screened: 64, starts: 3, steps: 30, folds: 5, seed: 0, threads: 1 }
+        Self { screened: 100, starts: 8, steps: 30, folds: 5, seed: 0, threads: 1 }
     }
 }
 
@@ -127,7 +128,7 @@ pub struct Descent {
     pub loss: f64,
     /// Steps taken.
     pub steps: usize,
-    /// It ended because nothing more was to be gained, and not because its steps were spent.
+    /// It ended because nothing more was to be gained, and not because its steps were spent or it was given up.
     pub converged: bool,
 }
 
@@ -148,7 +149,7 @@ pub struct Fit {
     pub intercepts: Vec<f64>,
     /// Standard deviation of the noise, per response.
     pub noise_sd: Vec<f64>,
-    /// All descents, lowest loss first.
+    /// All descents, the one that the estimates come from first; the others were given up.
     pub descents: Vec<Descent>,
     /// How well trials are predicted that the fit did not see; none where no folds were asked for.
     pub validation: Option<Validation>,
@@ -186,10 +187,10 @@ pub fn fit(
     let folds = validate::folds(trials.responses.nrows(), effort);
     let screen = screen(&mut model, &unfitted, &folds, effort)?;
     let all: Vec<usize> = (0..trials.responses.nrows()).collect();
-    let (mut descents, solved) = best(&mut model, &screen, 0, &all, effort)?;
-    descents.sort_by(|a, b| a.loss.total_cmp(&b.loss));
+    let (descents, solved) = best(&mut model, &screen, 0, &all, effort)?;
     let found = descents[0].to.clone();
-    let curvature = model.curvature(&found, &all, &solved, evaluate::Difference::Central)?;
+    let changes = model.changes(&found, &all, evaluate::Difference::Central)?;
+    let curvature = model.curvature(&solved, &changes);
     let (covariance, errors) = descent::covariance(&curvature, &model.widths());
     if let Some(flat) = (0..unknowns.len()).find(|&p| !errors[p].is_finite() && screen.is_flat()) {
         return Err(FitError::Flat { name: unknowns[flat].name.clone(), points: screen.points.len() });
@@ -218,6 +219,9 @@ pub fn fit(
     })
 }
 
+/// Starts are at least so far from each other, in widths of the bounds.
+const NEIGHBOURS: f64 = 0.1;
+
 /// Losses over the allowed box.
 struct Screen {
     /// The encoder's own values first.
@@ -227,11 +231,20 @@ struct Screen {
 }
 
 impl Screen {
-    /// The `count` points with the lowest loss in one column, at least one.
-    fn starts(&self, column: usize, count: usize) -> Vec<Vec<f64>> {
+    /// The points with the lowest loss in one column that are not neighbours of a better one: at most `count`, at least
+    /// one.
+    fn starts(&self, model: &Evaluator<'_>, column: usize, count: usize) -> Vec<Vec<f64>> {
         let mut order: Vec<usize> = (0..self.points.len()).collect();
         order.sort_by(|&a, &b| self.losses[a][column].total_cmp(&self.losses[b][column]));
-        order.into_iter().take(count.max(1)).map(|index| self.points[index].clone()).collect()
+        let mut chosen: Vec<Vec<f64>> = Vec::new();
+        for unit in order.into_iter().map(|index| model.to_unit(&self.points[index])) {
+            let distance =
+                |other: &Vec<f64>| unit.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+            if chosen.len() < count.max(1) && chosen.iter().all(|other| distance(other) > NEIGHBOURS) {
+                chosen.push(unit);
+            }
+        }
+        chosen.iter().map(|unit| model.within_bounds(unit)).collect()
     }
 
     fn is_flat(&self) -> bool {
@@ -256,7 +269,7 @@ fn screen(
             let stride = libm::pow(golden, -(axis as f64 + 1.0));
             (begin[axis] + index as f64 * stride).fract()
         });
-        model.from_unit(&unit.collect::<Vec<f64>>())
+        model.within_bounds(&unit.collect::<Vec<f64>>())
     });
     let points: Vec<Vec<f64>> = std::iter::once(unfitted.to_vec()).chain(spread).collect();
     let rows = model.trials();
@@ -267,7 +280,9 @@ fn screen(
     Ok(Screen { points, losses })
 }
 
-/// Descends on the trials `rows` from the starts of a screen's column; gives all descents, and the readout of the best.
+/// Descends on the trials `rows` from the starts of a screen's column: after every two steps the worse half is given up
+/// (successive halving: Jamieson and Talwalkar, AISTATS 2016), and the last one is followed to its end. Gives all descents,
+/// the best one first, and its readout.
 fn best(
     model: &mut Evaluator<'_>,
     screen: &Screen,
@@ -275,15 +290,17 @@ fn best(
     rows: &[usize],
     effort: &Effort,
 ) -> Result<(Vec<Descent>, link::Solved), FitError> {
-    let mut descents = Vec::new();
-    let mut lowest: Option<(f64, link::Solved)> = None;
-    for start in screen.starts(column, effort.starts) {
-        let (descent, solved) = descend(model, &start, rows, effort.steps)?;
-        if lowest.as_ref().is_none_or(|(loss, _)| descent.loss < *loss) {
-            lowest = Some((descent.loss, solved));
-        }
-        descents.push(descent);
+    let starts = screen.starts(model, column, effort.starts).into_iter();
+    let mut runs = starts.map(|start| Run::begin(model, &start, rows)).collect::<Result<Vec<Run>, _>>()?;
+    let mut given_up = Vec::new();
+    while runs.len() > 1 {
+        runs.iter_mut().try_for_each(|run| run.advance(model, rows, 2, Slope::Rough))?;
+        runs.sort_by(|a, b| a.descent.loss.total_cmp(&b.descent.loss));
+        let rest = runs.split_off(runs.len().div_ceil(2));
+        given_up.splice(0..0, rest.into_iter().map(|run| run.descent));
     }
-    let (_, solved) = lowest.expect("at least one start");
-    Ok((descents, solved))
+    let mut last = runs.pop().expect("at least one start");
+    last.advance(model, rows, effort.steps, Slope::Exact)?;
+    let descents = std::iter::once(last.descent).chain(given_up).collect();
+    Ok((descents, last.solved))
 }

@@ -50,20 +50,22 @@ pub(super) fn validate(
     effort: &Effort,
 ) -> Result<Validation, FitError> {
     let responses = model.responses();
-    let mut errors = [Array2::zeros((folds.len(), responses.ncols())), Array2::zeros((folds.len(), responses.ncols()))];
+    let mut errors =
+        [Array2::zeros((folds.len(), responses.ncols())), Array2::zeros((folds.len(), responses.ncols()))];
     let mut total = Array2::<f64>::zeros((folds.len(), responses.ncols()));
     let mut parameters = Vec::new();
     for (index, fold) in folds.iter().enumerate() {
         let rows = outside(fold, responses.nrows());
         let (descents, solved) = best(model, screen, index + 1, &rows, effort)?;
-        let lowest = descents.into_iter().min_by(|a, b| a.loss.total_cmp(&b.loss));
-        let found = lowest.expect("at least one start").to;
+        let found = descents[0].to.clone();
         let held = responses.select(Axis(0), fold);
         let seen = responses.select(Axis(0), &rows);
         let mean = seen.mean_axis(Axis(0)).expect("trials outside a fold");
         total.row_mut(index).assign(&(&held - &mean).mapv(|v| v * v).sum_axis(Axis(0)));
         let before = model.solve(unfitted, &rows)?;
-        for (errors, (at, solved)) in errors.iter_mut().zip([(found.as_slice(), &solved), (unfitted, &before)]) {
+        for (errors, (at, solved)) in
+            errors.iter_mut().zip([(found.as_slice(), &solved), (unfitted, &before)])
+        {
             let predicted = solved.predict(model.features(at)?.select(Axis(0), fold).view());
             errors.row_mut(index).assign(&(&held - &predicted).mapv(|v| v * v).sum_axis(Axis(0)));
         }

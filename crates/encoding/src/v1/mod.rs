@@ -185,6 +185,7 @@ fn said_to_encoders(net: &mut Net) {
     }
     for input in fittable_inputs(params).iter().filter(|_| params.fittable) {
         let [low, high] = input.bounds;
-        graph.property(&format!("photic.parameter.{}", input.name), format!("{}, {low}, {high}", input.start));
+        graph
+            .property(&format!("photic.parameter.{}", input.name), format!("{}, {low}, {high}", input.start));
     }
 }

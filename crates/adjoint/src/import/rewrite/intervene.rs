@@ -113,7 +113,10 @@ fn operand(
     match term {
         Term::Constant(values) => {
             if let Some((index, value)) = values.indexed_iter().find(|(_, value)| !value.is_finite()) {
-                return Err(wrong(&format!("{name} is {value} at {:?}; finite numbers are allowed", index.slice())));
+                return Err(wrong(&format!(
+                    "{name} is {value} at {:?}; finite numbers are allowed",
+                    index.slice()
+                )));
             }
             let tensor = Tensor::from(values.as_standard_layout().into_owned());
             net.constants.insert(name.clone(), Constant::of(tensor));
@@ -132,7 +135,9 @@ pub(super) fn write(node: &NodeProto, facts: &Facts<'_>, emit: &mut Emit<'_>) ->
     let wrong = |reason: String| Fault::Intervention { tap: tap.clone(), reason };
     match facts.dtype(raw) {
         Some(DatumType::F32) => {}
-        found => return Err(wrong(format!("the tensor is {found:?}; only floating-point tensors can be changed"))),
+        found => {
+            return Err(wrong(format!("the tensor is {found:?}; only floating-point tensors can be changed")));
+        }
     }
     let Some(shape) = facts.shape(raw) else { return Err(wrong("its shape is not known".to_owned())) };
     let operands = [("gain", "Mul", 1.0), ("offset", "Add", 0.0)].into_iter().zip(&node.input[1..]);
@@ -140,7 +145,9 @@ pub(super) fn write(node: &NodeProto, facts: &Facts<'_>, emit: &mut Emit<'_>) ->
     for ((what, operator, neutral), name) in operands {
         let given = facts.shape(name).unwrap_or_default();
         if !broadcasts(&given, &shape) {
-            return Err(wrong(format!("a {what} of shape {given:?} does not broadcast to the tensor's {shape:?}")));
+            return Err(wrong(format!(
+                "a {what} of shape {given:?} does not broadcast to the tensor's {shape:?}"
+            )));
         }
         if !is_throughout(facts, name, neutral) {
             steps.push((operator, name.as_str()));

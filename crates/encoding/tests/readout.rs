@@ -1,4 +1,5 @@
 //! The readout against closed forms, its own theory over many seeded draws, and the traps of cross-validation.
+#![allow(clippy::print_stdout, reason = "measured figures, for --nocapture")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot make its cases should end there")]
 
 use encoding::readout::{

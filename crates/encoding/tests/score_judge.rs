@@ -1,4 +1,5 @@
 //! Readout and scores against judges/scores.py, on random and on recorded matrices.
+#![allow(clippy::print_stdout, reason = "measured figures, for --nocapture")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot make its cases should end there")]
 
 use std::collections::BTreeMap;

@@ -238,7 +238,7 @@ fn contradictions_are_said_with_their_numbers() {
 #[test]
 fn the_largest_contrast_is_reached() {
     for (range, mean) in [([0.0, 1.0], 0.3), ([0.1, 0.7], 0.5)] {
-        let most = ((range[1] - mean) * (mean - range[0]) as f64).sqrt();
+        let most = f64::sqrt((range[1] - mean) * (mean - range[0]));
         let constraints = Constraints {
             range,
             mean: Some(mean),

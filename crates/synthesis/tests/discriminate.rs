@@ -3,34 +3,29 @@
 
 mod search_support;
 
-use ndarray::{Array5, ArrayD, s};
+use encoding::encoder::Encoder;
+use ndarray::{Array2, Array5, s};
 use search_support::*;
-use synthesis::assembly::{Arm, Parts};
 use synthesis::constraint::{Constraints, Contrast};
 use synthesis::objective::{Response, Source, Term, Units, Versus, Weighted, sites};
 use synthesis::optimiser::{self, lbfgs};
 use synthesis::search::{Search, Settings};
 
-/// Mean and SD of each of some units over reference stimuli.
-fn z(values: &[ArrayD<f32>], units: &[Vec<usize>]) -> (Vec<f64>, Vec<f64>) {
-    let of_unit = |unit: &Vec<usize>| -> (f64, f64) {
-        let index: Vec<usize> = std::iter::once(0).chain(unit.iter().copied()).collect();
-        let all: Vec<f64> = values.iter().map(|one| f64::from(one[&index[..]])).collect();
-        let mean = all.iter().sum::<f64>() / all.len() as f64;
-        let variance = all.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / all.len() as f64;
-        (mean, variance.sqrt())
-    };
-    units.iter().map(of_unit).unzip()
+/// Mean and SD of a unit over reference stimuli.
+fn z(values: &[Array2<f64>], unit: usize) -> (f64, f64) {
+    let all: Vec<f64> = values.iter().map(|one| one[[0, unit]]).collect();
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    let variance = all.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / all.len() as f64;
+    (mean, variance.sqrt())
 }
 
 #[test]
 fn two_models_disagree_more_than_over_any_of_a_hundred_images() {
     let (Some(first), Some(second)) = (mouse(), mobilenet()) else { return };
     let (a, b) = (Source::of(0, "rate"), Source::of(1, "/f/f.2/conv/conv.2/Conv_output_0"));
-    let (units_a, units_b) = (vec![vec![3]], vec![vec![5, 15, 15]]);
     // Grey light of the mouse model's size; the other model is shown the same picture, resampled.
     let shape = [1, 1, 1, 36, 64];
-    let arms = || -> Vec<Arm> { vec![first.clone(), second.clone()] };
+    let arms = || -> Vec<Encoder> { vec![first.clone(), second.clone()] };
     let constraints = contrast(Contrast::AtMost(0.15));
     let probe =
         [&a, &b].map(|source| Weighted::one(Term::Suppress { source: source.clone(), units: Units::All }));
@@ -38,18 +33,19 @@ fn two_models_disagree_more_than_over_any_of_a_hundred_images() {
     let images: Vec<Array5<f32>> = (0..100).map(|seed| cloudy(shape, 0.15, 100 + seed)).collect();
     let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
     for image in &images {
-        let mut taps = looking.taps(image).unwrap();
-        of_b.push(taps.pop().unwrap());
-        of_a.push(taps.pop().unwrap());
+        let mut read = looking.read(image).unwrap();
+        of_b.push(read.pop().unwrap());
+        of_a.push(read.pop().unwrap());
     }
-    let side = |source: &Source, units: &[Vec<usize>], values: &[ArrayD<f32>]| {
-        let (mean, sd) = z(values, units);
-        Response { source: source.clone(), units: Units::Only(units.to_vec()), mean, sd }
+    let side = |source: &Source, index: &[usize], unit: usize, values: &[Array2<f64>]| {
+        let (mean, sd) = z(values, unit);
+        Response { source: source.clone(), units: Units::one(index), mean: vec![mean], sd: vec![sd] }
     };
-    let (a, b) = (side(&a, &units_a, &of_a), side(&b, &units_b, &of_b));
+    // Neuron 3, and the fifth channel in the middle of a map of 32 x 32.
+    let (a, b) = (side(&a, &[3], 3, &of_a), side(&b, &[5, 16, 16], (5 * 32 + 16) * 32 + 16, &of_b));
     let terms = vec![Weighted::one(Term::Discriminate { a, b, versus: Versus::Signed })];
     assert_eq!(sites(&terms).len(), 2);
-    let mut synthesis = assembled(Parts { ..parts(shape, arms(), terms, constraints) });
+    let mut synthesis = assembled(parts(shape, arms(), terms, constraints));
     let natural = images.iter().map(|image| {
         let at = synthesis.parametrisation().start_at(image).unwrap();
         synthesis.shown(&at).unwrap().value

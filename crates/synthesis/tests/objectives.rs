@@ -3,6 +3,8 @@
 
 mod search_support;
 
+use encoding::encoder::Encoder;
+use encoding::v1::{self, Params, Temporal};
 use ndarray::Array5;
 use random::Random;
 use search_support::*;
@@ -129,7 +131,7 @@ fn what_does_not_fit_is_said_before_the_work_with_names_and_numbers() {
     let arm = || vec![plain_arm("conv_next", [1, 3, 8, 8])];
     let with = |terms| parts(SHAPE, arm(), terms, Constraints::default());
     let text = refused(with(unit(Source::tap("Add_2_output"))));
-    assert!(text.starts_with("model 0 has no tap Add_2_output;") && text.contains("Add_2_out,"), "{text}");
+    assert!(text.contains("has no tap called Add_2_output") && text.contains("Add_2_out"), "{text}");
     assert_eq!(
         refused(with(unit(Source::of(2, "Add_2_out")))),
         "term unit reads model 2; there are 1, counted from 0"
@@ -168,10 +170,39 @@ fn references_are_what_the_taps_say() {
     let shape = [1, 1, 3, 8, 8];
     let image: Array5<f32> = noise(shape, 0.1, 4);
     let probe = vec![Weighted::one(Term::Suppress { source: source.clone(), units: Units::All })];
-    let taps = assembled(parts(shape, arms(), probe, Constraints::default())).taps(&image).unwrap();
-    let reference: Vec<f64> = taps[0].iter().map(|&value| f64::from(value)).collect();
+    let read = assembled(parts(shape, arms(), probe, Constraints::default())).read(&image).unwrap();
+    let reference = read[0].row(0).to_vec();
     let metamer = vec![Weighted::one(Term::Metamer { source, reference, tolerance: 1e-3 })];
     let mut same = assembled(parts(shape, arms(), metamer, Constraints::default()));
     let at = same.parametrisation().start_at(&image).unwrap();
     assert_eq!(same.shown(&at).unwrap().value, 0.0, "an image is its own metamer");
+}
+
+#[test]
+fn frames_of_a_movie_are_an_axis_of_their_own() {
+    let temporal = Temporal { frames: 4, ..Temporal::default() };
+    let params = Params {
+        size_px: [32, 32],
+        width_deg: 2.0,
+        scales_cpd: vec![3.2, 1.6],
+        temporal: Some(temporal),
+        ..Params::default()
+    };
+    let arm = Encoder::v1(&params).unwrap();
+    let shape = [2, 4, 1, 32, 32];
+    let tap = v1::taps(&params).into_iter().find(|tap| tap.name == "v1.direction.s1").unwrap();
+    assert_eq!(tap.shape[0], 4, "frames stand beside movies");
+    // The last frame's middle unit of the third channel, in the second movie only.
+    let index = [3, 2, tap.shape[2] / 2, tap.shape[3] / 2];
+    let unit = Term::Unit { source: Source::tap("v1.direction.s1"), units: Units::one(&index) };
+    let terms = vec![Weighted::one(unit).only(1)];
+    let loose = Parametrisation::Pixels(Pixels::new(shape, 0.1));
+    let fresh = parts(shape, vec![arm], terms, Constraints::default());
+    let mut problem = assembled(Parts { parametrisation: loose, ..fresh });
+    let at = problem.parametrisation().start(&mut Random::new(5, 0));
+    let mut gradient = vec![0.0; at.len()];
+    problem.value_and_gradient(&at, &mut gradient).unwrap();
+    let (first, second) = gradient.split_at(at.len() / 2);
+    assert!(first.iter().all(|&slope| slope == 0.0), "the first movie has no part in it");
+    assert!(second.iter().any(|&slope| slope != 0.0));
 }

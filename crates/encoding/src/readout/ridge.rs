@@ -161,7 +161,7 @@ impl Ridge {
         self.values.sum() / self.trials() as f64
     }
 
-    /// Weights [p, c] in units of response per unit of feature, and intercepts [c], for one penalty per channel.
+    /// Weights [p, c] in units of response per unit of feature, and intercepts, for one penalty per channel.
     ///
     /// # Panics
     /// Here and below, where there are not as many penalties as channels.
@@ -184,7 +184,7 @@ impl Ridge {
         self.values.iter().map(|d| d / (d + lambda)).sum()
     }
 
-    /// Variance of the noise per channel [c], by the evidence: under the model `h ~ N(w h0, sigma^2/lambda)`,
+    /// Variance of the noise per channel, by the evidence: under the model `h ~ N(w h0, sigma^2/lambda)`,
     /// `y ~ N(Z h, sigma^2)`, the quadratic form of `y - w Z h0` with the inverse of `1 + ZZ'/lambda` over n - 1 is an
     /// unbiased estimate of sigma^2, also with more features than trials, where residuals are too small to tell.
     pub fn noise_variance(&self, penalties: &[Penalty]) -> Array1<f64> {
@@ -193,7 +193,7 @@ impl Ridge {
         (&surprise * &(&surprise - &fitted)).sum_axis(Axis(0)) / (self.trials() as f64 - 1.0)
     }
 
-    /// Which part of the weights comes from the prior, per channel [c], in the coordinates of the penalty: scalar product
+    /// Which part of the weights comes from the prior, per channel, in the coordinates of the penalty: scalar product
     /// of the prior's part `w (h0 - A diag(1/(d + lambda)) T'Z h0)` with the whole h, over the squared length of h. With the
     /// data's part it makes 1; it may leave 0 to 1 where both disagree. Directions that the trials say nothing about, of
     /// which there are many with more features than trials, count as the prior's.
@@ -238,7 +238,7 @@ impl Ridge {
         Ok(errors)
     }
 
-    /// Generalised cross-validation per channel [c]: `n ||e||^2 / (n - 1 - df)^2` (Golub, Heath and Wahba, 1979).
+    /// Generalised cross-validation per channel: `n ||e||^2 / (n - 1 - df)^2` (Golub, Heath and Wahba, 1979).
     pub fn generalised_cross_validation(&self, penalties: &[Penalty]) -> Array1<f64> {
         let residual = self.surprise(penalties) - self.fitted(penalties);
         let n = self.trials() as f64;
@@ -270,7 +270,7 @@ impl Ridge {
         }
     }
 
-    /// Mean responses [c] of the trials learned from: the prediction without features.
+    /// Mean responses of the trials learned from: the prediction without features.
     pub(super) fn response_mean(&self) -> &Array1<f64> {
         &self.response_mean
     }

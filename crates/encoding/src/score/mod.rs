@@ -2,8 +2,8 @@
 //!
 //! - [`predict`]: R2 and Pearson correlation per channel.
 //! - [`ceiling`]: the score of a perfect model, given how much the responses to repeats differ; scores relative to it.
-//! - [`rsa`]: representational dissimilarity matrices and their comparison; [`crossnobis`]: an unbiased distance for them.
-//! - [`cka`]: centred kernel alignment.
+//! - [`rsa`]: representational dissimilarity matrices and their comparison; [`mod@crossnobis`]: an unbiased distance for them.
+//! - [`mod@cka`]: centred kernel alignment.
 //! - [`procrustes`]: angle between two representations after the best rotation, a metric.
 //!
 //! Cross-validation itself is [`crate::readout`]'s. All representations are [conditions, features]: rows are stimuli, the

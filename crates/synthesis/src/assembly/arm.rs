@@ -1,57 +1,14 @@
-//! One model of a search: what it is fed, what is read from it.
+//! One model of a search, planned: what it is fed, what is read from it.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use adjoint::{Cancel, Gradient, Intervention, Model, RunError, Spec, StepError};
+use adjoint::{Cancel, Gradient, RunError, StepError};
+use encoding::encoder::Encoder;
 use encoding::form::Form;
-use ndarray::{Array5, ArrayD};
+use ndarray::{Array5, ArrayD, IxDyn};
 
 use super::AssemblyError;
 use super::fit::Fit;
-
-/// A model with the meaning of its input.
-#[derive(Debug, Clone)]
-pub struct Arm {
-    /// The model.
-    pub model: Model,
-    /// How a stimulus becomes its input. Stimuli of another size are resampled, colour becomes luminance where it takes
-    /// grey.
-    pub form: Form,
-    /// The input that takes the stimuli; `None` where it is the only one without a value in `held`.
-    pub input: Option<String>,
-    /// Values of all other inputs.
-    pub held: Vec<(String, ArrayD<f32>)>,
-    /// Virtual lesions and stimulation, by tap.
-    pub interventions: Vec<(String, Intervention)>,
-}
-
-impl Arm {
-    /// A model of one input.
-    pub fn new(model: Model, form: Form) -> Self {
-        Self { model, form, input: None, held: Vec::new(), interventions: Vec::new() }
-    }
-
-    fn input_name(&self, arm: usize) -> Result<String, AssemblyError> {
-        let names: Vec<&str> = self.model.inputs().iter().map(|info| info.name.as_str()).collect();
-        let wrong = |message: String| AssemblyError::Input { arm, message };
-        if let Some((held, _)) = self.held.iter().find(|(held, _)| !names.contains(&held.as_str())) {
-            return Err(wrong(format!("no input is called {held}; the inputs are {}", names.join(", "))));
-        }
-        let is_held = |name: &str| self.held.iter().any(|(held, _)| held == name);
-        let free: Vec<&str> = names.iter().copied().filter(|name| !is_held(name)).collect();
-        match (&self.input, &free[..]) {
-            (None, [only]) => Ok((*only).to_owned()),
-            (Some(name), [only]) if name == only => Ok(name.clone()),
-            (Some(name), _) if !names.contains(&name.as_str()) => {
-                Err(wrong(format!("no input is called {name}; the inputs are {}", names.join(", "))))
-            }
-            _ => Err(wrong(format!(
-                "the inputs {} have no value; all but the one for the stimuli need one",
-                free.join(", ")
-            ))),
-        }
-    }
-}
 
 /// How plans are made.
 #[derive(Debug, Clone, Copy)]
@@ -62,57 +19,48 @@ pub(super) struct Manner {
     pub repeatable: bool,
 }
 
-/// An [`Arm`] ready to run.
+/// An encoder ready to run.
 #[derive(Debug)]
 pub(super) struct Planned {
     number: usize,
     form: Form,
     fit: Fit,
-    held: Vec<ArrayD<f32>>,
+    /// Values of the inputs beside the stimuli: parameters, lesions, stimulation.
+    others: Vec<ArrayD<f32>>,
     gradient: Gradient,
+    /// Shapes of the taps with the stimuli along the first axis.
+    shapes: Vec<Vec<usize>>,
 }
 
 impl Planned {
     /// Plans the gradient of `taps` (in this order).
-    pub fn new(number: usize, arm: Arm, taps: &[String], manner: Manner) -> Result<Self, AssemblyError> {
-        known(number, &arm.model, taps)?;
-        let fit = Fit::new(manner.shape, arm.form.shape).ok_or(AssemblyError::Fit {
+    pub fn new(number: usize, arm: &Encoder, taps: &[&str], manner: Manner) -> Result<Self, AssemblyError> {
+        let form = arm.form().clone();
+        let fit = Fit::new(manner.shape, form.shape).ok_or(AssemblyError::Fit {
             arm: number,
-            wanted: arm.form.shape,
+            wanted: form.shape,
             found: manner.shape,
         })?;
-        let name = arm.input_name(number)?;
-        let mut spec =
-            Spec::new().input(&name, &arm.form.input_shape(manner.stimuli)).threads(manner.threads);
-        for (name, value) in &arm.held {
-            spec = spec.held(name, value.shape());
-        }
-        for (tap, intervention) in &arm.interventions {
-            spec = spec.intervene(tap, intervention.clone());
-        }
-        for tap in taps {
-            spec = spec.output(tap);
-        }
-        if manner.repeatable {
-            spec = spec.untimed();
-        }
-        let wrong = |source| AssemblyError::Model { arm: number, source: Box::new(source) };
-        let gradient = arm.model.into_gradient(&spec).map_err(wrong)?;
-        let value_of =
-            |name: &str| arm.held.iter().find(|(held, _)| held == name).map(|(_, value)| value.clone());
-        let held = gradient.input_names().skip(1).filter_map(value_of).collect();
-        let planned = Self { number, form: arm.form, fit, held, gradient };
-        for (slot, tap) in taps.iter().enumerate() {
-            let (shape, stimuli) = (planned.gradient.output_shape(slot), manner.stimuli);
-            if shape.first() != Some(&stimuli) {
-                return Err(AssemblyError::Batch { arm: number, tap: tap.clone(), shape, stimuli });
-            }
-        }
-        Ok(planned)
+        let refused = |source| AssemblyError::Model { arm: number, source: Arc::new(source) };
+        let planned = arm.gradient(taps, manner.stimuli, manner.threads, manner.repeatable);
+        let gradient = planned.map_err(refused)?;
+        let [t, c, h, w] = form.shape;
+        let grey = Array5::from_elem((manner.stimuli, t, c, h, w), 0.5);
+        let mut others = arm.inputs(&gradient, grey.view()).map_err(refused)?;
+        // The stimuli are the only input with a gradient, and those come first.
+        others.remove(0);
+        let shapes = (0..taps.len()).map(|slot| by_stimulus(gradient.output_shape(slot), manner.stimuli));
+        let shapes = shapes.enumerate().map(|(slot, shape)| {
+            let (tap, stimuli) = (taps[slot].to_owned(), manner.stimuli);
+            shape.map_err(|shape| AssemblyError::Batch { arm: number, tap, shape, stimuli })
+        });
+        let shapes = shapes.collect::<Result<_, _>>()?;
+        Ok(Self { number, form, fit, others, gradient, shapes })
     }
 
+    /// Shape of a tap, the stimuli along its first axis.
     pub fn output_shape(&self, slot: usize) -> Vec<usize> {
-        self.gradient.output_shape(slot)
+        self.shapes[slot].clone()
     }
 
     pub fn times(&self) -> adjoint::Times {
@@ -138,22 +86,51 @@ impl Planned {
         cancel: &Cancel,
     ) -> Result<Vec<ArrayD<f32>>, AssemblyError> {
         let number = self.number;
-        let inputs: Vec<_> = std::iter::once(input).chain(&self.held).map(|array| array.view()).collect();
-        self.gradient.forward_until(&inputs, cancel).map_err(|source| ended(number, source))
+        let inputs: Vec<_> = std::iter::once(input).chain(&self.others).map(|array| array.view()).collect();
+        let outputs = self.gradient.forward_until(&inputs, cancel).map_err(|source| ended(number, source))?;
+        Ok(outputs.into_iter().zip(&self.shapes).map(|(array, shape)| shaped(array, shape)).collect())
     }
 
     fn step(
         &mut self,
         input: &ArrayD<f32>,
         cancel: &Cancel,
-        objective: impl FnOnce(&[ArrayD<f32>]) -> Vec<ArrayD<f32>>,
+        objective: impl FnOnce(Vec<ArrayD<f32>>) -> Vec<ArrayD<f32>>,
     ) -> Result<ArrayD<f32>, AssemblyError> {
-        let number = self.number;
-        let inputs: Vec<_> = std::iter::once(input).chain(&self.held).map(|array| array.view()).collect();
-        let mut gradients =
-            self.gradient.step(&inputs, objective, cancel).map_err(|source| ended(number, source))?;
-        Ok(gradients.swap_remove(0))
+        let (number, shapes) = (self.number, &self.shapes);
+        let inputs: Vec<_> = std::iter::once(input).chain(&self.others).map(|array| array.view()).collect();
+        let answer = self.gradient.step(
+            &inputs,
+            |found| {
+                let taps = found.iter().zip(shapes).map(|(array, shape)| shaped(array.clone(), shape));
+                let cotangents = objective(taps.collect());
+                cotangents.into_iter().zip(found).map(|(array, like)| shaped(array, like.shape())).collect()
+            },
+            cancel,
+        );
+        Ok(answer.map_err(|source| ended(number, source))?.swap_remove(0))
     }
+}
+
+/// A tap's shape with the stimuli along the first axis: where frames of a movie stand beside its stimuli there, they get
+/// an axis of their own.
+fn by_stimulus(mut shape: Vec<usize>, stimuli: usize) -> Result<Vec<usize>, Vec<usize>> {
+    match shape.first() {
+        Some(&first) if first == stimuli => Ok(shape),
+        Some(&first) if first > 0 && first % stimuli == 0 => {
+            shape[0] = first / stimuli;
+            shape.insert(0, stimuli);
+            Ok(shape)
+        }
+        _ => Err(shape),
+    }
+}
+
+fn shaped(array: ArrayD<f32>, shape: &[usize]) -> ArrayD<f32> {
+    if array.shape() == shape {
+        return array;
+    }
+    array.into_shape_with_order(IxDyn(shape)).expect("the same number of elements")
 }
 
 /// Per arm, an array per tap.
@@ -189,12 +166,13 @@ fn nested(
     let depth = outputs.len();
     let mut inner = Err(AssemblyError::Cancelled);
     let gradient = arm.step(input, cancel, |found| {
-        outputs.push(found.to_vec());
+        let zeros: Vec<ArrayD<f32>> = found.iter().map(|array| ArrayD::zeros(array.raw_dim())).collect();
+        outputs.push(found);
         inner = nested(arms, inputs, cancel, outputs, judge);
         match &mut inner {
             Ok((cotangents, _)) => std::mem::take(&mut cotangents[depth]),
             // The backward run that follows is for nothing, and its answer is not looked at.
-            Err(_) => found.iter().map(|array| ArrayD::zeros(array.raw_dim())).collect(),
+            Err(_) => zeros,
         }
     });
     // A failed forward run is what the outer error says; a failed inner arm is the first cause.
@@ -212,33 +190,4 @@ fn ended(arm: usize, source: StepError) -> AssemblyError {
         StepError::Run(RunError::Cancelled { .. }) => AssemblyError::Cancelled,
         source => AssemblyError::Step { arm, source },
     }
-}
-
-/// All taps exist.
-fn known(arm: usize, model: &Model, taps: &[String]) -> Result<(), AssemblyError> {
-    let names: BTreeSet<String> = model.taps().into_iter().map(|tap| tap.name).collect();
-    match taps.iter().find(|tap| !names.contains(*tap)) {
-        None => Ok(()),
-        Some(tap) => Err(AssemblyError::Tap { arm, tap: tap.clone(), near: near(tap, &names) }),
-    }
-}
-
-/// Names that share most of their letters' pairs with `tap`.
-fn near(tap: &str, names: &BTreeSet<String>) -> String {
-    let pairs = |name: &str| -> BTreeSet<(char, char)> {
-        let lower = name.to_lowercase();
-        lower.chars().zip(lower.chars().skip(1)).collect()
-    };
-    let wanted = pairs(tap);
-    let mut ranked: Vec<(usize, &String)> = names
-        .iter()
-        .map(|name| {
-            let found = pairs(name);
-            let shared = wanted.intersection(&found).count();
-            (2000 * shared / (wanted.len() + found.len()).max(1), name)
-        })
-        .collect();
-    ranked.sort_by_key(|&(score, _)| std::cmp::Reverse(score));
-    let closest: Vec<&str> = ranked.iter().take(3).map(|(_, name)| name.as_str()).collect();
-    format!("of its {} taps these come nearest: {}", names.len(), closest.join(", "))
 }

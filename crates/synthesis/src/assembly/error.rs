@@ -1,6 +1,9 @@
 //! Why the pieces do not go together, or a run of them gave nothing.
 
-use adjoint::{ModelError, StepError};
+use std::sync::Arc;
+
+use adjoint::StepError;
+use encoding::encoder::EncoderError;
 
 use crate::constraint::ConstraintError;
 use crate::objective::ObjectiveError;
@@ -27,13 +30,13 @@ pub enum AssemblyError {
     /// The parametrisation.
     #[error(transparent)]
     Parametrisation(#[from] ParametrisationError),
-    /// A model that gives no gradient.
+    /// A model that cannot serve: no such tap, no gradient, a parameter without a value.
     #[error("model {arm}: {source}")]
     Model {
         /// Which, counted from 0.
         arm: usize,
         /// Why.
-        source: Box<ModelError>,
+        source: Arc<EncoderError>,
     },
     /// A model that is not there.
     #[error("term {term} reads model {arm}; there are {count}, counted from 0")]
@@ -51,19 +54,9 @@ pub enum AssemblyError {
         /// Which, counted from 0.
         arm: usize,
     },
-    /// A tensor that its model does not compute.
-    #[error("model {arm} has no tap {tap}; {near}")]
-    Tap {
-        /// Which model, counted from 0.
-        arm: usize,
-        /// The name asked for.
-        tap: String,
-        /// Names that there are.
-        near: String,
-    },
     /// A tap whose first axis does not count the stimuli.
     #[error(
-        "tap {tap} of model {arm} has the shape {shape:?}; its first axis has to count the {stimuli} stimuli"
+        "tap {tap} of model {arm} has the shape {shape:?}; its first axis has to count the {stimuli} stimuli, or their frames"
     )]
     Batch {
         /// Which model, counted from 0.
@@ -74,14 +67,6 @@ pub enum AssemblyError {
         shape: Vec<usize>,
         /// Size of the set.
         stimuli: usize,
-    },
-    /// An input that is not there, not alone, or without a value.
-    #[error("model {arm}: {message}")]
-    Input {
-        /// Which model, counted from 0.
-        arm: usize,
-        /// What is wrong and what is allowed.
-        message: String,
     },
     /// Stimuli that no resampling brings to a model's shape.
     #[error(

@@ -12,14 +12,14 @@ mod error;
 mod fit;
 
 use adjoint::Cancel;
-use ndarray::{Array5, ArrayD};
+use encoding::encoder::Encoder;
+use ndarray::{Array2, Array5, ArrayD};
 use random::Random;
 
-pub use arm::Arm;
 pub use error::AssemblyError;
 
 use crate::constraint::{Constraints, Projection};
-use crate::objective::{self, Evaluation, Objective, Weighted};
+use crate::objective::{self, Evaluation, Objective, ObjectiveError, Weighted};
 use crate::parametrisation::Parametrisation;
 use crate::prior::Prior;
 use crate::problem::Problem;
@@ -39,8 +39,9 @@ pub struct Parts {
     pub views: usize,
     /// Penalties.
     pub priors: Vec<Prior>,
-    /// The models, which terms count from 0.
-    pub arms: Vec<Arm>,
+    /// The models, which terms count from 0: with their parameters, lesions and stimulation. Stimuli of another size than a
+    /// model's are resampled for it, colour becomes luminance for one that takes grey.
+    pub arms: Vec<Encoder>,
     /// The objective.
     pub terms: Vec<Weighted>,
     /// Settles the views.
@@ -120,6 +121,9 @@ impl Synthesis {
         if parts.views == 0 {
             return Err(AssemblyError::Views { views: 0 });
         }
+        if parts.terms.is_empty() {
+            return Err(ObjectiveError::Empty.into());
+        }
         let sites = objective::sites(&parts.terms);
         let count = parts.arms.len();
         for weighted in &parts.terms {
@@ -133,13 +137,12 @@ impl Synthesis {
             Manner { stimuli, shape: [t, c, h, w], threads: parts.threads, repeatable: parts.repeatable };
         let (mut arms, mut slots) = (Vec::new(), Vec::new());
         let mut shapes = vec![Vec::new(); sites.len()];
-        for (number, arm) in parts.arms.into_iter().enumerate() {
+        for (number, arm) in parts.arms.iter().enumerate() {
             let own: Vec<usize> = (0..sites.len()).filter(|&site| sites[site].arm == number).collect();
-            // Without any term the objective's own error is the better one.
-            if own.is_empty() && !sites.is_empty() {
+            if own.is_empty() {
                 return Err(AssemblyError::Idle { arm: number });
             }
-            let taps: Vec<String> = own.iter().map(|&site| sites[site].tap.clone()).collect();
+            let taps: Vec<&str> = own.iter().map(|&site| sites[site].tap.as_str()).collect();
             let planned = Planned::new(number, arm, &taps, manner)?;
             own.iter().enumerate().for_each(|(slot, &site)| shapes[site] = planned.output_shape(slot));
             arms.push(planned);
@@ -218,18 +221,17 @@ impl Synthesis {
         self.seen.take()
     }
 
-    /// The taps' values for stimuli [B, T, C, H, W] as they are, in the order of the objective's sites: references of
-    /// targets, textures and metamers are made of these.
+    /// What the objective's terms read of stimuli [B, T, C, H, W] as they are; see [`Objective::read`].
     ///
     /// # Errors
     /// A raised flag, a model that fails.
     ///
     /// # Panics
     /// When the stimuli have not the parametrisation's shape.
-    pub fn taps(&mut self, stimuli: &Array5<f32>) -> Result<Vec<ArrayD<f32>>, AssemblyError> {
+    pub fn read(&mut self, stimuli: &Array5<f32>) -> Result<Vec<Array2<f64>>, AssemblyError> {
         assert_eq!(stimuli.shape(), self.parametrisation.shape(), "shape of the stimuli");
         let outputs = self.forward(stimuli)?;
-        Ok(gathered(&self.slots, &outputs))
+        Ok(self.objective.read(&gathered(&self.slots, &outputs))?)
     }
 
     fn rendered(&mut self, at: &[f64]) -> Result<Array5<f32>, AssemblyError> {

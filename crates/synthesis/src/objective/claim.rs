@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::error::ObjectiveError;
 use super::features::unflat;
-use super::lower::Place;
+use super::place::Place;
 
 /// What a term does to a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use ndarray::{Array2, ArrayView1};
 
 use super::claim::{Claim, Claims};
 use super::error::ObjectiveError;
-use super::features::{Channels, Reading, flat};
+use super::features::Reading;
+use super::place::{Place, finite, not_negative, positive};
 use super::point::{Group, Point};
-use super::pooling::Pooling;
 use super::set::{LeastConfusable, Set};
 use super::statistic::Matched;
-use super::term::{Centre, Pool, Ratio, Response, Site, Source, Statistic, Term, Units, Versus, Weighted};
+use super::term::{Centre, Ratio, Response, Site, Source, Statistic, Term, Units, Versus, Weighted};
 use super::versus::{Compared, Scored};
 use super::{Objective, set};
 
@@ -53,7 +53,7 @@ pub(super) fn lower(
     let mut known: Vec<&Source> = Vec::new();
     let mut readings = Vec::new();
     let mut lowered = Vec::new();
-    let mut claims = Claims::default();
+    let mut made = Claims::default();
     for (number, weighted) in terms.iter().enumerate() {
         let term = weighted.term.name();
         finite(term, "weight", &[weighted.weight])?;
@@ -71,156 +71,15 @@ pub(super) fn lower(
             places.push(place);
         }
         let stimuli = stimuli(term, weighted.stimulus, places[0].stimuli)?;
-        let (kernel, claimed) = kernel(&weighted.term, &places, stimuli.len())?;
-        for (claim, units) in claimed {
+        let kernel = kernel(&weighted.term, &places, stimuli.len())?;
+        for (claim, units) in claims(&weighted.term, &kernel) {
             if let Some(claim) = claim.under(weighted.weight) {
-                claims.add(number, slots[0], &places[0], stimuli.clone(), claim, units)?;
+                made.add(number, slots[0], &places[0], stimuli.clone(), claim, units)?;
             }
         }
         lowered.push(Lowered { weight: weighted.weight, sources: slots, stimuli, kernel });
     }
     Ok(Objective { sites, shapes, readings, terms: lowered })
-}
-
-/// One source as a term sees it.
-pub(super) struct Place<'a> {
-    pub term: &'static str,
-    pub site: &'a Site,
-    pub stimuli: usize,
-    /// Of one stimulus; of the responses, through a readout.
-    pub shape: Vec<usize>,
-}
-
-impl<'a> Place<'a> {
-    /// The place, and how its tap is pooled.
-    fn new(
-        term: &'static str,
-        source: &'a Source,
-        shape: &[usize],
-    ) -> Result<(Self, Option<Pooling>), ObjectiveError> {
-        let (stimuli, shape) = (shape.first().copied().unwrap_or(0), shape.get(1..).unwrap_or(&[]).to_vec());
-        let site = &source.site;
-        let mut place = Self { term, site, stimuli, shape };
-        if stimuli == 0 || place.shape.contains(&0) {
-            return Err(ObjectiveError::NoUnits { term, site: site.clone() });
-        }
-        let pooling = match source.pool {
-            Some(pool) => Some(place.pool(pool)?),
-            None => None,
-        };
-        if let Some(readout) = &source.readout {
-            let (found, wanted) = (readout.weights().nrows(), place.len());
-            if found != wanted {
-                return Err(ObjectiveError::Readout { found, wanted, site: site.clone() });
-            }
-            place.shape = vec![readout.weights().ncols()];
-        }
-        Ok((place, pooling))
-    }
-
-    /// Checks a grid and takes its shape.
-    fn pool(&mut self, Pool { cells, axes }: Pool) -> Result<Pooling, ObjectiveError> {
-        let axes_in = |axis: usize| self.within("pooling axis", axis, 1, self.shape.len());
-        axes.iter().try_for_each(|&axis| axes_in(axis))?;
-        let [rows, columns] = axes.map(|axis| axis - 1);
-        if rows == columns {
-            let message = format!("pooling over axis {} twice; rows and columns have one each", axes[0]);
-            return Err(ObjectiveError::Set { term: self.term, message });
-        }
-        self.within("rows of the pooling grid:", cells[0], 1, self.shape[rows])?;
-        self.within("columns of the pooling grid:", cells[1], 1, self.shape[columns])?;
-        let pooling = Pooling::new(&self.shape, [rows, columns], cells);
-        (self.shape[rows], self.shape[columns]) = (cells[0], cells[1]);
-        Ok(pooling)
-    }
-
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    fn units(&self, units: &Units) -> Result<Vec<usize>, ObjectiveError> {
-        let places = |indices: &[Vec<usize>]| {
-            indices.iter().map(|index| self.unit(index)).collect::<Result<Vec<usize>, _>>()
-        };
-        let found = match units {
-            Units::All => (0..self.len()).collect(),
-            Units::Only(indices) => places(indices)?,
-            Units::Except(indices) => {
-                let out = places(indices)?;
-                (0..self.len()).filter(|unit| !out.contains(unit)).collect::<Vec<_>>()
-            }
-        };
-        if found.is_empty() {
-            return Err(ObjectiveError::NoUnits { term: self.term, site: self.site.clone() });
-        }
-        Ok(found)
-    }
-
-    fn unit(&self, index: &[usize]) -> Result<usize, ObjectiveError> {
-        flat(&self.shape, index).ok_or_else(|| ObjectiveError::Unit {
-            term: self.term,
-            unit: index.to_vec(),
-            site: self.site.clone(),
-            shape: self.shape.clone(),
-        })
-    }
-
-    fn channels(&self, axis: usize) -> Result<Channels, ObjectiveError> {
-        self.within("channel axis", axis, 1, self.shape.len())?;
-        Ok(Channels::new(&self.shape, axis - 1))
-    }
-
-    fn within(
-        &self,
-        what: &'static str,
-        found: usize,
-        least: usize,
-        most: usize,
-    ) -> Result<(), ObjectiveError> {
-        if (least..=most).contains(&found) {
-            return Ok(());
-        }
-        let (site, shape) = (self.site.clone(), self.shape.clone());
-        Err(ObjectiveError::Axis { term: self.term, what, found, least, most, site, shape })
-    }
-
-    fn length(&self, what: &'static str, found: &[f64], wanted: &[usize]) -> Result<(), ObjectiveError> {
-        finite(self.term, what, found)?;
-        if wanted.contains(&found.len()) {
-            return Ok(());
-        }
-        let words: Vec<String> = wanted.iter().map(usize::to_string).collect();
-        Err(ObjectiveError::Length {
-            term: self.term,
-            what,
-            found: found.len(),
-            wanted: words.join(" or "),
-            site: self.site.clone(),
-        })
-    }
-}
-
-fn finite(term: &'static str, what: &'static str, numbers: &[f64]) -> Result<(), ObjectiveError> {
-    match numbers.iter().find(|number| !number.is_finite()) {
-        None => Ok(()),
-        Some(&found) => Err(ObjectiveError::Number { term, what, found, allowed: "it has to be finite" }),
-    }
-}
-
-fn positive(term: &'static str, what: &'static str, numbers: &[f64]) -> Result<(), ObjectiveError> {
-    finite(term, what, numbers)?;
-    match numbers.iter().find(|number| **number <= 0.0) {
-        None => Ok(()),
-        Some(&found) => Err(ObjectiveError::Number { term, what, found, allowed: "it has to be above 0" }),
-    }
-}
-
-fn not_negative(term: &'static str, what: &'static str, number: f64) -> Result<(), ObjectiveError> {
-    finite(term, what, &[number])?;
-    if number >= 0.0 {
-        return Ok(());
-    }
-    Err(ObjectiveError::Number { term, what, found: number, allowed: "it has to be at least 0" })
 }
 
 fn stimuli(term: &'static str, only: Option<usize>, count: usize) -> Result<Range<usize>, ObjectiveError> {
@@ -234,96 +93,113 @@ fn stimuli(term: &'static str, only: Option<usize>, count: usize) -> Result<Rang
     }
 }
 
-type Claimed = Vec<(Claim, Vec<usize>)>;
-
-fn kernel(term: &Term, places: &[Place<'_>], stimuli: usize) -> Result<(Kernel, Claimed), ObjectiveError> {
+fn kernel(term: &Term, places: &[Place<'_>], stimuli: usize) -> Result<Kernel, ObjectiveError> {
     let place = &places[0];
-    let name = place.term;
-    let mut claimed = Vec::new();
-    let kernel = match term {
-        Term::Unit { units, .. } => {
-            let units = place.units(units)?;
-            claimed.push((Claim::Driven, units.clone()));
-            Kernel::Point(Point::mean(units))
-        }
-        Term::Suppress { units, .. } => {
-            let units = place.units(units)?;
-            claimed.push((Claim::Suppressed, units.clone()));
-            Kernel::Point(Point::Mean { units, sign: -1.0 })
-        }
+    Ok(match term {
+        Term::Unit { units, .. } => Kernel::Point(Point::mean(place.units(units)?)),
+        Term::Suppress { units, .. } => Kernel::Point(Point::Mean { units: place.units(units)?, sign: -1.0 }),
         Term::Channel { channel, channels, centre, .. } => {
-            let units = channel_units(place, *channel, *channels, *centre)?;
-            claimed.push((Claim::Driven, units.clone()));
-            Kernel::Point(Point::mean(units))
+            Kernel::Point(Point::mean(channel_units(place, *channel, *channels, *centre)?))
         }
         Term::Direction { vector, channels, power, .. } => {
-            not_negative(name, "power", *power)?;
             Kernel::Point(direction(place, vector, *channels, *power)?)
         }
-        Term::Target { units, state, .. } => {
-            let units = place.units(units)?;
-            place.length("state", state, &[units.len()])?;
-            let norm = square(state);
-            let scale = if norm > 0.0 { norm } else { units.len() as f64 };
-            Kernel::Point(Point::Distance { units, state: state.clone(), scale })
-        }
-        Term::Hold { units, baseline, spread, .. } => {
-            let units = place.units(units)?;
-            place.length("baseline", baseline, &[1, units.len()])?;
-            positive(name, "spread", &[*spread])?;
-            claimed.push((Claim::Held, units.clone()));
-            let scale = units.len() as f64 * spread * spread;
-            let state = spread_out(baseline, units.len());
-            Kernel::Point(Point::Distance { units, state, scale })
-        }
-        Term::Metamer { reference, tolerance, .. } => {
-            place.length("reference", reference, &[place.len()])?;
-            positive(name, "tolerance", &[*tolerance])?;
-            let norm = square(reference);
-            positive(name, "squared length of the reference", &[norm])?;
-            let scale = norm * tolerance * tolerance;
-            Kernel::Point(Point::Distance {
-                units: (0..place.len()).collect(),
-                state: reference.clone(),
-                scale,
-            })
-        }
-        Term::Contrast { up, down, ratio, .. } => {
-            let (up, down) = (place.units(up)?, place.units(down)?);
-            if let Ratio::Log { floor } = ratio {
-                not_negative(name, "floor", *floor)?;
-            }
-            claimed.extend([(Claim::Driven, up.clone()), (Claim::Suppressed, down.clone())]);
-            Kernel::Point(Point::Contrast { up, down, ratio: *ratio })
-        }
-        Term::Texture { reference, channels, .. } => {
-            let channels = place.channels(*channels)?;
-            place.length("reference", reference, &[place.len()])?;
-            let matched = Matched::new(channels, ArrayView1::from(&reference[..]));
-            positive(name, "squared length of the reference's Gram matrix", &[matched.scale()])?;
-            Kernel::Statistic(matched)
-        }
+        Term::Target { units, state, .. } => Kernel::Point(target(place, units, state)?),
+        Term::Hold { units, baseline, spread, .. } => Kernel::Point(hold(place, units, baseline, *spread)?),
+        Term::Metamer { reference, tolerance, .. } => Kernel::Point(metamer(place, reference, *tolerance)?),
+        Term::Contrast { up, down, ratio, .. } => Kernel::Point(contrast(place, up, down, *ratio)?),
+        Term::Texture { reference, channels, .. } => Kernel::Statistic(texture(place, reference, *channels)?),
         Term::Diverse { statistic, channels, .. } => {
-            several(name, stimuli)?;
-            let channels = match statistic {
+            several(place.term, stimuli)?;
+            let gram = match statistic {
                 Statistic::Gram => Some(place.channels(*channels)?),
                 Statistic::Features => None,
             };
-            Kernel::Set(Set::Diverse { gram: channels })
+            Kernel::Set(Set::Diverse { gram })
         }
         Term::LeastConfusable { classes, noise_sd, sharpness, .. } => {
-            several(name, stimuli)?;
-            place.length("noise", noise_sd, &[1, place.len()])?;
-            positive(name, "noise", noise_sd)?;
-            positive(name, "sharpness", &[*sharpness])?;
-            let pairs = set::pairs(classes, stimuli)
-                .map_err(|message| ObjectiveError::Set { term: name, message })?;
-            let noise_sd = spread_out(noise_sd, place.len());
-            Kernel::Set(Set::LeastConfusable(LeastConfusable { pairs, noise_sd, sharpness: *sharpness }))
+            Kernel::Set(least_confusable(place, stimuli, classes, noise_sd, *sharpness)?)
         }
         Term::Discriminate { a, b, versus, .. } => Kernel::Versus(compared(places, a, b, *versus)?),
-    };
-    Ok((kernel, claimed))
+    })
+}
+
+/// What a term does to single units.
+fn claims(term: &Term, kernel: &Kernel) -> Vec<(Claim, Vec<usize>)> {
+    match (term, kernel) {
+        (Term::Unit { .. } | Term::Channel { .. }, Kernel::Point(Point::Mean { units, .. })) => {
+            vec![(Claim::Driven, units.clone())]
+        }
+        (Term::Suppress { .. }, Kernel::Point(Point::Mean { units, .. })) => {
+            vec![(Claim::Suppressed, units.clone())]
+        }
+        (Term::Hold { .. }, Kernel::Point(Point::Distance { units, .. })) => {
+            vec![(Claim::Held, units.clone())]
+        }
+        (_, Kernel::Point(Point::Contrast { up, down, .. })) => {
+            vec![(Claim::Driven, up.clone()), (Claim::Suppressed, down.clone())]
+        }
+        // A state, a direction or a comparison of populations leaves each single unit open.
+        _ => Vec::new(),
+    }
+}
+
+fn target(place: &Place<'_>, units: &Units, state: &[f64]) -> Result<Point, ObjectiveError> {
+    let units = place.units(units)?;
+    place.length("state", state, &[units.len()])?;
+    let norm = square(state);
+    let scale = if norm > 0.0 { norm } else { units.len() as f64 };
+    Ok(Point::Distance { units, state: state.to_vec(), scale })
+}
+
+fn hold(place: &Place<'_>, units: &Units, baseline: &[f64], spread: f64) -> Result<Point, ObjectiveError> {
+    let units = place.units(units)?;
+    place.length("baseline", baseline, &[1, units.len()])?;
+    positive(place.term, "spread", &[spread])?;
+    let scale = units.len() as f64 * spread * spread;
+    let state = spread_out(baseline, units.len());
+    Ok(Point::Distance { units, state, scale })
+}
+
+fn metamer(place: &Place<'_>, reference: &[f64], tolerance: f64) -> Result<Point, ObjectiveError> {
+    place.length("reference", reference, &[place.len()])?;
+    positive(place.term, "tolerance", &[tolerance])?;
+    let norm = square(reference);
+    positive(place.term, "squared length of the reference", &[norm])?;
+    let scale = norm * tolerance * tolerance;
+    Ok(Point::Distance { units: (0..place.len()).collect(), state: reference.to_vec(), scale })
+}
+
+fn contrast(place: &Place<'_>, up: &Units, down: &Units, ratio: Ratio) -> Result<Point, ObjectiveError> {
+    if let Ratio::Log { floor } = ratio {
+        not_negative(place.term, "floor", floor)?;
+    }
+    Ok(Point::Contrast { up: place.units(up)?, down: place.units(down)?, ratio })
+}
+
+fn texture(place: &Place<'_>, reference: &[f64], channels: usize) -> Result<Matched, ObjectiveError> {
+    let channels = place.channels(channels)?;
+    place.length("reference", reference, &[place.len()])?;
+    let matched = Matched::new(channels, ArrayView1::from(reference));
+    positive(place.term, "squared length of the reference's Gram matrix", &[matched.scale()])?;
+    Ok(matched)
+}
+
+fn least_confusable(
+    place: &Place<'_>,
+    stimuli: usize,
+    classes: &[usize],
+    noise_sd: &[f64],
+    sharpness: f64,
+) -> Result<Set, ObjectiveError> {
+    several(place.term, stimuli)?;
+    place.length("noise", noise_sd, &[1, place.len()])?;
+    positive(place.term, "noise", noise_sd)?;
+    positive(place.term, "sharpness", &[sharpness])?;
+    let pairs =
+        set::pairs(classes, stimuli).map_err(|message| ObjectiveError::Set { term: place.term, message })?;
+    let noise_sd = spread_out(noise_sd, place.len());
+    Ok(Set::LeastConfusable(LeastConfusable { pairs, noise_sd, sharpness }))
 }
 
 fn square(values: &[f64]) -> f64 {
@@ -361,6 +237,7 @@ fn channel_units(
 }
 
 fn direction(place: &Place<'_>, vector: &[f64], axis: usize, power: f64) -> Result<Point, ObjectiveError> {
+    not_negative(place.term, "power", power)?;
     positive(place.term, "squared length of the vector", &[square(vector)])?;
     if vector.len() == place.len() {
         let groups = vec![Group { units: (0..place.len()).collect() }];

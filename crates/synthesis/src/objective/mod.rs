@@ -10,6 +10,7 @@ mod claim;
 mod error;
 mod features;
 mod lower;
+mod place;
 mod point;
 mod pooling;
 mod set;
@@ -97,6 +98,18 @@ impl Objective {
         let cotangents =
             back.into_iter().zip(&self.shapes).map(|(rows, shape)| features::shaped(rows, shape));
         Ok(Evaluation { value, terms, cotangents: cotangents.collect(), silent })
+    }
+
+    /// What the terms read, after pooling and H: [stimuli, units] of each term's sources in order. References of targets,
+    /// textures and metamers, and the mean and spread of responses, are made of these.
+    ///
+    /// # Errors
+    /// As [`Objective::evaluate`].
+    pub fn read(&self, outputs: &[ArrayD<f32>]) -> Result<Vec<Array2<f64>>, ObjectiveError> {
+        self.fits(outputs)?;
+        let flat: Vec<Array2<f64>> = outputs.iter().map(features::rows).collect();
+        let slots = self.terms.iter().flat_map(|term| &term.sources);
+        Ok(slots.map(|&slot| self.readings[slot].apply(&flat)).collect())
     }
 
     fn fits(&self, outputs: &[ArrayD<f32>]) -> Result<(), ObjectiveError> {

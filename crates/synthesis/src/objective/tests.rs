@@ -173,7 +173,7 @@ fn pooled_features_pass_through_h() {
     let unit = Term::Unit { source: last, units: Units::one(&[1, 0, 2]) };
     let output = values(&[1, 4, 4, 3], 5);
     let objective = Objective::new(&[Weighted::one(unit)], &[vec![1, 4, 4, 3]]).unwrap();
-    let found = objective.evaluate(&[output.clone()]).unwrap().value;
+    let found = objective.evaluate(std::slice::from_ref(&output)).unwrap().value;
     let cell = [2, 3].iter().flat_map(|&row| [0, 1].map(|column| output[[0, row, column, 2]]));
     let by_hand = cell.sum::<f32>() / 4.0;
     assert!((found - f64::from(by_hand)).abs() < 1e-6);
@@ -228,7 +228,11 @@ fn channels_last_reads_the_same_units() {
             Weighted::one(Term::Channel { source: map(), channel: 2, channels, centre: Centre::Only }),
             Weighted::one(Term::Channel { source: map(), channel: 1, channels, centre: Centre::Whole }),
         ];
-        Objective::new(&terms, &[output.shape().to_vec()]).unwrap().evaluate(&[output.clone()]).unwrap().terms
+        Objective::new(&terms, &[output.shape().to_vec()])
+            .unwrap()
+            .evaluate(std::slice::from_ref(output))
+            .unwrap()
+            .terms
     };
     for (a, b) in gram(3, &last).iter().zip(gram(1, &first)) {
         assert!((a - b).abs() < 1e-12, "{a} {b}");

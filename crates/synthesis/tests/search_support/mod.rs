@@ -3,11 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use adjoint::{Limits, Model};
+use adjoint::Limits;
+use encoding::encoder::Encoder;
 use encoding::form::{Form, Layout, Transfer};
+use encoding::v1::Params;
 use ndarray::Array5;
 use random::Random;
-use synthesis::assembly::{Arm, Parts, Synthesis};
+use synthesis::assembly::{Parts, Synthesis};
 use synthesis::constraint::{Constraints, Contrast};
 use synthesis::objective::Weighted;
 use synthesis::parametrisation::{Parametrisation, Pixels};
@@ -17,17 +19,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn open(path: &Path) -> Model {
-    Model::open(path, &Limits::default()).unwrap()
-}
-
-/// A small network of the crate `adjoint`'s tests.
-pub fn small(name: &str) -> Model {
-    open(&root().join(format!("crates/adjoint/tests/nets/{name}.onnx")))
+fn open(path: &Path, form: Form) -> Encoder {
+    Encoder::open(path, Some(form), &Limits::default()).unwrap()
 }
 
 /// A model made by others; `None`, and said so, where the shared folder is missing.
-pub fn shared(name: &str) -> Option<Model> {
+fn shared(name: &str, form: Form) -> Option<Encoder> {
     let path = root().join(format!("../shared/models/{name}.onnx"));
     if !path.is_file() {
         let required = ["CI", "PHOTIC_REQUIRE_SHARED"].iter().any(|name| std::env::var_os(name).is_some());
@@ -35,17 +32,17 @@ pub fn shared(name: &str) -> Option<Model> {
         eprintln!("not run: {} is missing", path.display());
         return None;
     }
-    Some(open(&path))
+    Some(open(&path, form))
 }
 
 /// Mouse primary visual cortex: [1, 1, 36, 64], z-scored grey; tap `rate` of 256 neurons.
-pub fn mouse() -> Option<Arm> {
+pub fn mouse() -> Option<Encoder> {
     let form = Form { mean: vec![0.5], sd: vec![0.25], ..Form::linear(Layout::Nchw, [1, 1, 36, 64]) };
-    Some(Arm::new(shared("sensorium_sota_256_gather")?, form))
+    shared("sensorium_sota_256_gather", form)
 }
 
 /// VGG16 to relu3_3, tuned for edges: [1, 3, 64, 64], BGR code values 0 to 255 minus their mean.
-pub fn vgg() -> Option<Arm> {
+pub fn vgg() -> Option<Encoder> {
     let form = Form {
         transfer: Transfer::Srgb,
         mean: vec![103.94 / 255.0, 116.78 / 255.0, 123.68 / 255.0],
@@ -53,23 +50,28 @@ pub fn vgg() -> Option<Arm> {
         bgr: true,
         ..Form::linear(Layout::Nchw, [1, 3, 64, 64])
     };
-    Some(Arm::new(shared("vgg16_hed_relu3_3")?, form))
+    shared("vgg16_hed_relu3_3", form)
 }
 
 /// First stages of a MobileNetV2: [1, 3, 128, 128]; tap `output` [1, 32, 16, 16].
-pub fn mobilenet() -> Option<Arm> {
+pub fn mobilenet() -> Option<Encoder> {
     let form = Form {
         transfer: Transfer::Srgb,
         mean: vec![0.485, 0.456, 0.406],
         sd: vec![0.229, 0.224, 0.225],
         ..Form::linear(Layout::Nchw, [1, 3, 128, 128])
     };
-    Some(Arm::new(shared("mobilenet_v2_features0_6")?, form))
+    shared("mobilenet_v2_features0_6", form)
 }
 
-/// A small network that takes light as it is.
-pub fn plain_arm(name: &str, shape: [usize; 4]) -> Arm {
-    Arm::new(small(name), Form::linear(Layout::Nchw, shape))
+/// The embedded V1, looking this far past the picture of 8 x 8 degrees.
+pub fn v1(eccentricity_deg: f64) -> Encoder {
+    Encoder::v1(&Params { fovea_deg: [-eccentricity_deg, 0.0], ..Params::default() }).unwrap()
+}
+
+/// A small network of the crate `adjoint`'s tests that takes light as it is.
+pub fn plain_arm(name: &str, shape: [usize; 4]) -> Encoder {
+    open(&root().join(format!("crates/adjoint/tests/nets/{name}.onnx")), Form::linear(Layout::Nchw, shape))
 }
 
 /// Mean 0.5 and this RMS contrast, within black and white.
@@ -78,7 +80,7 @@ pub fn contrast(contrast: Contrast) -> Constraints {
 }
 
 /// Pixels under constraints, plain views, repeatable plans.
-pub fn parts(shape: [usize; 5], arms: Vec<Arm>, terms: Vec<Weighted>, constraints: Constraints) -> Parts {
+pub fn parts(shape: [usize; 5], arms: Vec<Encoder>, terms: Vec<Weighted>, constraints: Constraints) -> Parts {
     Parts {
         parametrisation: Parametrisation::Pixels(Pixels::new(shape, 0.05)),
         constraints,
@@ -107,13 +109,11 @@ pub fn noise(shape: [usize; 5], sd: f64, seed: u64) -> Array5<f32> {
 pub fn cloudy(shape: [usize; 5], sd: f64, seed: u64) -> Array5<f32> {
     let [b, t, c, h, w] = shape;
     let mut random = Random::new(seed, 78);
-    let mut sum = ndarray::Array5::<f64>::zeros((b, t, c, h, w));
+    let mut sum = Array5::<f64>::zeros((b, t, c, h, w));
     let mut size = 1;
     while size <= h.min(w) {
         let coarse =
-            ndarray::Array5::from_shape_simple_fn((b, t, c, h.div_ceil(size), w.div_ceil(size)), || {
-                random.normal()
-            });
+            Array5::from_shape_simple_fn((b, t, c, h.div_ceil(size), w.div_ceil(size)), || random.normal());
         for ((i, j, k, y, x), value) in sum.indexed_iter_mut() {
             *value += coarse[[i, j, k, y / size, x / size]];
         }

@@ -72,7 +72,7 @@ const FEW_POINTS: usize = 60;
 /// unlike the highest value is no matter of luck where values have noise. One point per step.
 ///
 /// A value that is not finite is learned as the lowest finite one. Time of a step grows with the cube of the number of
-/// points (some tens of milliseconds at 100, a second at 300).
+/// points (in 6 dimensions about 0.1 s at 100 and 0.3 s at 200).
 #[derive(Debug, Clone)]
 pub struct Bayesian {
     settings: Settings,

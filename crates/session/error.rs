@@ -149,6 +149,39 @@ pub enum SessionError {
         /// Why.
         error: adjoint::StepError,
     },
+    /// A search of stimuli.
+    #[error("the search cannot go on: {0}")]
+    Search(Box<synthesis::search::SearchError>),
+    /// A picture that cannot be written.
+    #[error("a stimulus cannot be written as PNG: {0}")]
+    Picture(String),
+    /// A model that cannot serve as an encoder, or a question to it.
+    #[error(transparent)]
+    Encoder(#[from] encoding::encoder::EncoderError),
+    /// A readout.
+    #[error("{path}: {error}")]
+    Readout {
+        /// The recording.
+        path: PathBuf,
+        /// Why there is none.
+        error: encoding::readout::ReadoutError,
+    },
+    /// A score.
+    #[error("{path}: {error}")]
+    Score {
+        /// The recording.
+        path: PathBuf,
+        /// Why there is none.
+        error: encoding::score::ScoreError,
+    },
+    /// A fit of a model's parameters.
+    #[error("{path}: {error}")]
+    Fit {
+        /// The recording.
+        path: PathBuf,
+        /// Why there is none.
+        error: Box<encoding::fit::FitError>,
+    },
     /// An array file.
     #[error("{path}: {reason}")]
     Array {

@@ -66,7 +66,7 @@ impl Experiment {
     /// When the screen cannot make what the protocol wants (flicker, size), with the numbers.
     pub fn lower(&self, seed: u64) -> Result<Lowered, SessionError> {
         let protocol = &self.protocol;
-        let screen = lower_screen(&self.rig.screen)?;
+        let screen = screen(&self.rig)?;
         let schedule = protocol.schedule(seed);
         let mut scenes = vec![Scene::Grey];
         for stimulus in &protocol.stimuli {
@@ -147,7 +147,9 @@ fn read(path: &Path) -> Result<String, SessionError> {
     std::fs::read_to_string(path).map_err(|error| SessionError::io("read", path, error))
 }
 
-fn lower_screen(screen: &protocol::Screen) -> Result<Screen, SessionError> {
+/// The rig's screen in machine units.
+pub(crate) fn screen(rig: &Rig) -> Result<Screen, SessionError> {
+    let screen = &rig.screen;
     Ok(Screen::new(&stimulus::ScreenSpec {
         width_px: screen.width_px,
         height_px: screen.height_px,

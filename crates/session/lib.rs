@@ -14,4 +14,5 @@ pub mod report;
 pub mod run;
 mod safety;
 pub mod summary;
+pub mod synth;
 pub mod turns;

@@ -10,7 +10,7 @@ use clap::Parser;
 use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
-use photic::{model, play, replay, report, run, summary};
+use photic::{model, play, replay, report, run, summary, synth};
 use recording::RecordedSession;
 
 fn main() -> ExitCode {
@@ -74,10 +74,14 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             Ok(true)
         }
         Command::Streams { wait_s, json } => Ok(print(&inspect::streams(wait_s, cli.network)?, json)),
+        Command::Synth(args) => Ok(print(&synth::synth(&args)?, args.json)),
+        Command::Fit(args) => Ok(print(&model::fit(&args)?, args.json)),
         Command::Gradient(args) => Ok(print(&model::gradient(&args)?, args.model.json)),
         Command::Model { command } => match command {
             ModelCommand::Taps(args) => Ok(print(&model::taps(&args)?, args.json)),
             ModelCommand::Check(args) => Ok(print(&model::check(&args)?, args.json)),
+            ModelCommand::V1(args) => Ok(print(&model::v1(&args)?, args.json)),
+            ModelCommand::Score(args) => Ok(print(&model::score(&args)?, args.json)),
             ModelCommand::Trial(args) => Ok(print(&model::trial(&args)?, true)),
         },
         Command::Play(args) => {

@@ -152,6 +152,16 @@ impl Process {
         });
     }
 
+    /// Waits until the child has said `text` on stderr.
+    pub fn tells(&mut self, text: &str, within_s: f64) {
+        wait_until(within_s, &format!("{} to tell {text:?}", self.command.clone()), || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("{} ended with {status}: {}{}", self.command, self.read("out"), self.read("err"));
+            }
+            self.read("err").contains(text)
+        });
+    }
+
     fn read(&self, name: &str) -> String {
         String::from_utf8_lossy(&fs::read(self.said.path().join(name)).unwrap()).into_owned()
     }

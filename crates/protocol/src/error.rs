@@ -176,7 +176,10 @@ fn char_floor(text: &str, at: usize) -> usize {
 }
 
 /// The text of a file and the name that errors give it.
-pub(crate) fn read_text(path: &Path) -> Result<(String, String), ProtocolError> {
+///
+/// # Errors
+/// A file that cannot be read or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<(String, String), ProtocolError> {
     let file = path.display().to_string();
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,

@@ -46,12 +46,12 @@ mod check;
 mod error;
 mod experiment;
 mod parse;
-mod reader;
+pub mod reader;
 mod rig;
 mod schedule;
 mod suggest;
 
-pub use error::{Fault, Problem, ProtocolError};
+pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{
     Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Flicker, FlickerKind, Grating, Hold,
     Listen, MarkerText, Markers, Order, Pi, Protocol, Response, Safety, Samples, Show, SsvepAmplitude,

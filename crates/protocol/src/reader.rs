@@ -1,7 +1,11 @@
 //! A typed view of a parsed file that knows where everything stands.
 //!
 //! The crate reads TOML by hand instead of through serde, because a value that contradicts *another* value must point
-//! at its line and column just as a misspelt key does. [`Table`] gives both from one mechanism.
+//! at its line and column just as a misspelt key does. [`Table`] gives both from one mechanism. It is public because the
+//! specification of `photic synth` is read by the same rules.
+//!
+//! Every method that reads fails with a [`ProtocolError`] that names file, line, column, key, the value found and what
+//! is allowed.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -13,17 +17,22 @@ use crate::error::{Problem, ProtocolError, fault_at};
 use crate::suggest;
 
 type Span = std::ops::Range<usize>;
+/// Key, its place, its value.
 type Entry<'a> = (&'a str, Span, &'a Spanned<DeValue<'a>>);
 
 /// A file that is valid TOML.
-pub(crate) struct Document<'a> {
+pub struct Document<'a> {
     text: &'a str,
     file: &'a str,
     tree: Spanned<DeTable<'a>>,
 }
 
 impl<'a> Document<'a> {
-    pub(crate) fn parse(text: &'a str, file: &'a str) -> Result<Self, ProtocolError> {
+    /// Parses a text; `file` is the name that errors give.
+    ///
+    /// # Errors
+    /// Where the text is not TOML.
+    pub fn parse(text: &'a str, file: &'a str) -> Result<Self, ProtocolError> {
         match DeTable::parse(text) {
             Ok(tree) => Ok(Self { text, file, tree }),
             Err(error) => {
@@ -34,7 +43,11 @@ impl<'a> Document<'a> {
         }
     }
 
-    pub(crate) fn root(&self, known: &[&str]) -> Result<Table<'_>, ProtocolError> {
+    /// The file as a table of these keys.
+    ///
+    /// # Errors
+    /// Any other key.
+    pub fn root(&self, known: &[&str]) -> Result<Table<'_>, ProtocolError> {
         // A key that is missing from the root has no header to point at: the first character has to do.
         let root = Table { document: self, path: String::new(), header: 0..0, map: self.tree.get_ref() };
         root.refuse_unknown(known)?;
@@ -43,7 +56,7 @@ impl<'a> Document<'a> {
 }
 
 /// One table, its dotted path, and where its header stands.
-pub(crate) struct Table<'a> {
+pub struct Table<'a> {
     document: &'a Document<'a>,
     path: String,
     header: Span,
@@ -52,7 +65,7 @@ pub(crate) struct Table<'a> {
 
 /// The numbers that a key accepts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Range {
+pub struct Range {
     low: f64,
     low_excluded: bool,
     high: f64,
@@ -60,19 +73,23 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    pub(crate) const fn above(low: f64) -> Self {
+    /// More than `low`.
+    pub const fn above(low: f64) -> Self {
         Self { low, low_excluded: true, high: f64::MAX, high_excluded: false }
     }
 
-    pub(crate) const fn from(low: f64) -> Self {
+    /// `low` or more.
+    pub const fn from(low: f64) -> Self {
         Self { low, low_excluded: false, high: f64::MAX, high_excluded: false }
     }
 
-    pub(crate) const fn up_to(self, high: f64) -> Self {
+    /// ... and `high` or less.
+    pub const fn up_to(self, high: f64) -> Self {
         Self { high, high_excluded: false, ..self }
     }
 
-    pub(crate) const fn below(self, high: f64) -> Self {
+    /// ... and less than `high`.
+    pub const fn below(self, high: f64) -> Self {
         Self { high, high_excluded: true, ..self }
     }
 
@@ -100,7 +117,7 @@ impl fmt::Display for Range {
 
 impl<'a> Table<'a> {
     /// An unknown key is the first fault that a table reports: what seems missing may just be misspelt.
-    pub(crate) fn refuse_unknown(&self, known: &[&str]) -> Result<(), ProtocolError> {
+    pub fn refuse_unknown(&self, known: &[&str]) -> Result<(), ProtocolError> {
         for (key, span, value) in self.entries() {
             if known.contains(&key) {
                 continue;
@@ -114,18 +131,19 @@ impl<'a> Table<'a> {
     }
 
     /// All entries in the order of the file; the TOML crate keeps its maps sorted by name.
-    pub(crate) fn entries(&self) -> Vec<Entry<'a>> {
+    pub fn entries(&self) -> Vec<Entry<'a>> {
         let mut entries: Vec<_> = self.map.iter().map(|(k, v)| (k.get_ref().as_ref(), k.span(), v)).collect();
         entries.sort_by_key(|(_, span, _)| span.start);
         entries
     }
 
-    pub(crate) fn has(&self, key: &str) -> bool {
+    /// Whether the key is there.
+    pub fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
 
     /// Reads a key that may be absent.
-    pub(crate) fn optional<T>(
+    pub fn optional<T>(
         &self,
         key: &str,
         read: impl FnOnce(&Self, &str) -> Result<T, ProtocolError>,
@@ -133,7 +151,8 @@ impl<'a> Table<'a> {
         if self.has(key) { read(self, key).map(Some) } else { Ok(None) }
     }
 
-    pub(crate) fn number(&self, key: &str, range: Range) -> Result<f64, ProtocolError> {
+    /// A finite number in a range.
+    pub fn number(&self, key: &str, range: Range) -> Result<f64, ProtocolError> {
         let value = self.value(key, || format!("wanted: {}", with_unit(key, range)))?;
         match as_number(value.get_ref()) {
             Some(number) if range.contains(number) => Ok(number),
@@ -142,7 +161,7 @@ impl<'a> Table<'a> {
     }
 
     /// `[low, high]`, each within the range and in rising order.
-    pub(crate) fn span_of_numbers(&self, key: &str, range: Range) -> Result<[f64; 2], ProtocolError> {
+    pub fn span_of_numbers(&self, key: &str, range: Range) -> Result<[f64; 2], ProtocolError> {
         let wanted = || format!("two rising numbers [low, high], each {}", with_unit(key, range));
         let value = self.value(key, || format!("wanted: {}", wanted()))?;
         let numbers: Option<Vec<f64>> =
@@ -155,23 +174,87 @@ impl<'a> Table<'a> {
         }
     }
 
-    pub(crate) fn integer(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64, ProtocolError> {
+    /// A list of numbers, each in the range: as many as `count` says, or at least one.
+    pub fn numbers(&self, key: &str, count: Option<usize>, range: Range) -> Result<Vec<f64>, ProtocolError> {
+        let wanted = || match count {
+            Some(count) => format!("a list of {count}, each {}", with_unit(key, range)),
+            None => format!("a list of at least one, each {}", with_unit(key, range)),
+        };
+        let numbers = self.items(key, wanted, |item| as_number(item).filter(|n| range.contains(*n)))?;
+        if count.map_or(numbers.is_empty(), |count| numbers.len() != count) {
+            return Err(self.refuse(key, wanted()));
+        }
+        Ok(numbers)
+    }
+
+    /// A list of whole numbers, each in the range: as many as `count` says, or at least one.
+    pub fn integers(
+        &self,
+        key: &str,
+        count: Option<usize>,
+        range: RangeInclusive<u64>,
+    ) -> Result<Vec<u64>, ProtocolError> {
+        let wanted = || {
+            let (low, high) = (range.start(), range.end());
+            match count {
+                Some(count) => format!("a list of {count}, each a whole number from {low} to {high}"),
+                None => format!("a list of at least one, each a whole number from {low} to {high}"),
+            }
+        };
+        let numbers = self.items(key, wanted, |item| as_whole(item).filter(|n| range.contains(n)))?;
+        if count.map_or(numbers.is_empty(), |count| numbers.len() != count) {
+            return Err(self.refuse(key, wanted()));
+        }
+        Ok(numbers)
+    }
+
+    /// A list of lists of whole numbers, at least one, none empty: indices of units, as in `[[3, 16, 16], [4, 16, 16]]`.
+    ///
+    /// # Errors
+    /// See the module.
+    pub fn indices(&self, key: &str) -> Result<Vec<Vec<usize>>, ProtocolError> {
+        const WANTED: &str =
+            "a list of indices, at least one, each a list of whole numbers, as in [[3, 16, 16]]";
+        let index = |item: &DeValue<'_>| -> Option<Vec<usize>> {
+            let numbers = item.as_array().filter(|numbers| !numbers.is_empty())?;
+            numbers.iter().map(|n| as_whole(n.get_ref()).and_then(|n| usize::try_from(n).ok())).collect()
+        };
+        let indices = self.items(key, || WANTED.to_owned(), index)?;
+        if indices.is_empty() { Err(self.refuse(key, WANTED)) } else { Ok(indices) }
+    }
+
+    fn items<T>(
+        &self,
+        key: &str,
+        wanted: impl Fn() -> String,
+        read: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Result<Vec<T>, ProtocolError> {
+        let value = self.value(key, || format!("wanted: {}", wanted()))?;
+        let Some(array) = value.get_ref().as_array() else { return Err(self.refuse(key, wanted())) };
+        let items = array.iter().map(|item| {
+            read(item.get_ref()).ok_or_else(|| self.refuse_at(item.span(), self.join(key), wanted()))
+        });
+        items.collect()
+    }
+
+    /// A whole number in a range.
+    pub fn integer(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64, ProtocolError> {
         let wanted = || format!("a whole number from {} to {}", range.start(), range.end());
         let value = self.value(key, || format!("wanted: {}", wanted()))?;
-        let number =
-            value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
-        match number {
+        match as_whole(value.get_ref()) {
             Some(number) if range.contains(&number) => Ok(number),
             _ => Err(self.refuse(key, wanted())),
         }
     }
 
-    pub(crate) fn boolean(&self, key: &str) -> Result<bool, ProtocolError> {
+    /// `true` or `false`.
+    pub fn boolean(&self, key: &str) -> Result<bool, ProtocolError> {
         let value = self.value(key, || "wanted: true or false".to_owned())?;
         value.get_ref().as_bool().ok_or_else(|| self.refuse(key, "true or false"))
     }
 
-    pub(crate) fn text(&self, key: &str) -> Result<String, ProtocolError> {
+    /// A text that is not empty.
+    pub fn text(&self, key: &str) -> Result<String, ProtocolError> {
         const WANTED: &str = "a text in quotes that is not empty";
         let value = self.value(key, || format!("wanted: {WANTED}"))?;
         match value.get_ref().as_str() {
@@ -181,7 +264,7 @@ impl<'a> Table<'a> {
     }
 
     /// A list of different texts, at least one.
-    pub(crate) fn texts(&self, key: &str) -> Result<Vec<String>, ProtocolError> {
+    pub fn texts(&self, key: &str) -> Result<Vec<String>, ProtocolError> {
         const WANTED: &str = "a list of texts in quotes, at least one, all different";
         let value = self.value(key, || format!("wanted: {WANTED}"))?;
         let Some(array) = value.get_ref().as_array().filter(|a| !a.is_empty()) else {
@@ -200,7 +283,7 @@ impl<'a> Table<'a> {
     }
 
     /// One of a closed set of texts.
-    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Result<T, ProtocolError> {
+    pub fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Result<T, ProtocolError> {
         let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let wanted = if names.len() > 1 { format!("one of {}", names.join(", ")) } else { names.join("") };
         let value = self.value(key, || format!("wanted: {wanted}"))?;
@@ -215,7 +298,7 @@ impl<'a> Table<'a> {
     }
 
     /// The index of a name among the things that exist.
-    pub(crate) fn reference<'n>(
+    pub fn reference<'n>(
         &self,
         key: &str,
         what: &'static str,
@@ -233,14 +316,14 @@ impl<'a> Table<'a> {
     }
 
     /// The table under a key.
-    pub(crate) fn table(&self, key: &str, known: &[&str]) -> Result<Table<'a>, ProtocolError> {
+    pub fn table(&self, key: &str, known: &[&str]) -> Result<Table<'a>, ProtocolError> {
         let table = self.table_of_any(key)?;
         table.refuse_unknown(known)?;
         Ok(table)
     }
 
     /// The table under a key, whose own keys are free or not yet known.
-    pub(crate) fn table_of_any(&self, key: &str) -> Result<Table<'a>, ProtocolError> {
+    pub fn table_of_any(&self, key: &str) -> Result<Table<'a>, ProtocolError> {
         let value = self.value(key, || format!("wanted: a table [{}]", self.join(key)))?;
         let Some(map) = value.get_ref().as_table() else {
             return Err(self.refuse(key, format!("a table, as in {key} = {{ ... }}")));
@@ -249,7 +332,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables `[key.NAME]` in the order of the file, each with its name; none if the key is absent.
-    pub(crate) fn tables_by_name(&self, key: &str) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
+    pub fn tables_by_name(&self, key: &str) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
         if !self.has(key) {
             return Ok(Vec::new());
         }
@@ -265,11 +348,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables `[key.NAME]`, all with the same keys.
-    pub(crate) fn named_tables(
-        &self,
-        key: &str,
-        known: &[&str],
-    ) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
+    pub fn named_tables(&self, key: &str, known: &[&str]) -> Result<Vec<(String, Table<'a>)>, ProtocolError> {
         let named = self.tables_by_name(key)?;
         for (_, table) in &named {
             table.refuse_unknown(known)?;
@@ -278,7 +357,7 @@ impl<'a> Table<'a> {
     }
 
     /// The tables of a list, `[[key]]` or `key = [{ ... }]`, at least one.
-    pub(crate) fn list(&self, key: &str, known: &[&str]) -> Result<Vec<Table<'a>>, ProtocolError> {
+    pub fn list(&self, key: &str, known: &[&str]) -> Result<Vec<Table<'a>>, ProtocolError> {
         let value = self.value(key, || format!("wanted: at least one [[{}]]", self.join(key)))?;
         let Some(array) = value.get_ref().as_array().filter(|a| !a.is_empty()) else {
             let is_table = value.get_ref().is_table();
@@ -305,7 +384,7 @@ impl<'a> Table<'a> {
     }
 
     /// Which one of several keys is there: sum types are keys.
-    pub(crate) fn one_of<'k>(&self, keys: &[&'k str]) -> Result<&'k str, ProtocolError> {
+    pub fn one_of<'k>(&self, keys: &[&'k str]) -> Result<&'k str, ProtocolError> {
         let mut present: Vec<&str> = keys.iter().copied().filter(|k| self.has(k)).collect();
         present.sort_by_key(|k| self.key_span(k).start);
         match present[..] {
@@ -322,17 +401,17 @@ impl<'a> Table<'a> {
     }
 
     /// The value of `key` is not allowed; points at the value.
-    pub(crate) fn refuse(&self, key: &str, allowed: impl Into<String>) -> ProtocolError {
+    pub fn refuse(&self, key: &str, allowed: impl Into<String>) -> ProtocolError {
         self.refuse_at(self.value_span(key), self.join(key), allowed)
     }
 
     /// The table as a whole contradicts something else; points at its header.
-    pub(crate) fn itself(&self, text: impl Into<String>) -> ProtocolError {
+    pub fn itself(&self, text: impl Into<String>) -> ProtocolError {
         self.error(self.header.clone(), self.path.clone(), Problem::Contradiction(text.into()), None)
     }
 
     /// `key` contradicts something else; points at the key.
-    pub(crate) fn contradiction(&self, key: &str, text: impl Into<String>) -> ProtocolError {
+    pub fn contradiction(&self, key: &str, text: impl Into<String>) -> ProtocolError {
         self.error(self.key_span(key), self.join(key), Problem::Contradiction(text.into()), None)
     }
 
@@ -388,6 +467,10 @@ fn as_number(value: &DeValue<'_>) -> Option<f64> {
         DeValue::Float(f) => f.as_str().parse().ok(),
         _ => None,
     }
+}
+
+fn as_whole(value: &DeValue<'_>) -> Option<u64> {
+    value.as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok())
 }
 
 fn with_unit(key: &str, range: Range) -> String {

@@ -1,13 +1,20 @@
-//! The commands on ONNX models: `gradient`, `model taps`, `model check`.
+//! The commands on ONNX models: `gradient`, `model taps`, `check`, `v1` and `score`, `fit`.
 //!
 //! A model file is foreign. Each command first loads it in a child process under the memory limit, where it can do no
 //! harm; what passes there is loaded here, which repeats the same work.
 
 mod arrays;
 mod check;
+pub(crate) mod encoder;
+mod fit;
 mod gradient;
+pub(crate) mod readout;
+mod recording;
+mod score;
+mod v1;
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,30 +27,56 @@ use crate::error::SessionError;
 use crate::inspect::Seen;
 
 pub use check::check;
+pub use fit::fit;
 pub use gradient::gradient;
+pub use score::score;
+pub use v1::v1;
 
 /// Time that loading a model may take in the trial.
 const TRIAL: Duration = Duration::from_secs(120);
 
-/// The limits that the arguments set.
-fn limits(args: &ModelArgs) -> Limits {
-    Limits { memory_bytes: args.memory_mib << 20, ..Limits::default() }
+/// Opens foreign models under limits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loader {
+    /// Memory that a model may take.
+    pub memory_mib: u64,
+    /// Threads to compute with.
+    pub threads: usize,
+}
+
+impl Loader {
+    /// What a file may be.
+    pub fn limits(&self) -> Limits {
+        Limits { memory_bytes: self.memory_mib << 20, ..Limits::default() }
+    }
+
+    /// Loads a model in a child process first, then here.
+    pub fn open(&self, path: &Path) -> Result<Model, SessionError> {
+        let own = std::env::current_exe()
+            .map_err(|error| SessionError::io("find", "the program itself".as_ref(), error))?;
+        let mut command = Command::new(own);
+        command.args(["model", "trial"]).arg(path).arg("--memory-mib").arg(self.memory_mib.to_string());
+        let memory_bytes = child_memory(self.memory_mib);
+        let limits = ChildLimits { memory_bytes, cpu_s: TRIAL.as_secs(), deadline: TRIAL };
+        guard::trial(&path.display().to_string(), command, &limits)?;
+        Ok(Model::open(path, &self.limits())?)
+    }
+}
+
+impl ModelArgs {
+    fn loader(&self) -> Loader {
+        Loader { memory_mib: self.memory_mib, threads: self.threads }
+    }
 }
 
 /// Loads the model in a child process first, then here.
 fn open(args: &ModelArgs) -> Result<Model, SessionError> {
-    let own = std::env::current_exe()
-        .map_err(|error| SessionError::io("find", "the program itself".as_ref(), error))?;
-    let mut command = Command::new(own);
-    command.args(["model", "trial"]).arg(&args.model).arg("--memory-mib").arg(args.memory_mib.to_string());
-    let limits = ChildLimits { memory_bytes: child_memory(args), cpu_s: TRIAL.as_secs(), deadline: TRIAL };
-    guard::trial(&args.model.display().to_string(), command, &limits)?;
-    Ok(Model::open(&args.model, &self::limits(args))?)
+    args.loader().open(&args.model)
 }
 
 /// Address space of the trial: decoded and imported the model exists twice, and the program itself needs some.
-fn child_memory(args: &ModelArgs) -> u64 {
-    (args.memory_mib << 20).saturating_mul(3).saturating_add(2 << 30)
+fn child_memory(memory_mib: u64) -> u64 {
+    (memory_mib << 20).saturating_mul(3).saturating_add(2 << 30)
 }
 
 /// `photic model trial`: what the child does.
@@ -51,7 +84,7 @@ fn child_memory(args: &ModelArgs) -> u64 {
 /// # Errors
 /// A named fault of the file.
 pub fn trial(args: &ModelArgs) -> Result<Seen, SessionError> {
-    let model = Model::open(&args.model, &limits(args))?;
+    let model = Model::open(&args.model, &args.loader().limits())?;
     let json = json!({ "inputs": model.inputs().len(), "taps": model.taps().len() });
     Ok(Seen { text: String::new(), json, fine: true })
 }

@@ -22,8 +22,11 @@ use recording::RecordedSession;
 use crate::error::SessionError;
 use crate::summary::Summary;
 
+pub(crate) use charts::Figure;
 pub(crate) use ledger::{Chunks, nearest_rank};
+pub(crate) use page::{Page, Picture};
 pub(crate) use spans::{Block, Span, blocks};
+pub(crate) use svg::{LEFT, Plot, RIGHT, Scale, WIDTH, svg, three_digits};
 
 /// Writes `report.html` into the session's folder (an older one is replaced) and says where it is.
 ///
@@ -40,7 +43,7 @@ pub fn write(session: &RecordedSession, summary: &Summary) -> Result<PathBuf, Se
 /// The page as text.
 pub fn render(session: &RecordedSession, summary: &Summary) -> String {
     let facts = sections::Facts::of(session, summary);
-    let mut page = page::Page::new(&facts.title());
+    let mut page = Page::new(&facts.title());
     facts.head(&mut page);
     facts.course(&mut page);
     facts.answers(&mut page);

@@ -27,6 +27,16 @@ pub fn escape(text: &str) -> String {
 /// A column of a table: its heading and whether it holds numbers.
 pub type Column<'a> = (&'a str, bool);
 
+/// A picture of a gallery.
+pub struct Picture {
+    /// Its name, which also stands where it cannot be seen.
+    pub name: String,
+    /// Its bytes as a `data:` URL.
+    pub source: String,
+    /// What is said about it.
+    pub lines: Vec<String>,
+}
+
 /// The page while it grows. Every text that comes in is escaped here.
 pub struct Page {
     html: String,
@@ -35,13 +45,22 @@ pub struct Page {
 impl Page {
     /// Begins with everything that a browser needs; nothing is fetched.
     pub fn new(title: &str) -> Self {
+        Self::begin(title, "")
+    }
+
+    /// The same, for a page whose pictures stand in it.
+    pub fn with_pictures(title: &str) -> Self {
+        Self::begin(title, "; img-src data:")
+    }
+
+    fn begin(title: &str, more_policy: &str) -> Self {
         let title = escape(title);
         Self {
             html: format!(
                 "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
                  <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
                  <meta name=\"color-scheme\" content=\"light dark\">\n\
-                 <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+                 <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'{more_policy}\">\n\
                  <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
             ),
         }
@@ -117,6 +136,21 @@ impl Page {
         let caption = escape(&figure.caption);
         let _ = writeln!(self.html, "</p>\n{}\n<figcaption>{caption}</figcaption>\n</figure>", figure.svg);
         self.how(&figure.how);
+    }
+
+    /// Pictures side by side, each with its lines beneath; every source is a `data:` URL.
+    pub fn gallery(&mut self, pictures: &[Picture]) {
+        self.html.push_str("<div class=\"gallery\">\n");
+        for picture in pictures {
+            let (name, source) = (escape(&picture.name), escape(&picture.source));
+            let _ =
+                write!(self.html, "<figure><img alt=\"{name}\" src=\"{source}\"><figcaption><b>{name}</b>");
+            for line in &picture.lines {
+                let _ = write!(self.html, "<span>{}</span>", escape(line));
+            }
+            self.html.push_str("</figcaption></figure>\n");
+        }
+        self.html.push_str("</div>\n");
     }
 
     /// A table; all rows have as many cells as there are columns.

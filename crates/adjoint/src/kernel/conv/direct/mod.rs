@@ -10,12 +10,13 @@
 )]
 
 mod places;
+mod results;
 
 use std::sync::Arc;
 
 use super::super::microkernel::{
-    Left, PackedRows, Sums, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TabledColumns, TwoPanels, add, product,
-    row_panels, store, tile_rows,
+    Left, PackedRows, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TabledColumns, TwoPanels, add, product, row_panels,
+    store, tile_rows,
 };
 use super::super::simd::{Kernel, LANES, Simd, dispatch_wide, is_wide};
 use super::super::threads::{SharedMut, Threads};
@@ -552,70 +553,6 @@ impl Tiles<'_> {
                 for index in 0..ROWS {
                     self.cut(row + index, &tile[index * width..], segments);
                 }
-            }
-        }
-    }
-
-    /// Offset of a row's plane in the output, and its channel.
-    #[inline(always)]
-    fn plane(&self, row: usize) -> (usize, usize) {
-        let plan = self.pass.plan;
-        let channel = self.piece.group * plan.rows + row;
-        (self.pass.image * plan.image_out + channel * plan.pixels.iter().product::<usize>(), channel)
-    }
-
-    #[inline(always)]
-    fn whole<S: Simd, const ROWS: usize, const PAIRS: usize>(
-        &self,
-        sums: Sums<S, ROWS, PAIRS>,
-        row: usize,
-        offset: usize,
-    ) {
-        let pass = self.pass;
-        for (index, sums) in sums.into_iter().enumerate() {
-            let (plane, channel) = self.plane(row + index);
-            let bias = S::splat(pass.bias.map_or(0.0, |bias| bias[channel]));
-            for (vector, sum) in sums.into_iter().flat_map(S::halves).enumerate() {
-                let at = plane + offset + vector * LANES;
-                debug_assert!(at + LANES <= pass.output.len());
-                // SAFETY: a whole segment lies inside the row's plane of the output, and `add` is as long.
-                unsafe {
-                    let mut value = S::add(sum, bias);
-                    if let Some(add) = pass.epilogue.add {
-                        value = S::add(value, S::load(add.as_ptr().add(at)));
-                    }
-                    if pass.epilogue.relu {
-                        value = S::max(S::splat(0.0), value);
-                    }
-                    S::store(pass.output.pointer().add(at), value);
-                }
-            }
-        }
-    }
-
-    /// Writes the segments of one row.
-    #[inline(always)]
-    fn cut(&self, row: usize, tile: &[f32], segments: &[Segment]) {
-        let pass = self.pass;
-        let (plane, channel) = self.plane(row);
-        let bias = pass.bias.map_or(0.0, |bias| bias[channel]);
-        let step = self.job.step[2];
-        for segment in segments {
-            let mut at = plane + segment.offset;
-            debug_assert!(at + (segment.len - 1) * step < pass.output.len());
-            for &sum in &tile[segment.column..segment.column + segment.len] {
-                // SAFETY: a segment's results lie inside the row's plane of the output, and `add` is as long.
-                unsafe {
-                    let mut value = sum + bias;
-                    if let Some(add) = pass.epilogue.add {
-                        value += *add.as_ptr().add(at);
-                    }
-                    if pass.epilogue.relu && value < 0.0 {
-                        value = 0.0;
-                    }
-                    *pass.output.pointer().add(at) = value;
-                }
-                at += step;
             }
         }
     }

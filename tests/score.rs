@@ -154,13 +154,11 @@ fn the_place_that_answers_like_the_recording_is_chosen() {
     assert!(json["taps"][0]["cv_r2"].as_f64() < tap["cv_r2"].as_f64());
 
     // The readout is what a specification reads stimuli through.
-    let spec = format!(
-        "[synth]\nname = \"h\"\ndescription = \"h\"\nseed = 1\n[stimulus]\ncount = 1\nwidth_px = 32\nheight_px = 32\n\
+    let spec = "[synth]\nname = \"h\"\ndescription = \"h\"\nseed = 1\n[stimulus]\ncount = 1\nwidth_px = 32\nheight_px = 32\n\
          resolution_px_per_deg = 16.0\ncolour = \"grey\"\n[model.v1.file]\npath = \"v1.onnx\"\n[readout.me]\nmodel = \"v1\"\n\
          file = \"readout.json\"\n[parametrisation.pixels]\nstart_noise = 0.05\n[constraint]\nrange = [0.0, 1.0]\n\
-         [[objective]]\nweight = 1.0\nunit = {{ model = \"v1\", tap = \"v1.complex.s1\", readout = \"me\", units = [[1]] }}\n\
-         [optimiser.lbfgs]\nmemory = 5\n[budget]\nsteps = 5\n[output.srgb]\nbits = 8\n"
-    );
+         [[objective]]\nweight = 1.0\nunit = { model = \"v1\", tap = \"v1.complex.s1\", readout = \"me\", units = [[1]] }\n\
+         [optimiser.lbfgs]\nmemory = 5\n[budget]\nsteps = 5\n[output.srgb]\nbits = 8\n";
     fs::write(folder.path().join("h.toml"), spec).unwrap();
     let (spec, out) = (folder.path().join("h.toml"), folder.path().join("out"));
     let outcome = run(["synth", text(&spec), "--out", text(&out), "--json"], 60.0).expect(0).json();

@@ -48,7 +48,8 @@ pub fn synth(args: &SynthArgs) -> Result<Seen, SessionError> {
     let folder = folder::create(&args.out.clone().unwrap_or_else(default))?;
     let run = search(&mut task)?;
     let pictures = pictures(&run.best.shown.stimuli, &task)?;
-    let each = reached::each(&mut task.synthesis, &run.best.shown.stimuli, &task.terms);
+    let each = reached::each(&task.encoders, &task.terms, &run.best.shown)
+        .map_err(|error| SessionError::Search(Box::new(error.into())))?;
     let outcome = outcome(&task, &run, each, &folder.display().to_string(), &text, &started);
     folder::write(&folder, &outcome, &run.best.shown.stimuli, &pictures, &text)?;
     let json = serde_json::to_value(&outcome).unwrap_or_else(|error| json!({ "error": error.to_string() }));

@@ -1,5 +1,7 @@
 //! `[[intervention]]`: virtual lesions and stimulation.
 
+use std::collections::BTreeMap;
+
 use ndarray::ArrayD;
 use protocol::ProtocolError;
 use protocol::reader::{Range, Table};
@@ -15,6 +17,7 @@ pub fn read(root: &Table<'_>, arms: &mut Arms<'_>) -> Result<(), ProtocolError> 
     if !root.has("intervention") {
         return Ok(());
     }
+    let mut changes: BTreeMap<(usize, String), (ArrayD<f32>, ArrayD<f32>)> = BTreeMap::new();
     for table in root.list("intervention", &["model", "tap", "lesion", "stimulation"])? {
         let arm = table.reference("model", "model", arms.names())?;
         let tap = arms.tap(&table, "tap", arm)?;
@@ -27,10 +30,8 @@ pub fn read(root: &Table<'_>, arms: &mut Arms<'_>) -> Result<(), ProtocolError> 
         } as f32;
         let shape = arms.shape_at(arm, &tap)[1..].to_vec();
         let chosen = chosen(&body, &shape, arms.channel_axis(arm) - 1)?;
-        let model = &mut arms.models[arm];
-        let slot = model.changes.entry(tap.clone());
-        let (gain, offset) =
-            slot.or_insert_with(|| (ArrayD::ones(shape.clone()), ArrayD::zeros(shape.clone())));
+        let unchanged = || (ArrayD::ones(shape.clone()), ArrayD::zeros(shape.clone()));
+        let (gain, offset) = changes.entry((arm, tap.clone())).or_insert_with(unchanged);
         for ((chosen, gain), offset) in chosen.iter().zip(gain.iter_mut()).zip(offset.iter_mut()) {
             match kind {
                 _ if !chosen => {}
@@ -38,6 +39,9 @@ pub fn read(root: &Table<'_>, arms: &mut Arms<'_>) -> Result<(), ProtocolError> 
                 _ => *offset += number,
             }
         }
+        let model = &mut arms.models[arm];
+        let made = model.encoder.intervene(&tap, gain.clone(), offset.clone());
+        made.map_err(|error| table.refuse("tap", format!("a tap that can be changed: {error}")))?;
         let part = match chosen.iter().filter(|chosen| **chosen).count() {
             some if some == chosen.len() => "all units".to_owned(),
             some => format!("{some} of {} units", chosen.len()),

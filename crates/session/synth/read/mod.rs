@@ -18,6 +18,7 @@ pub mod shape;
 
 use std::path::Path;
 
+use encoding::encoder::Encoder;
 use protocol::ProtocolError;
 use protocol::reader::Document;
 use synthesis::assembly::{Parts, Synthesis};
@@ -47,6 +48,7 @@ pub struct Task {
     /// How the parameters make a stimulus, in words.
     pub parametrisation: String,
     pub models: Vec<ModelUsed>,
+    pub encoders: Vec<Encoder>,
     pub files: Vec<FileUsed>,
 }
 
@@ -95,12 +97,8 @@ pub fn task(text: &str, file: &Path, seed: Option<u64>, loader: &Loader) -> Resu
             Start::Given(start.map_err(|error| root.contradiction("parametrisation", error.to_string()))?)
         }
     };
-    let mut lowered = Vec::new();
-    for arm in &arms.models {
-        let table = root.table_of_any("model")?.table_of_any(&arm.name)?;
-        lowered.push(arm.lowered().map_err(|error| table.itself(error))?);
-    }
-    let terms = wanted.names.into_iter().zip(wanted.terms.iter().cloned()).collect();
+    let terms: Vec<(String, Weighted)> = wanted.names.into_iter().zip(wanted.terms.iter().cloned()).collect();
+    let encoders: Vec<Encoder> = arms.models.iter().map(|arm| arm.encoder.clone()).collect();
     let (robustness, views) = robustness.unwrap_or_default();
     let parts = Parts {
         parametrisation: space.parametrisation,
@@ -108,7 +106,7 @@ pub fn task(text: &str, file: &Path, seed: Option<u64>, loader: &Loader) -> Resu
         robustness,
         views: views.max(1),
         priors: priors.clone(),
-        arms: lowered,
+        arms: encoders.clone(),
         terms: wanted.terms,
         seed: head.seed,
         threads: loader.threads,
@@ -137,6 +135,7 @@ pub fn task(text: &str, file: &Path, seed: Option<u64>, loader: &Loader) -> Resu
         priors,
         parametrisation: space.words,
         models,
+        encoders,
         files,
         stimulus,
     })

@@ -4,24 +4,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adjoint::Intervention;
 use encoding::encoder::{Code, Encoder, EncoderError, Features, form_of, guess_form};
 use encoding::form::{Layout, Transfer};
 use encoding::readout::Readout;
 use encoding::v1::{self, Params};
-use ndarray::{Array2, Array5, ArrayD, Axis, s};
+use ndarray::{Array2, Array5, ArrayD, Axis};
 use protocol::ProtocolError;
 use protocol::reader::{Range, Table};
 use recording::sha256_hex;
-use synthesis::assembly::{self, Parts, Synthesis};
-use synthesis::constraint::Constraints;
-use synthesis::objective::{Pool, Source, Term, Units, Weighted};
-use synthesis::parametrisation::{Parametrisation, Pixels};
-use synthesis::robustness::Robustness;
+use synthesis::assembly::AssemblyError;
+use synthesis::objective::{Pool, Site, Source, Term, Units, Weighted};
 
 use super::head::Stimulus;
 use crate::model::Loader;
 use crate::synth::outcome::FileUsed;
+use crate::synth::reached::looking;
 
 /// The models of a search, in the order of the file, with all that is read about them.
 pub struct Arms<'s> {
@@ -41,8 +38,6 @@ pub struct Arm {
     pub encoder: Encoder,
     /// The embedded model's own description.
     pub params: Option<Params>,
-    /// Gain and offset of taps that are changed, unit by unit.
-    pub changes: BTreeMap<String, (ArrayD<f32>, ArrayD<f32>)>,
     /// Its file, or what it is.
     pub source: String,
     pub sha256: String,
@@ -86,7 +81,7 @@ impl<'s> Arms<'s> {
         for (name, table) in root.named_tables("model", &kinds)? {
             let arm = match table.one_of(&kinds)? {
                 key @ "embedded" => super::embedded::read(&table, key, &name, stimulus, loader)?,
-                key => arms.from_file(&table, key, &name, loader)?,
+                key => arms.foreign(&table, key, &name, loader)?,
             };
             fits(&table, &arm, stimulus)?;
             arms.models.push(arm);
@@ -104,7 +99,7 @@ impl<'s> Arms<'s> {
         Ok(arms)
     }
 
-    fn from_file(
+    fn foreign(
         &self,
         table: &Table<'_>,
         key: &str,
@@ -219,30 +214,23 @@ impl<'s> Arms<'s> {
         Pool { cells, axes }
     }
 
-    /// What a tap answers to stimuli [B, T, C, H, W]: [B, units]. The model sees them as it does in the search.
-    pub fn answer(&self, arm: usize, tap: &str, stimuli: &Array5<f32>) -> Result<Array2<f64>, String> {
-        let mut rows: Vec<f64> = Vec::new();
+    /// What a source answers to stimuli [B, T, C, H, W]: [B, units], after pooling and readout. The model sees them as it does
+    /// in the search.
+    pub fn answer(&self, source: &Source, stimuli: &Array5<f32>) -> Result<Array2<f64>, String> {
+        let words = |error: AssemblyError| error.to_string();
+        let encoder = self.models[source.site.arm].encoder.clone();
+        let site = Site { arm: 0, ..source.site.clone() };
+        let whole = Term::Unit { source: Source { site, ..source.clone() }, units: Units::All };
         let count = stimuli.len_of(Axis(0));
-        for start in (0..count).step_by(ANSWERED_AT_ONCE) {
-            let part =
-                stimuli.slice(s![start..count.min(start + ANSWERED_AT_ONCE), .., .., .., ..]).to_owned();
-            let [b, t, c, h, w] = [0, 1, 2, 3, 4].map(|axis| part.len_of(Axis(axis)));
-            let source = Source::of(0, tap);
-            let parts = Parts {
-                parametrisation: Parametrisation::Pixels(Pixels::new([b, t, c, h, w], 0.0)),
-                constraints: Constraints::default(),
-                robustness: Robustness::default(),
-                views: 1,
-                priors: Vec::new(),
-                arms: vec![self.models[arm].lowered()?],
-                terms: vec![Weighted::one(Term::Unit { source, units: Units::All })],
-                seed: self.seed,
-                threads: 1,
-                repeatable: true,
-            };
-            let mut synthesis = Synthesis::new(parts).map_err(|error| error.to_string())?;
-            let taps = synthesis.taps(&part).map_err(|error| error.to_string())?;
-            rows.extend(taps.iter().flatten().map(|&value| f64::from(value)));
+        // One plan for all parts, so that what is left over is filled with repeats of the last stimulus.
+        let at_once = count.min(ANSWERED_AT_ONCE);
+        let mut synthesis =
+            looking(vec![encoder], vec![Weighted::one(whole)], self.stimulus.shape, at_once).map_err(words)?;
+        let mut rows = Vec::new();
+        for start in (0..count).step_by(at_once) {
+            let chosen: Vec<usize> = (start..start + at_once).map(|index| index.min(count - 1)).collect();
+            let read = synthesis.read(&stimuli.select(Axis(0), &chosen)).map_err(words)?.swap_remove(0);
+            rows.extend(read.outer_iter().take(count - start).flat_map(|row| row.to_vec()));
         }
         let units = rows.len() / count;
         Array2::from_shape_vec((count, units), rows).map_err(|error| error.to_string())
@@ -268,47 +256,11 @@ impl Arm {
     /// A model that is read, with the shapes of its taps.
     pub fn new(name: &str, encoder: Encoder, source: String, sha256: String) -> Self {
         let taps = encoder.taps().into_iter();
-        let shapes = taps.filter_map(|tap| Some((tap.name, tap.shape?))).collect();
-        let (changes, interventions) = (BTreeMap::new(), Vec::new());
-        Self { name: name.to_owned(), encoder, params: None, changes, source, sha256, interventions, shapes }
-    }
-
-    /// As a search takes it.
-    pub fn lowered(&self) -> Result<assembly::Arm, String> {
-        let model = self.encoder.model();
-        let mut held = Vec::new();
-        for parameter in self.encoder.parameters() {
-            let name = parameter.name.clone();
-            let value = parameter.value.as_ref();
-            let value = value.ok_or_else(|| {
-                format!("its input {name} has no value; write `parameters = {{ {name} = ... }}`")
-            })?;
-            let declared =
-                model.inputs().iter().find(|info| info.name == name).and_then(|info| info.concrete());
-            let value = match declared {
-                Some(shape) => {
-                    value.broadcast(shape.as_slice()).map(|view| view.to_owned()).ok_or_else(|| {
-                        format!(
-                            "its input {name} has the shape {shape:?}, the value given {:?}",
-                            value.shape()
-                        )
-                    })?
-                }
-                None => value.clone(),
-            };
-            held.push((name, value));
-        }
-        let changes = self.changes.iter();
-        let interventions = changes
-            .map(|(tap, (gain, offset))| (tap.clone(), Intervention::constant(gain.clone(), offset.clone())))
-            .collect();
-        Ok(assembly::Arm {
-            model: model.clone(),
-            form: self.encoder.form().clone(),
-            input: Some(self.encoder.stimulus_input().to_owned()),
-            held,
-            interventions,
-        })
+        // A tensor of one axis has nothing but stimuli in it.
+        let with_units = taps.filter_map(|tap| Some((tap.name, tap.shape.filter(|shape| shape.len() > 1)?)));
+        let shapes = with_units.collect();
+        let (params, interventions) = (None, Vec::new());
+        Self { name: name.to_owned(), encoder, params, source, sha256, interventions, shapes }
     }
 }
 
@@ -316,6 +268,10 @@ impl Arm {
 /// movies it has to take as they are.
 fn fits(table: &Table<'_>, arm: &Arm, stimulus: &Stimulus) -> Result<(), ProtocolError> {
     let (wanted, found) = (arm.encoder.form().shape, stimulus.shape);
+    if let Some(open) = arm.encoder.parameters().iter().find(|parameter| parameter.value.is_none()) {
+        let name = &open.name;
+        return Err(table.itself(format!("its input {name} has no value; write `parameters = {{ {name} = ... }}`")));
+    }
     if found[0] == 1 || found[0] == wanted[0] {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use ndarray_npy::ReadNpyExt;
 use protocol::ProtocolError;
 use protocol::reader::{Range, Table};
 use random::Random;
-use synthesis::objective::{Pool, Site, Source, Units};
+use synthesis::objective::{Source, Units};
 
 use super::model::Arms;
 use crate::synth::picture;
@@ -55,7 +55,7 @@ pub fn features(
     let image = picture::read(&path, arms.stimulus.shape);
     let image =
         image.map_err(|error| body.refuse(key, format!("an image of the stimulus's shape: {error}")))?;
-    let rows = responses(source, &image.insert_axis(Axis(0)), arms).map_err(|reason| body.itself(reason))?;
+    let rows = arms.answer(source, &image.insert_axis(Axis(0))).map_err(|reason| body.itself(reason))?;
     Ok(rows.row(0).to_vec())
 }
 
@@ -67,7 +67,7 @@ pub fn spread(
     scenes: &Array5<f32>,
     arms: &mut Arms<'_>,
 ) -> Result<(Vec<f64>, Vec<f64>), ProtocolError> {
-    let rows = responses(source, scenes, arms).map_err(|reason| body.itself(reason))?;
+    let rows = arms.answer(source, scenes).map_err(|reason| body.itself(reason))?;
     let shape = shape(source, arms);
     let pick =
         |values: Array1<f64>| chosen(&values.to_vec(), &shape, units).map_err(|reason| body.itself(reason));
@@ -139,43 +139,6 @@ fn array(body: &Table<'_>, arms: &mut Arms<'_>) -> Result<Vec<f64>, ProtocolErro
         Some(_) => Err(body.refuse("file", "an array of finite numbers")),
         None => Err(body.refuse("file", "an .npy of f32 or f64")),
     }
-}
-
-/// [stimuli, units] of a source.
-fn responses(source: &Source, stimuli: &Array5<f32>, arms: &Arms<'_>) -> Result<Array2<f64>, String> {
-    let Site { arm, tap } = &source.site;
-    let values = arms.answer(*arm, tap, stimuli)?;
-    let values = match &source.pool {
-        Some(pool) => pooled(&values, &arms.shape_at(*arm, tap)[1..], pool)?,
-        None => values,
-    };
-    match &source.readout {
-        Some(readout) => readout.apply(values.view()).map_err(|error| error.to_string()),
-        None => Ok(values),
-    }
-}
-
-/// Means over the cells of a grid: position i of L falls into cell floor(i n / L) of n, as in the objective.
-fn pooled(values: &Array2<f64>, shape: &[usize], pool: &Pool) -> Result<Array2<f64>, String> {
-    let mut coarse = shape.to_vec();
-    for (axis, cells) in pool.axes.iter().zip(pool.cells) {
-        match coarse.get_mut(axis - 1) {
-            Some(length) if cells <= *length => *length = cells,
-            _ => return Err(format!("a tap of shape {shape:?} cannot be pooled to {:?} cells", pool.cells)),
-        }
-    }
-    let sites = ArrayD::from_shape_fn(shape.to_vec(), |index| {
-        let cell = (0..shape.len())
-            .fold(0, |flat, axis| flat * coarse[axis] + index[axis] * coarse[axis] / shape[axis]);
-        cell
-    });
-    let mut sums = Array2::zeros((values.nrows(), coarse.iter().product()));
-    let mut counts = Array1::<f64>::zeros(sums.ncols());
-    for (unit, &cell) in sites.iter().enumerate() {
-        counts[cell] += 1.0;
-        sums.column_mut(cell).scaled_add(1.0, &values.column(unit));
-    }
-    Ok(sums / counts)
 }
 
 /// Shape of one stimulus's values at a source.

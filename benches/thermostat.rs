@@ -22,13 +22,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use closedloop::{ControllerPlan, ResponsePlan};
-use participant::{Person, Random, Tercile, people};
+use participant::{Person, Tercile, people};
 use photic::experiment::{Experiment, response_of};
 use photic::run::participant::Chair;
 use photic::run::virtual_clock::Watcher;
 use photic::run::{simulate, virtual_args};
 use photic::summary::{Summary, TrackingError};
 use photic::turns::LoopDriver;
+use random::Random;
 use recording::RecordedSession;
 
 /// Sessions per person on which gains may be tuned.

@@ -211,7 +211,7 @@ impl Drop for Turn<'_> {
         while board.inside.load(Ordering::SeqCst) > 0 {
             looks += 1;
             // A member may have lost its core in the middle of a task.
-            if looks % LOOKS == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+            if looks.is_multiple_of(LOOKS) { thread::yield_now() } else { std::hint::spin_loop() }
         }
         self.0.busy.store(false, Ordering::Release);
     }

@@ -44,7 +44,10 @@ pub fn each(
     for (index, stimulus) in shown.stimuli.outer_iter().enumerate() {
         let light: Vec<f64> = stimulus.iter().map(|&light| f64::from(light)).collect();
         let values = synthesis.shown(&light)?.terms;
-        let own = singles.iter().zip(values).filter(|((_, term), _)| term.stimulus.is_none_or(|only| only == index));
+        let own = singles
+            .iter()
+            .zip(values)
+            .filter(|((_, term), _)| term.stimulus.is_none_or(|only| only == index));
         reached.push(own.map(|((name, _), value)| (name.clone(), value)).collect());
     }
     Ok(reached)

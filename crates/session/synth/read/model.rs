@@ -224,8 +224,8 @@ impl<'s> Arms<'s> {
         let count = stimuli.len_of(Axis(0));
         // One plan for all parts, so that what is left over is filled with repeats of the last stimulus.
         let at_once = count.min(ANSWERED_AT_ONCE);
-        let mut synthesis =
-            looking(vec![encoder], vec![Weighted::one(whole)], self.stimulus.shape, at_once).map_err(words)?;
+        let mut synthesis = looking(vec![encoder], vec![Weighted::one(whole)], self.stimulus.shape, at_once)
+            .map_err(words)?;
         let mut rows = Vec::new();
         for start in (0..count).step_by(at_once) {
             let chosen: Vec<usize> = (start..start + at_once).map(|index| index.min(count - 1)).collect();
@@ -270,7 +270,9 @@ fn fits(table: &Table<'_>, arm: &Arm, stimulus: &Stimulus) -> Result<(), Protoco
     let (wanted, found) = (arm.encoder.form().shape, stimulus.shape);
     if let Some(open) = arm.encoder.parameters().iter().find(|parameter| parameter.value.is_none()) {
         let name = &open.name;
-        return Err(table.itself(format!("its input {name} has no value; write `parameters = {{ {name} = ... }}`")));
+        return Err(
+            table.itself(format!("its input {name} has no value; write `parameters = {{ {name} = ... }}`"))
+        );
     }
     if found[0] == 1 || found[0] == wanted[0] {
         return Ok(());

@@ -1,6 +1,11 @@
 //! Virtual lesions and stimulation: `gain * T + offset` in the place of a tensor T.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::result_large_err,
+    reason = "a test may fail by panicking, in its helpers too"
+)]
 
 #[path = "import/common.rs"]
 #[allow(dead_code, reason = "this binary uses a part")]

@@ -8,6 +8,7 @@ use adjoint::{Cancel, Limits, Model};
 use encoding::encoder::{Code, Encoder, EncoderError, Features, guess_form, guess_layout};
 use encoding::form::{Form, Layout, Transfer};
 use encoding::onnx::{Dim, Graph};
+use encoding::v1;
 use ndarray::{Array, Array5, ArrayD, arr0};
 use random::Random;
 
@@ -208,6 +209,43 @@ fn what_cannot_be_meant_is_named_before_anything_runs() {
     graph.output(&y, &shape, "");
     let bare = Encoder::from_bytes("bare.onnx", &graph.finish().unwrap(), None, &Limits::default());
     assert!(matches!(bare, Err(EncoderError::NoForm { .. })));
+}
+
+#[test]
+fn the_embedded_model_says_its_own_form_and_parameters() {
+    let time = v1::Temporal { frames: 8, ..v1::Temporal::default() };
+    let params = v1::Params {
+        size_px: [32, 32],
+        orientations: 4,
+        scales_cpd: vec![0.8],
+        temporal: Some(time),
+        noise: Some(v1::Noise::default()),
+        fittable: true,
+        ..v1::Params::default()
+    };
+    let encoder = Encoder::v1(&params).unwrap();
+    assert_eq!(*encoder.form(), Form::linear(Layout::Ntchw, [8, 1, 32, 32]));
+    let names: Vec<&str> = encoder.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
+    let fittable = v1::fittable_inputs(&params);
+    for input in &fittable {
+        let known = encoder.parameter(input.name).unwrap();
+        assert_eq!(
+            (known.value.clone(), known.range),
+            (Some(arr0(input.start as f32).into_dyn()), Some(input.bounds))
+        );
+    }
+    assert_eq!(names.len(), fittable.len() + 1, "{names:?}");
+    // Movies, of which some taps have the frames beside the stimuli.
+    let mut random = Random::new(2, 0);
+    let movies = Array5::from_shape_simple_fn([3, 8, 1, 32, 32], || random.uniform() as f32);
+    let wanted = [Features::pooled("retina.contrast", 4, 4), Features::of(v1::output_name(&params))];
+    let all = encoder.features(movies.view(), &wanted).unwrap();
+    assert_eq!(all[0].dim(), (3, 8 * 16));
+    let last = encoder.features(movies.slice(ndarray::s![2.., .., .., .., ..]), &wanted).unwrap();
+    for (all, last) in all.iter().zip(&last) {
+        let scale = all.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        assert!(all.row(2).iter().zip(last.row(0)).all(|(a, b)| (a - b).abs() < 1e-5 * scale));
+    }
 }
 
 fn shared(name: &str) -> Option<PathBuf> {

@@ -5,7 +5,7 @@
 use encoding::encoder::{Encoder, Features};
 use encoding::fit::{Effort, Fit, Link, Trials, Unknown, fit};
 use encoding::v1;
-use ndarray::{Array2, Array5, arr0};
+use ndarray::{Array1, Array2, Array5, Axis, arr0};
 use random::Random;
 
 /// A field of 8 deg at 3 px per degree, and cells that prefer 0.7 cpd: small, so that the test is quick.
@@ -103,7 +103,7 @@ fn with_scotoma(encoder: &Encoder, [x, y, radius]: [f64; 3]) -> Encoder {
 
 /// Fits one simulated person, whose scotoma lies within 2 deg of the centre on each axis and has a radius of 1 to 2 deg.
 /// Gives the overlap, the fit, and a line about both.
-fn fitted(seed: u64, folds: usize) -> (f64, Fit, String) {
+fn fitted(seed: u64, effort: &Effort) -> (f64, Fit, String) {
     // A model that sees everywhere is what the fit begins with.
     let sound = with_scotoma(&Encoder::v1(&params()).unwrap(), [0.0, 0.0, -1.5]);
     let unknowns = [
@@ -118,8 +118,7 @@ fn fitted(seed: u64, folds: usize) -> (f64, Fit, String) {
     // Noise twice as strong as the signal: of a sound eye's single trials a third of the variance is the stimulus.
     let responses = responses(&mut random, &with_scotoma(&sound, truth), &sound, &stimuli, 2.0);
     let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
-    let effort = Effort { screened: 60, starts: 8, steps: 15, folds, seed, threads: 1 };
-    let found = fit(&sound, &features(), &link, &unknowns, trials, &effort).unwrap();
+    let found = fit(&sound, &features(), &link, &unknowns, trials, effort).unwrap();
     let (place, errors): (Vec<f64>, Vec<f64>) =
         found.estimates.iter().map(|estimate| (estimate.value, estimate.standard_error)).unzip();
     let overlap = dice([place[0], place[1], place[2]], truth);
@@ -130,7 +129,9 @@ fn fitted(seed: u64, folds: usize) -> (f64, Fit, String) {
 #[test]
 fn a_fitted_scotoma_overlaps_the_true_one() {
     for seed in 0..4 {
-        let (overlap, found, line) = fitted(seed, if seed == 0 { 2 } else { 0 });
+        let folds = if seed == 0 { 2 } else { 0 };
+        let effort = Effort { screened: 40, starts: 4, steps: 15, folds, seed, threads: 1 };
+        let (overlap, found, line) = fitted(seed, &effort);
         assert!(overlap >= 0.8, "{line}\n{:?}", found.descents);
         if let Some(validation) = found.validation {
             assert!(validation.improvement > 2.0 * validation.standard_error, "{line}\n{validation:?}");
@@ -139,16 +140,42 @@ fn a_fitted_scotoma_overlaps_the_true_one() {
 }
 
 #[test]
-#[ignore = "takes a minute: forty people"]
+fn receptive_field_size_and_gain_are_found() {
+    let model = Encoder::v1(&params()).unwrap();
+    let model = with_scotoma(&model, [0.0, 0.0, -1.5]);
+    let mut person = model.clone();
+    for (name, value) in [("rf_scale", 1.6), ("gain", 1.3)] {
+        person.set_parameter(name, arr0(value).into_dyn()).unwrap();
+    }
+    let mut random = Random::new(21, 7);
+    let stimuli = probes(&mut random, 100);
+    let clean = person.features(stimuli.view(), &features()).unwrap()[0].dot(&electrodes());
+    let noise = clean.std_axis(Axis(0), 1.0);
+    let responses = &clean + &(Array2::from_shape_simple_fn(clean.dim(), || random.normal()) * noise);
+    let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
+    let unknowns = [Unknown::between("rf_scale", 0.9, 2.0), Unknown::between("gain", 0.2, 5.0)];
+    let link = Link::Fixed { weights: electrodes(), intercepts: Array1::zeros(6) };
+    let effort = Effort { screened: 8, starts: 2, steps: 10, folds: 0, seed: 1, threads: 1 };
+    let found = fit(&model, &features(), &link, &unknowns, trials, &effort).unwrap();
+    for (estimate, truth) in found.estimates.iter().zip([1.6, 1.3]) {
+        assert!((estimate.value - truth).abs() < 3.0 * estimate.standard_error, "{estimate:?}, true {truth}");
+        assert!(estimate.standard_error < 0.3, "{estimate:?}");
+    }
+}
+
+#[test]
+#[ignore = "takes four minutes: forty people"]
 fn most_scotomata_are_found() {
     let (mut overlaps, mut lines) = (Vec::new(), Vec::new());
     for seed in 100..140 {
-        let (overlap, _, line) = fitted(seed, 0);
+        let effort = Effort { screened: 100, starts: 8, steps: 15, folds: 0, seed, threads: 1 };
+        let (overlap, _, line) = fitted(seed, &effort);
         overlaps.push(overlap);
         lines.push(line);
     }
     overlaps.sort_by(f64::total_cmp);
     eprintln!("Dice: median {:.3}, lowest {:.3?}\n{}", overlaps[20], &overlaps[..4], lines.join("\n"));
-    // Small ones are found less well: of their area a larger part lies within a standard error of the edge.
-    assert!(overlaps[20] >= 0.85 && overlaps[4] >= 0.7, "{}", lines.join("\n"));
+    // At this noise now and then another place fits as well, and of small ones a larger part lies near the edge.
+    let found = overlaps.iter().filter(|overlap| **overlap >= 0.8).count();
+    assert!(overlaps[20] >= 0.85 && found >= 32, "{found} of 40 at 0.8 or above\n{}", lines.join("\n"));
 }

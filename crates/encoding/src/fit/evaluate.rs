@@ -260,3 +260,52 @@ impl<'a> Evaluator<'a> {
         Ok((outputs, real))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1;
+    use ndarray::Array5;
+    use random::Random;
+
+    #[test]
+    fn the_slope_through_the_model_is_that_of_the_loss() {
+        let params = v1::Params {
+            size_px: [24, 24],
+            orientations: 4,
+            scales_cpd: vec![0.7],
+            fittable: true,
+            ..v1::Params::default()
+        };
+        let encoder = Encoder::v1(&params).unwrap();
+        let mut random = Random::new(6, 0);
+        // More than one batch, the last one not full.
+        let stimuli = Array5::from_shape_simple_fn([40, 1, 1, 24, 24], || random.uniform() as f32);
+        let responses = Array2::from_shape_simple_fn((40, 2), || random.normal());
+        let unknowns = [
+            Unknown::between("scotoma_x_deg", -4.0, 4.0).with_prior(0.0, 2.0),
+            Unknown::between("scotoma_radius_deg", -1.0, 3.0),
+            Unknown::between("rf_scale", 0.9, 2.0),
+        ];
+        let features = [Features::pooled("v1.complex.s0", 4, 4), Features::pooled("retina.contrast", 2, 2)];
+        let link = Link::Ridge { prior: None, penalty: 0.1 };
+        let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
+        let mut model = Evaluator::new(&encoder, &features, &link, &unknowns, &trials, 1).unwrap();
+        let (at, rows) = ([0.4, 1.3, 1.2], (0..40).filter(|row| row % 3 > 0).collect::<Vec<_>>());
+        let solved = model.solve(&at, &rows).unwrap();
+        let exact = model.slope(&at, &rows, &solved).unwrap();
+        let changes = model.changes(&at, &rows, Difference::Central).unwrap();
+        let rough = model.rough_slope(&at, &solved, &changes);
+        for p in 0..3 {
+            let mut loss = |by: f64| {
+                let mut moved = at;
+                moved[p] += by;
+                model.solve(&moved, &rows).unwrap().loss
+            };
+            let slope = (loss(1e-2) - loss(-1e-2)) / 2e-2;
+            let tolerance = 0.01 * (1.0 + exact[p].abs());
+            assert!((slope - exact[p]).abs() < tolerance, "{p}: {slope} {exact:?}");
+            assert!((rough[p] - exact[p]).abs() < tolerance, "{p}: {rough:?} {exact:?}");
+        }
+    }
+}

@@ -136,7 +136,9 @@ pub(super) fn write(node: &NodeProto, facts: &Facts<'_>, emit: &mut Emit<'_>) ->
     match facts.dtype(raw) {
         Some(DatumType::F32) => {}
         found => {
-            return Err(wrong(format!("the tensor is {found:?}; only floating-point tensors can be changed")));
+            return Err(wrong(format!(
+                "the tensor is {found:?}; only floating-point tensors can be changed"
+            )));
         }
     }
     let Some(shape) = facts.shape(raw) else { return Err(wrong("its shape is not known".to_owned())) };

@@ -155,7 +155,7 @@ fn the_place_that_answers_like_the_recording_is_chosen() {
 
     // The readout is what a specification reads stimuli through.
     let spec = "[synth]\nname = \"h\"\ndescription = \"h\"\nseed = 1\n[stimulus]\ncount = 1\nwidth_px = 32\nheight_px = 32\n\
-         resolution_px_per_deg = 16.0\ncolour = \"grey\"\n[model.v1.file]\npath = \"v1.onnx\"\n[readout.me]\nmodel = \"v1\"\n\
+         width_deg = 2.0\ncolour = \"grey\"\n[model.v1.file]\npath = \"v1.onnx\"\n[readout.me]\nmodel = \"v1\"\n\
          file = \"readout.json\"\n[parametrisation.pixels]\nstart_noise = 0.05\n[constraint]\nrange = [0.0, 1.0]\n\
          [[objective]]\nweight = 1.0\nunit = { model = \"v1\", tap = \"v1.complex.s1\", readout = \"me\", units = [[1]] }\n\
          [optimiser.lbfgs]\nmemory = 5\n[budget]\nsteps = 5\n[output.srgb]\nbits = 8\n";

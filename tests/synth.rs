@@ -22,7 +22,7 @@ seed = 7
 count = 1
 width_px = 48
 height_px = 48
-resolution_px_per_deg = 16.0
+width_deg = 3.0
 colour = "grey"
 
 [model.v1.embedded]
@@ -323,10 +323,10 @@ fn wrong_specifications_are_refused_with_their_place() {
         ),
         ("seed = 7", "", 1, &["synth.seed", "missing", "whole number"]),
         (
-            "resolution_px_per_deg = 16.0",
-            "resolution_px_per_deg = -1",
+            "width_deg = 3.0",
+            "width_deg = -1",
             10,
-            &["found -1", "above 0", "px per degree"],
+            &["found -1", "above 0", "180 deg"],
         ),
         ("colour = \"grey\"", "colour = \"gray\"", 11, &["\"grey\", \"rgb\"", "did you mean \"grey\"?"]),
         ("[model.v1.embedded]", "[model.v1.embeded]", 13, &["model.v1.embeded", "embedded, file"]),

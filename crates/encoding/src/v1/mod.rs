@@ -150,19 +150,6 @@ fn properties(net: &mut Net) {
     let orientations: Vec<f64> = (0..params.orientations).map(|k| params.orientation_deg(k)).collect();
     graph.property("orientation_deg", list(&orientations));
     graph.property("input", "image: linear light, mean 0.5");
-    // What `crate::encoder` reads.
-    graph.property("photic.layout", if params.temporal.is_some() { "ntchw" } else { "nchw" });
-    graph.property("photic.transfer", "linear");
-    graph.property("photic.mean", "0");
-    graph.property("photic.sd", "1");
-    if params.noise.is_some() {
-        graph.property("photic.parameter.noise", "0");
-    }
-    if params.fittable {
-        for FittableInput { name, start, bounds: [low, high], .. } in fittable_inputs(params) {
-            graph.property(&format!("photic.parameter.{name}"), format!("{start},{low},{high}"));
-        }
-    }
     graph.property("output", output_name(params));
     graph.property("params", format!("{params:?}"));
     for tap in taps(params) {

@@ -87,7 +87,7 @@ fn photosensitivity(table: &Table<'_>, arms: &mut Arms<'_>) -> Result<Option<Fla
             let fault = |error: &dyn std::fmt::Display| rule.refuse("rig", format!("a rig file: {error}"));
             let rig = protocol::Rig::load(&path).map_err(|error| fault(&error))?;
             let screen = crate::experiment::screen(&rig).map_err(|error| fault(&error))?;
-            let width_deg = arms.stimulus.shape[3] as f64 / arms.stimulus.resolution_px_per_deg;
+            let width_deg = arms.stimulus.width_deg;
             Ok(Some(FlashRule { screen, width_deg, frame_rate_hz, looped: rule.boolean("looped")? }))
         }
         key => {

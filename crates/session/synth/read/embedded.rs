@@ -56,7 +56,7 @@ fn params(table: &Table<'_>, stimulus: &Stimulus) -> Result<Params, ProtocolErro
     let [frames, _, height, width] = stimulus.shape;
     let mut params = Params {
         size_px: [height, width],
-        width_deg: width as f64 / stimulus.resolution_px_per_deg,
+        width_deg: stimulus.width_deg,
         ..Params::default()
     };
     let share = Range::above(0.0).up_to(1e3);

@@ -33,16 +33,21 @@ pub struct Stimulus {
     pub count: usize,
     /// Frames, channels, height, width of each.
     pub shape: [usize; 4],
-    /// Pixels per degree of visual angle.
-    pub resolution_px_per_deg: f64,
+    /// Width in degrees of visual angle. Pixels are square.
+    pub width_deg: f64,
     /// Frames per second of a movie.
     pub rate_hz: Option<f64>,
 }
 
 impl Stimulus {
+    /// Pixels per degree of visual angle.
+    pub fn px_per_deg(&self) -> f64 {
+        self.shape[3] as f64 / self.width_deg
+    }
+
     /// Degrees of visual angle as pixels.
     pub fn px(&self, deg: f64) -> f64 {
-        deg * self.resolution_px_per_deg
+        deg * self.px_per_deg()
     }
 
     /// Shorter side in px.
@@ -55,7 +60,7 @@ impl Stimulus {
 const MOST_VALUES: u64 = 1 << 28;
 
 pub fn stimulus(root: &Table<'_>) -> Result<Stimulus, ProtocolError> {
-    let keys = ["count", "width_px", "height_px", "resolution_px_per_deg", "colour", "movie"];
+    let keys = ["count", "width_px", "height_px", "width_deg", "colour", "movie"];
     let table = root.table("stimulus", &keys)?;
     let count = table.integer("count", 1..=4096)?;
     let width = table.integer("width_px", 4..=8192)?;
@@ -76,7 +81,7 @@ pub fn stimulus(root: &Table<'_>) -> Result<Stimulus, ProtocolError> {
     Ok(Stimulus {
         count: count as usize,
         shape: [frames, channels, height, width].map(|axis| axis as usize),
-        resolution_px_per_deg: table.number("resolution_px_per_deg", Range::above(0.0).up_to(1000.0))?,
+        width_deg: table.number("width_deg", Range::above(0.0).up_to(180.0))?,
         rate_hz: movie.map(|(_, rate_hz)| rate_hz),
     })
 }

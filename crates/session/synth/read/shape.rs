@@ -58,14 +58,21 @@ pub fn space(root: &Table<'_>, arms: &mut Arms<'_>, loader: &Loader) -> Result<S
                 cut_off_hz: only(&body, "cut_off_hz", t > 1, "movies", Range::from(0.0))?,
             };
             start = body.optional("start_images", |t, key| images(t, key, arms))?;
-            let words = format!("Fourier coefficients, {spec:?}");
+            let mut words =
+                format!("Fourier coefficients, 1/f^{}, start noise {}", spec.exponent, spec.noise);
+            if c == 3 {
+                words.push_str(&format!(", chroma {}", spec.chroma));
+            }
+            if t > 1 {
+                words.push_str(&format!(", up to {} Hz", spec.cut_off_hz));
+            }
             (Parametrisation::Fourier(Fourier::new(shape, &spec).map_err(|e| fault(&body, &e))?), words)
         }
         "gabors" => {
             let body = table.table(kind, &["count", "start_contrast"])?;
             let spec = GaborSpec {
                 count: body.integer("count", 1..=1000)? as usize,
-                px_per_deg: arms.stimulus.resolution_px_per_deg,
+                px_per_deg: arms.stimulus.px_per_deg(),
                 frame_rate_hz: arms.stimulus.rate_hz.unwrap_or(1.0),
                 contrast: body.number("start_contrast", Range::above(0.0).up_to(1.0))?,
             };
@@ -192,7 +199,7 @@ pub fn robustness(root: &Table<'_>, arms: &Arms<'_>) -> Result<Option<(Robustnes
             scale: optional("scale", 1.0)?,
             rotation_deg: optional("rotation_deg", 180.0)?,
             gaze_deg: optional("gaze_deg", 90.0)?,
-            px_per_deg: arms.stimulus.resolution_px_per_deg,
+            px_per_deg: arms.stimulus.px_per_deg(),
         };
         robustness.check().map_err(|error| table.itself(error.to_string()))?;
         if robustness.jitter_px + robustness.scale + robustness.rotation_deg + robustness.gaze_deg == 0.0 {

@@ -291,7 +291,8 @@ mod tests {
         let link = Link::Ridge { prior: None, penalty: 0.1 };
         let trials = Trials { stimuli: stimuli.view(), responses: responses.view() };
         let mut model = Evaluator::new(&encoder, &features, &link, &unknowns, &trials, 1).unwrap();
-        let (at, rows) = ([0.4, 1.3, 1.2], (0..40).filter(|row| row % 3 > 0).collect::<Vec<_>>());
+        // Receptive fields are mixtures of a few: their size has kinks, of which none is near 1.5.
+        let (at, rows) = ([0.4, 1.3, 1.5], (0..40).filter(|row| row % 3 > 0).collect::<Vec<_>>());
         let solved = model.solve(&at, &rows).unwrap();
         let exact = model.slope(&at, &rows, &solved).unwrap();
         let changes = model.changes(&at, &rows, Difference::Central).unwrap();
@@ -302,8 +303,8 @@ mod tests {
                 moved[p] += by;
                 model.solve(&moved, &rows).unwrap().loss
             };
-            let slope = (loss(1e-2) - loss(-1e-2)) / 2e-2;
-            let tolerance = 0.01 * (1.0 + exact[p].abs());
+            let slope = (loss(2e-3) - loss(-2e-3)) / 4e-3;
+            let tolerance = 2e-3 * (1.0 + exact[p].abs());
             assert!((slope - exact[p]).abs() < tolerance, "{p}: {slope} {exact:?}");
             assert!((rough[p] - exact[p]).abs() < tolerance, "{p}: {rough:?} {exact:?}");
         }

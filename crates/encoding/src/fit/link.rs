@@ -17,7 +17,7 @@ pub enum Link {
     Fixed {
         /// [D, K].
         weights: Array2<f64>,
-        /// [K].
+        /// One per response.
         intercepts: Array1<f64>,
     },
     /// A readout up to a gain and an offset of each response, which are found with the parameters: a person's amplitudes
@@ -47,9 +47,9 @@ pub(super) struct Solved {
     pub slope: Array2<f64>,
     /// Readout [D, K].
     pub weights: Array2<f64>,
-    /// [K].
+    /// One per response.
     pub intercepts: Array1<f64>,
-    /// Variance of the noise [K].
+    /// Variance of the noise, per response.
     pub variance: Array1<f64>,
     /// What of a change of the predictions a readout that is solved for does not take up.
     rest: Rest,

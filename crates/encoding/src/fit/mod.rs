@@ -143,9 +143,9 @@ pub struct Fit {
     pub loss: f64,
     /// Loss at the encoder's own values.
     pub unfitted_loss: f64,
-    /// Readout at the estimates: weights [features, K], and intercepts [K].
+    /// Readout at the estimates: weights [features, K].
     pub weights: Array2<f64>,
-    /// Added to what the weights give.
+    /// Added to what the weights give, one per response.
     pub intercepts: Vec<f64>,
     /// Standard deviation of the noise, per response.
     pub noise_sd: Vec<f64>,

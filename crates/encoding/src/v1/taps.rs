@@ -176,7 +176,7 @@ pub fn units(params: &Params) -> Vec<Unit> {
     units
 }
 
-/// The inputs of a fittable model beside its image, each f32 of shape [1], in the order of the file.
+/// The inputs of a fittable model beside its image, each f32 of one element, in the order of the file.
 pub fn fittable_inputs(params: &Params) -> Vec<FittableInput> {
     let scotoma = params.fitted_scotoma();
     let [height, width] = params.field_deg();

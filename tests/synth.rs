@@ -322,12 +322,7 @@ fn wrong_specifications_are_refused_with_their_place() {
             &["synth.sead", "unknown key", "name, description, seed", "did you mean `seed`?"],
         ),
         ("seed = 7", "", 1, &["synth.seed", "missing", "whole number"]),
-        (
-            "width_deg = 3.0",
-            "width_deg = -1",
-            10,
-            &["found -1", "above 0", "180 deg"],
-        ),
+        ("width_deg = 3.0", "width_deg = -1", 10, &["found -1", "above 0", "180 deg"]),
         ("colour = \"grey\"", "colour = \"gray\"", 11, &["\"grey\", \"rgb\"", "did you mean \"grey\"?"]),
         ("[model.v1.embedded]", "[model.v1.embeded]", 13, &["model.v1.embeded", "embedded, file"]),
         ("scales_cpd = [3.2, 1.6]", "scales_cpd = [16.0]", 13, &["16 cpd", "px per degree"]),

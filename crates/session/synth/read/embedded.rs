@@ -54,11 +54,7 @@ pub fn read(
 
 fn params(table: &Table<'_>, stimulus: &Stimulus) -> Result<Params, ProtocolError> {
     let [frames, _, height, width] = stimulus.shape;
-    let mut params = Params {
-        size_px: [height, width],
-        width_deg: stimulus.width_deg,
-        ..Params::default()
-    };
+    let mut params = Params { size_px: [height, width], width_deg: stimulus.width_deg, ..Params::default() };
     let share = Range::above(0.0).up_to(1e3);
     if table.has("fovea_deg") {
         params.fovea_deg = pair(table, "fovea_deg")?;

@@ -144,7 +144,8 @@ pub enum Versus {
     Signed,
     /// The mean of (z_a - z_b)^2 over units: any disagreement. It has no slope where both agree exactly.
     Squared,
-    /// Each side is sure of another unit: the soft minimum of z_a[first], -z_a[second], z_b[second], -z_b[first], as in the
+    /// Each side is sure of another unit: the soft minimum of `z_a[first]`, `-z_a[second]`, `z_b[second]`,
+    /// `-z_b[first]`, as in the
     /// controversial stimuli of Golan, Raju and Kriegeskorte (PNAS 117, 2020), whose logits are z-scores here.
     Controversial {
         /// Position among the units of the one that a should prefer.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::microkernel::{
-    StridedColumns, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TwoPanels, product, store,
+    StridedColumns, TILE_COLUMNS, TILE_ROWS, TwoColumns, TwoPanels, product, store,
 };
 use super::super::simd::{Kernel, Simd, dispatch, dispatch_wide};
 use super::super::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout, Threads};
@@ -142,21 +142,35 @@ fn refusals() {
     assert!(run.unwrap_err().to_string().contains("B holds 15"));
 }
 
-/// A tile of 12 x 16, twice: as two panels of rows and as whatever these lanes hold at once.
-struct OneTile<'a>(&'a [f32], &'a [f32]);
+/// Twelve rows by two panels of 16 columns: panel by panel, or both at once.
+struct TwoTiles<'a> {
+    rows: &'a [f32],
+    columns: &'a [f32],
+    at_once: bool,
+}
 
-impl Kernel for OneTile<'_> {
+impl Kernel for TwoTiles<'_> {
     type Output = Vec<f32>;
 
     fn run<S: Simd>(self) -> Vec<f32> {
-        let steps = self.1.len() / TILE_COLUMNS;
-        let right = StridedColumns { first: self.1.as_ptr(), distance: TILE_COLUMNS };
-        let left = TwoPanels { first: self.0.as_ptr(), distance: TILE_ROWS * steps };
-        let mut tile = vec![f32::NAN; TILE_LEN];
-        // SAFETY: two panels of `steps` steps, and a tile of their size.
+        let steps = self.columns.len() / (2 * TILE_COLUMNS);
+        let left = TwoPanels { first: self.rows.as_ptr(), distance: TILE_ROWS * steps };
+        let width = 2 * TILE_COLUMNS;
+        let mut tile = vec![f32::NAN; 12 * width];
+        // SAFETY: two panels of `steps` steps on either side, and tiles of their size.
         #[allow(unsafe_code, reason = "the microkernel reads through pointers")]
         unsafe {
-            store::<S, 12, 1>(product::<S, _, _, 12, 1>(steps, left, right), tile.as_mut_ptr(), TILE_COLUMNS);
+            if self.at_once {
+                let right = TwoColumns { first: self.columns.as_ptr(), distance: TILE_COLUMNS * steps };
+                store::<S, 12, 2>(product::<S, _, _, 12, 2>(steps, left, right), tile.as_mut_ptr(), width);
+                return tile;
+            }
+            for panel in 0..2 {
+                let first = self.columns[panel * TILE_COLUMNS * steps..].as_ptr();
+                let right = StridedColumns { first, distance: TILE_COLUMNS };
+                let to = tile[panel * TILE_COLUMNS..].as_mut_ptr();
+                store::<S, 12, 1>(product::<S, _, _, 12, 1>(steps, left, right), to, width);
+            }
         }
         tile
     }
@@ -164,6 +178,11 @@ impl Kernel for OneTile<'_> {
 
 #[test]
 fn the_width_of_registers_changes_no_bit() {
-    let (a, b) = (values(1, 12 * 77), values(2, TILE_COLUMNS * 77));
-    assert_eq!(dispatch(OneTile(&a, &b)), dispatch_wide(OneTile(&a, &b)));
+    let (rows, columns) = (values(1, 12 * 77), values(2, 2 * TILE_COLUMNS * 77));
+    let tiles = |at_once| TwoTiles { rows: &rows, columns: &columns, at_once };
+    let narrow = dispatch(tiles(false));
+    assert!(narrow.iter().all(|sum| sum.is_finite()));
+    assert_eq!(narrow, dispatch_wide(tiles(false)));
+    assert_eq!(narrow, dispatch_wide(tiles(true)));
+    assert_eq!(narrow, dispatch(tiles(true)));
 }

@@ -23,8 +23,8 @@ pub(crate) use tract_core::internal::{TractError, TractErrorContext, TractResult
 // What an operator of our own has to implement. The macros write methods that differ between versions; they look
 // their types up where they are used, so that a file with an operator takes all of this module.
 pub(crate) use tract_core::internal::{
-    EvalContext, EvalOp, Op, StaticName, TypedOp, args_1, args_2, args_3, as_op, op_as_typed_op,
-    op_out_of_plan,
+    EvalContext, EvalOp, Op, StaticName, TypedOp, args_1, args_2, args_3, as_op, not_out_of_plan,
+    op_as_typed_op, op_out_of_plan,
 };
 
 /// Operators of decluttered graphs: those that have a rule, that backward graphs are made of, or that are lowered.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Scratch;
 use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Weights};
-use crate::ops::{adjoint_pads, closed_op, elements, threads, three};
+use crate::ops::{SwapChannels, adjoint_pads, closed_op, elements, overwritten, threads, three};
 use crate::tract::op::{Conv, DataFormat, Deconv, KernelFormat, PoolSpec};
 use crate::tract::*;
 
@@ -44,18 +44,6 @@ impl TypedOp for CpuConvolution {
     as_op!();
 }
 
-/// A new tensor whose every element `write` sets.
-#[allow(unsafe_code, reason = "zeroing what is overwritten costs a pass over every activation")]
-pub(super) fn overwritten(
-    shape: &[usize],
-    write: impl FnOnce(&mut [f32]) -> TractResult<()>,
-) -> TractResult<TVec<TValue>> {
-    // SAFETY: f32 has no invalid bit patterns, and the kernels write every element before anything reads it.
-    let mut tensor = unsafe { Tensor::uninitialized::<f32>(shape)? };
-    write(tensor.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
-    Ok(tvec!(tensor.into_tvalue()))
-}
-
 /// Lends the scratch memory of the run, grown to `len`; a fresh one outside a run.
 pub(super) fn with_scratch<R>(
     ctx: &EvalContext,
@@ -92,7 +80,7 @@ pub(super) fn of_conv(model: &TypedModel, node: &TypedNode, conv: &Conv) -> Trac
         return Ok(None);
     }
     let Some(shapes) = Shapes::of(model, node, &conv.pool_spec)? else { return Ok(None) };
-    let Some(weights) = weights_oihw(model, node, conv.kernel_fmt)? else { return Ok(None) };
+    let Some((weights, swapped)) = weights_oihw(model, node, conv.kernel_fmt)? else { return Ok(None) };
     let spec = &conv.pool_spec;
     let pads = spec.computed_padding(&shapes.input[2..]);
     let before: Vec<usize> = pads.iter().map(|pad| pad.pad_before).collect();
@@ -109,7 +97,7 @@ pub(super) fn of_conv(model: &TypedModel, node: &TypedNode, conv: &Conv) -> Trac
         geometry,
         direction: Direction::Forward,
         weights,
-        swapped: false,
+        swapped,
         bias,
         output: shapes.declared,
     }))
@@ -123,7 +111,7 @@ pub(super) fn of_deconv(
 ) -> TractResult<Option<Wanted>> {
     let Some(shapes) = Shapes::of(model, node, &deconv.pool_spec)? else { return Ok(None) };
     let spec = &deconv.pool_spec;
-    let Some(weights) = weights_oihw(model, node, deconv.kernel_format)? else { return Ok(None) };
+    let Some((weights, swapped)) = weights_oihw(model, node, deconv.kernel_format)? else { return Ok(None) };
     let (before, after) = adjoint_pads(deconv, &shapes.input[2..], &shapes.output[2..])?;
     let geometry = geometry(
         spec,
@@ -137,7 +125,7 @@ pub(super) fn of_deconv(
         geometry,
         direction: Direction::InputGradient,
         weights,
-        swapped: true,
+        swapped: !swapped,
         bias,
         output: shapes.declared,
     }))
@@ -198,17 +186,22 @@ fn geometry(
     })
 }
 
-/// Constant weights, output channels first.
+/// Constant weights of rank O, I/g, space, and whether they are read through a swap of the channels.
 fn weights_oihw(
     model: &TypedModel,
     node: &TypedNode,
     format: KernelFormat,
-) -> TractResult<Option<Arc<Tensor>>> {
-    let Some(value) = model.outlet_fact(node.inputs[1])?.konst.clone() else { return Ok(None) };
+) -> TractResult<Option<(Arc<Tensor>, bool)>> {
+    let kernel = model.node(node.inputs[1].node);
+    let (outlet, swapped) = match kernel.op_as::<SwapChannels>() {
+        Some(_) => (kernel.inputs[0], true),
+        None => (node.inputs[1], false),
+    };
+    let Some(value) = model.outlet_fact(outlet)?.konst.clone() else { return Ok(None) };
     if format != KernelFormat::OIHW || value.datum_type() != f32::datum_type() {
         return Ok(None);
     }
-    Ok(Some(value))
+    Ok(Some((value, swapped)))
 }
 
 /// One value per output channel; `Some(None)` where all are zero, `None` where the bias is not a constant of that form.

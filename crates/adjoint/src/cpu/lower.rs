@@ -9,6 +9,7 @@ use super::convolution::{self, CpuConvolution, Wanted};
 use super::{pool, product, rows, timing};
 use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Method, Threads};
 use crate::memory;
+use crate::ops::SwapChannels;
 use crate::tract::op::{Conv, Deconv, EinSum};
 use crate::tract::*;
 
@@ -106,8 +107,9 @@ fn streaming(packed_bytes: usize) -> Duration {
 #[derive(Default)]
 struct Packed(Vec<(Key, ConvGeometry, Arc<Convolution>)>);
 
-/// What decides over packed weights beside the geometry: direction, method, and a hash of the values.
-type Key = (Direction, Method, u64);
+/// What decides over packed weights beside the geometry: direction, method, the order of the channels, and a hash of the
+/// values.
+type Key = (Direction, Method, bool, u64);
 
 impl Packed {
     fn kernel(&mut self, wanted: &Wanted, method: Method) -> TractResult<Arc<Convolution>> {
@@ -117,7 +119,7 @@ impl Packed {
         };
         bits(wanted.weights()?.values, &mut hasher);
         wanted.bias.iter().for_each(|bias| bits(bias, &mut hasher));
-        let key = (wanted.direction, method, hasher.finish());
+        let key = (wanted.direction, method, wanted.swapped, hasher.finish());
         let mut known = self.0.iter().filter(|(other, ..)| *other == key);
         if let Some((.., kernel)) = known.clone().find(|(_, geometry, _)| *geometry == wanted.geometry) {
             return Ok(kernel.clone());
@@ -167,7 +169,23 @@ pub(super) fn convolutions(model: &mut TypedModel, tuner: &mut Tuner) -> TractRe
             }
         }
     }
+    swapped_kernels(model)?;
     Ok(chosen)
+}
+
+/// What is left to tract reads its kernels as they stand.
+fn swapped_kernels(model: &mut TypedModel) -> TractResult<()> {
+    for id in model.eval_order()? {
+        let node = model.node(id);
+        let Some(swap) = node.op_as::<SwapChannels>() else { continue };
+        let kernel =
+            model.outlet_fact(node.inputs[0])?.konst.clone().context("a kernel that is not constant")?;
+        let mut patch = TypedModelPatch::default();
+        let swapped = patch.add_const(&node.name, swap.apply(&kernel)?)?;
+        patch.shunt_outside(model, id.into(), swapped)?;
+        patch.apply(model)?;
+    }
+    Ok(())
 }
 
 /// Replaces everything else that the kernels serve.
@@ -178,12 +196,17 @@ pub(super) fn others(model: &mut TypedModel) -> TractResult<()> {
             replace(model, &node, &node.inputs, op)?;
         } else if let Some(op) = rows::of_softmax(model, &node)? {
             replace(model, &node, &node.inputs, op)?;
+        } else if let Some(op) = rows::of_rms_norm(model, &node)? {
+            replace(model, &node, &node.inputs, op)?;
         } else if let Some(op) = rows::of_function(model, &node)? {
             replace(model, &node, &node.inputs, op)?;
         } else if let Some(einsum) = node.op_as::<EinSum>()
             && let Some(op) = product::of_einsum(model, &node, einsum)?
         {
             replace(model, &node, &node.inputs, op)?;
+        } else if let Some((outlet, op)) = product::of_addition(model, &node)? {
+            let inputs = model.node(outlet.node).inputs.clone();
+            replace(model, &node, &inputs, op)?;
         }
     }
     Ok(())

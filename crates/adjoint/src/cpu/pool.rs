@@ -1,8 +1,8 @@
 //! Forward pooling as one kernel call.
 
-use super::convolution::{Shapes, overwritten};
+use super::convolution::Shapes;
 use crate::kernel::{self, Divisor};
-use crate::ops::{Window, closed_op, divisor, elements, threads};
+use crate::ops::{Window, closed_op, divisor, elements, overwritten, threads};
 use crate::tract::op::{MaxPool, SumPool};
 use crate::tract::*;
 

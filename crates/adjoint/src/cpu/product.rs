@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::convolution::{overwritten, with_scratch};
+use super::convolution::with_scratch;
 use crate::kernel::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout};
-use crate::ops::{closed_op, elements, threads};
-use crate::tract::op::EinSum;
+use crate::ops::{closed_op, elements, overwritten, threads};
+use crate::tract::math::Add;
+use crate::tract::op::{EinSum, TypedBinOp};
 use crate::tract::*;
 
 /// A planned product. Inputs: the operands that were not packed, in the order of the kernel's A and B.
@@ -15,12 +16,16 @@ pub(super) struct CpuProduct {
     output: Vec<usize>,
     /// The operands change places: the kernel's A is the node's second input.
     swapped: bool,
+    /// Whether the kernel's columns are the output's last axis, so that it can add a bias to them.
+    takes_bias: bool,
+    /// One value for each element of the last axis.
+    bias: Option<Arc<Tensor>>,
 }
 closed_op!(CpuProduct);
 
 impl PartialEq for CpuProduct {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.kernel, &other.kernel)
+        Arc::ptr_eq(&self.kernel, &other.kernel) && self.bias == other.bias
     }
 }
 impl Eq for CpuProduct {}
@@ -35,9 +40,11 @@ impl EvalOp for CpuProduct {
         };
         let (a_slot, b_slot) = if self.swapped { (1, 0) } else { (0, 1) };
         let (a, b) = (operand(a_slot, self.kernel.reads_a())?, operand(b_slot, self.kernel.reads_b())?);
+        let column_bias = self.bias.as_deref().map(elements).transpose()?;
+        let epilogue = GemmEpilogue { column_bias, ..GemmEpilogue::default() };
         overwritten(&self.output, |values| {
             with_scratch(ctx, self.kernel.scratch_len(&threads), |scratch| {
-                Ok(self.kernel.run(a, b, values, scratch, &GemmEpilogue::default(), &threads)?)
+                Ok(self.kernel.run(a, b, values, scratch, &epilogue, &threads)?)
             })
         })
     }
@@ -104,7 +111,35 @@ pub(super) fn of_einsum(
         _ => Constant::Neither,
     };
     let kernel = Arc::new(Gemm::prepare(&shape, constant)?);
-    Ok(Some(CpuProduct { kernel, output: shapes[2].clone(), swapped }))
+    let output = shapes[2].clone();
+    let takes_bias = shape.c.column == 1 && output.last() == Some(&shape.n);
+    Ok(Some(CpuProduct { kernel, output, swapped, takes_bias, bias: None }))
+}
+
+/// The product with its bias, for a node that adds a constant along the last axis of a product that nothing else reads.
+pub(super) fn of_addition(
+    model: &TypedModel,
+    node: &TypedNode,
+) -> TractResult<Option<(OutletId, CpuProduct)>> {
+    let Some(TypedBinOp(mini, None)) = node.op_as::<TypedBinOp>() else { return Ok(None) };
+    if !mini.is::<Add>() {
+        return Ok(None);
+    }
+    for (product, bias) in [(0, 1), (1, 0)].map(|(p, b)| (node.inputs[p], node.inputs[b])) {
+        let Some(op) = model.node(product.node).op_as::<CpuProduct>() else { continue };
+        let Some(value) = model.outlet_fact(bias)?.konst.clone() else { continue };
+        let alone = model.node(product.node).outputs[0].successors.len() == 1
+            && !model.output_outlets()?.contains(&product);
+        let last = op.output.last().copied().unwrap_or(1);
+        let fits = value.datum_type() == f32::datum_type()
+            && value.len() == last
+            && value.shape().last() == Some(&last)
+            && *model.outlet_fact(OutletId::new(node.id, 0))?.shape == *model.outlet_fact(product)?.shape;
+        if op.takes_bias && op.bias.is_none() && alone && fits {
+            return Ok(Some((product, CpuProduct { bias: Some(value), ..op.clone() })));
+        }
+    }
+    Ok(None)
 }
 
 /// The axes longer than one, outermost first as C and then A and B have them; none if an axis is summed within one
@@ -158,7 +193,7 @@ fn merged(mut axes: Vec<Axis>) -> Vec<Axis> {
     axes
 }
 
-/// Gives each axis its part: summed, row, column or batch.
+/// Gives each axis its role: summed, row, column or batch.
 fn matrix_form(axes: Vec<Axis>) -> Option<(GemmShape, bool)> {
     let of = |which: [bool; 3]| -> Vec<Axis> {
         axes.iter().copied().filter(|axis| axis.in_tensors() == which).collect()
@@ -184,21 +219,26 @@ fn matrix_form(axes: Vec<Axis>) -> Option<(GemmShape, bool)> {
         chosen
     };
     let (row, column) = (pick(&mut rows), pick(&mut columns));
-    if summed.len() > 1 || batch.len() > 2 {
+    if summed.len() > 2 || batch.len() > 2 {
         return None;
     }
-    let sum = summed.pop().unwrap_or(Axis { len: 1, step: [0; 3] });
+    // The axis that is finest in A runs within a part: it is packed the fastest.
+    summed.sort_by_key(|axis| axis.step[0]);
+    summed.resize(2, Axis { len: 1, step: [0; 3] });
     batch.resize(2, Axis { len: 1, step: [0; 3] });
+    let (sum, parts) = (summed[0], summed[1]);
     let layout = |tensor: usize, row: Axis, column: Axis| MatrixLayout {
         row: row.step[tensor],
         column: column.step[tensor],
         batch: [batch[0].step[tensor], batch[1].step[tensor]],
+        part: parts.step[tensor],
     };
     let shape = GemmShape {
         batch: [batch[0].len, batch[1].len],
         m: row.len,
         n: column.len,
-        k: sum.len,
+        k: sum.len * parts.len,
+        parts: parts.len,
         a: layout(0, row, sum),
         b: layout(1, sum, column),
         c: layout(2, row, column),

@@ -1,11 +1,12 @@
-//! Softmax along the last axes and the costly element-wise functions of a forward graph, as vector kernels on all
+//! Softmax and RMS norm along the last axes and the costly element-wise functions of a forward graph, as vector kernels on all
 //! threads: tract computes their exponentials one by one.
 
-use super::convolution::overwritten;
 use crate::kernel::{self, Function};
-use crate::ops::{Groups, closed_op, elements, in_place, threads};
+use crate::ops::{Groups, closed_op, elements, in_place, overwritten, threads};
 use crate::tract::math::{Exp, Tanh};
-use crate::tract::op::{ElementWiseOp, Sigmoid, Softmax, SoftmaxKind, gelu_approximate, gelu_exact, silu};
+use crate::tract::op::{
+    ElementWiseOp, RmsNorm, Sigmoid, Softmax, SoftmaxKind, gelu_approximate, gelu_exact, silu,
+};
 use crate::tract::*;
 
 /// Softmax, or its logarithm, of rows of `length` values.
@@ -21,11 +22,8 @@ impl EvalOp for CpuSoftmax {
     op_out_of_plan!();
 
     fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let (x, threads) = (elements(&inputs[0])?, threads(ctx));
-        overwritten(&self.shape, |y| {
-            let softmax = if self.logarithm { kernel::log_softmax } else { kernel::softmax };
-            Ok(softmax(self.length, x, y, &threads)?)
-        })
+        let softmax = if self.logarithm { kernel::log_softmax } else { kernel::softmax };
+        in_place(args_1!(inputs), |values| Ok(softmax(self.length, values, &threads(ctx))?))
     }
 }
 
@@ -45,6 +43,39 @@ pub(super) fn of_softmax(model: &TypedModel, node: &TypedNode) -> TractResult<Op
     Ok(groups.contiguous().then(|| CpuSoftmax { length: groups.length(), logarithm, shape }))
 }
 
+/// x / sqrt(mean(x^2) + epsilon) of rows of `length` values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CpuRmsNorm {
+    length: usize,
+    epsilon: u32,
+    shape: Vec<usize>,
+}
+closed_op!(CpuRmsNorm);
+
+impl EvalOp for CpuRmsNorm {
+    op_out_of_plan!();
+
+    fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let (x, threads, epsilon) = (elements(&inputs[0])?, threads(ctx), f32::from_bits(self.epsilon));
+        overwritten(&self.shape, |y| Ok(kernel::rms_norm(self.length, epsilon, x, y, &threads)?))
+    }
+}
+
+impl TypedOp for CpuRmsNorm {
+    fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(f32::fact(&self.shape)))
+    }
+    as_op!();
+}
+
+/// The kernel for an RMS norm; none where its axis is not the last one.
+pub(super) fn of_rms_norm(model: &TypedModel, node: &TypedNode) -> TractResult<Option<CpuRmsNorm>> {
+    let Some(op) = node.op_as::<RmsNorm>() else { return Ok(None) };
+    let Some(shape) = plain_shape(model, node)? else { return Ok(None) };
+    let epsilon = op.eps.cast_to_scalar::<f32>()?.to_bits();
+    Ok((op.axis + 1 == shape.len()).then(|| CpuRmsNorm { length: shape[op.axis], epsilon, shape }))
+}
+
 /// An element-wise function, in place where nobody else needs its input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CpuFunction(Function);
@@ -54,8 +85,11 @@ impl EvalOp for CpuFunction {
     op_out_of_plan!();
 
     fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let threads = threads(ctx);
-        in_place(args_1!(inputs), |values| {
+        let (x, threads) = (args_1!(inputs), threads(ctx));
+        if !x.is_exclusive() {
+            return overwritten(x.shape(), |y| Ok(self.0.apply(elements(&x)?, y, &threads)?));
+        }
+        in_place(x, |values| {
             self.0.apply_in_place(values, &threads);
             Ok(())
         })

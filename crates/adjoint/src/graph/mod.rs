@@ -12,6 +12,7 @@ mod error;
 mod restore;
 mod split;
 mod tape;
+mod total;
 mod vjp;
 
 use std::collections::BTreeMap;
@@ -67,7 +68,8 @@ struct Reverse {
     wanted: Vec<OutletId>,
     /// Per node of the forward model: its value depends on a wanted input through float tensors.
     active: Vec<bool>,
-    cotangents: BTreeMap<OutletId, OutletId>,
+    /// What has arrived at each tensor so far.
+    cotangents: BTreeMap<OutletId, Vec<OutletId>>,
     steps: Vec<NodeName>,
 }
 
@@ -120,26 +122,22 @@ impl Reverse {
             let source = self.tape.model.add_source(format!("adjoint.cotangent.{slot}"), fact);
             let source = source.map_err(GradientError::graph)?;
             sources.push(source);
-            self.add(outlet, source).map_err(GradientError::graph)?;
+            self.cotangents.entry(outlet).or_default().push(source);
         }
         Ok(sources)
     }
 
-    /// Adds a cotangent to what has already arrived at a tensor.
-    fn add(&mut self, outlet: OutletId, cotangent: OutletId) -> TractResult<()> {
-        let sum = match self.cotangents.get(&outlet) {
-            Some(&before) => self.tape.binary(math::add(), before, cotangent)?,
-            None => cotangent,
-        };
-        self.cotangents.insert(outlet, sum);
-        Ok(())
+    /// The sum of what has arrived at a tensor.
+    fn take(&mut self, outlet: OutletId) -> TractResult<Option<OutletId>> {
+        self.cotangents.remove(&outlet).map(|arrived| total::total(&mut self.tape, arrived)).transpose()
     }
 
     /// Turns the cotangents of a node's outputs into those of its inputs.
     fn pull_back(&mut self, id: usize) -> Result<(), GradientError> {
         let node = self.tape.model.node(id).clone();
+        let arrived = (0..node.outputs.len()).map(|slot| self.take(OutletId::new(id, slot)));
         let arrived: Vec<Option<OutletId>> =
-            (0..node.outputs.len()).map(|slot| self.cotangents.remove(&OutletId::new(id, slot))).collect();
+            arrived.collect::<TractResult<_>>().map_err(|error| GradientError::at(&node, error))?;
         if arrived.iter().all(Option::is_none) {
             return Ok(());
         }
@@ -157,7 +155,7 @@ impl Reverse {
                 for (input, answer) in node.inputs.iter().zip(answers) {
                     let Some(answer) = answer else { continue };
                     self.check(&node, *input, answer)?;
-                    self.add(*input, answer).map_err(|error| GradientError::at(&node, error))?;
+                    self.cotangents.entry(*input).or_default().push(answer);
                 }
                 Ok(())
             }
@@ -194,7 +192,7 @@ impl Reverse {
         let names = |this: &Self, outlet: OutletId| this.tape.model.node(outlet.node).name.clone();
         let mut results = Vec::new();
         for outlet in self.wanted.clone() {
-            let Some(&cotangent) = self.cotangents.get(&outlet) else {
+            let Some(cotangent) = self.take(outlet).map_err(GradientError::graph)? else {
                 return Err(GradientError::NotReached {
                     input: names(self, outlet),
                     steps: self.steps.clone(),

@@ -7,7 +7,7 @@
 use std::marker::PhantomData;
 
 use super::math::{erf, exp, normal_density, normal_distribution, sigmoid, tanh};
-use super::simd::{Kernel, LANES, Simd, dispatch};
+use super::simd::{Kernel, Lanes, MOST_LANES, Simd, dispatch_wide};
 use super::threads::SharedMut;
 use super::{KernelError, Threads, check_length};
 
@@ -87,18 +87,18 @@ impl Function {
 
 /// A function of lanes and its derivative.
 trait Unary {
-    fn value<S: Simd>(x: S::V) -> S::V;
-    fn slope<S: Simd>(x: S::V) -> S::V;
+    fn value<S: Lanes>(x: S::V) -> S::V;
+    fn slope<S: Lanes>(x: S::V) -> S::V;
 }
 
 struct Exp;
 impl Unary for Exp {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         exp::<S>(x)
     }
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         exp::<S>(x)
     }
 }
@@ -106,11 +106,11 @@ impl Unary for Exp {
 struct Erf;
 impl Unary for Erf {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         erf::<S>(x)
     }
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         S::mul(S::splat(std::f32::consts::FRAC_2_SQRT_PI), exp::<S>(S::mul(x, S::sub(S::splat(0.0), x))))
     }
 }
@@ -118,12 +118,12 @@ impl Unary for Erf {
 struct Tanh;
 impl Unary for Tanh {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         tanh::<S>(x)
     }
     /// 4 e / (1 + e)^2 with e = exp(-2|x|): 1 - tanh^2 would cancel.
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         let e = exp::<S>(S::mul(S::splat(-2.0), S::abs(x)));
         let sum = S::add(S::splat(1.0), e);
         S::div(S::mul(S::splat(4.0), e), S::mul(sum, sum))
@@ -133,12 +133,12 @@ impl Unary for Tanh {
 struct Sigmoid;
 impl Unary for Sigmoid {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         sigmoid::<S>(x)
     }
     /// e / (1 + e)^2 with e = exp(-|x|): s (1 - s) would cancel.
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         let e = exp::<S>(S::sub(S::splat(0.0), S::abs(x)));
         let sum = S::add(S::splat(1.0), e);
         S::div(e, S::mul(sum, sum))
@@ -148,11 +148,11 @@ impl Unary for Sigmoid {
 struct Gelu;
 impl Unary for Gelu {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         S::mul(x, normal_distribution::<S>(x))
     }
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         S::fma(x, normal_density::<S>(x), normal_distribution::<S>(x))
     }
 }
@@ -164,13 +164,13 @@ const CUBE: f32 = 0.044_715;
 struct GeluTanh;
 impl Unary for GeluTanh {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         let inner = S::fma(S::mul(S::mul(x, x), x), S::splat(CUBE), x);
         let half = S::splat(0.5);
         S::mul(x, S::fma(half, tanh::<S>(S::mul(S::splat(ROOT), inner)), half))
     }
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         let square = S::mul(x, x);
         let u = S::mul(S::splat(ROOT), S::fma(S::mul(square, x), S::splat(CUBE), x));
         let du = S::fma(square, S::splat(3.0 * CUBE * ROOT), S::splat(ROOT));
@@ -183,11 +183,11 @@ impl Unary for GeluTanh {
 struct Silu;
 impl Unary for Silu {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         S::mul(x, sigmoid::<S>(x))
     }
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         S::fma(x, Sigmoid::slope::<S>(x), sigmoid::<S>(x))
     }
 }
@@ -195,11 +195,11 @@ impl Unary for Silu {
 struct Relu;
 impl Unary for Relu {
     #[inline(always)]
-    fn value<S: Simd>(x: S::V) -> S::V {
+    fn value<S: Lanes>(x: S::V) -> S::V {
         S::max(S::splat(0.0), x)
     }
     #[inline(always)]
-    fn slope<S: Simd>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(x: S::V) -> S::V {
         S::where_greater(x, S::splat(0.0), S::splat(1.0), S::splat(0.0))
     }
 }
@@ -215,7 +215,7 @@ fn each<F: Unary>(x: Option<&[f32]>, g: Option<Option<&[f32]>>, out: &mut [f32],
         let pointer =
             |slice: Option<&[f32]>| slice.map_or(to.cast_const(), |slice| slice[start..end].as_ptr());
         let g = g.map(pointer);
-        dispatch(Map::<F> { x: pointer(x), g, to, len: end - start, function: PhantomData });
+        dispatch_wide(Map::<F> { x: pointer(x), g, to, len: end - start, function: PhantomData });
     });
 }
 
@@ -233,22 +233,33 @@ impl<F: Unary> Kernel for Map<F> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
+        self.lanes::<S::Most>();
+    }
+}
+
+impl<F: Unary> Map<F> {
+    #[inline(always)]
+    fn lanes<S: Lanes>(self) {
         let Self { x, g, to, len, .. } = self;
-        let whole = len - len % LANES;
+        let whole = len - len % S::COUNT;
         // SAFETY: all have `len` values; a vector is read before its place is written.
         unsafe {
             match g {
-                None => (0..whole)
-                    .step_by(LANES)
-                    .for_each(|at| S::store(to.add(at), F::value::<S>(S::load(x.add(at))))),
-                Some(g) => (0..whole).step_by(LANES).for_each(|at| {
-                    S::store(to.add(at), S::mul(S::load(g.add(at)), F::slope::<S>(S::load(x.add(at)))));
-                }),
+                None => {
+                    for at in (0..whole).step_by(S::COUNT) {
+                        S::store(to.add(at), F::value::<S>(S::load(x.add(at))));
+                    }
+                }
+                Some(g) => {
+                    for at in (0..whole).step_by(S::COUNT) {
+                        let slope = F::slope::<S>(S::load(x.add(at)));
+                        S::store(to.add(at), S::mul(S::load(g.add(at)), slope));
+                    }
+                }
             }
             let rest = len - whole;
             if rest > 0 {
-                let mut values = [0f32; LANES];
-                let mut factors = [0f32; LANES];
+                let (mut values, mut factors) = ([0f32; MOST_LANES], [0f32; MOST_LANES]);
                 std::ptr::copy_nonoverlapping(x.add(whole), values.as_mut_ptr(), rest);
                 let result = match g {
                     None => F::value::<S>(S::load(values.as_ptr())),
@@ -257,8 +268,8 @@ impl<F: Unary> Kernel for Map<F> {
                         S::mul(S::load(factors.as_ptr()), F::slope::<S>(S::load(values.as_ptr())))
                     }
                 };
-                let result = S::to_array(result);
-                std::ptr::copy_nonoverlapping(result.as_ptr(), to.add(whole), rest);
+                S::store(values.as_mut_ptr(), result);
+                std::ptr::copy_nonoverlapping(values.as_ptr(), to.add(whole), rest);
             }
         }
     }

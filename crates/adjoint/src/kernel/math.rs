@@ -4,11 +4,11 @@
 //! error (Lawson 1961). The tests measure the errors against f64 and bound them: exp 1.1, erf 1.2, tanh 1.5, sigmoid
 //! 2.5 units in the last place where the result is a normal number.
 
-use super::simd::Simd;
+use super::simd::Lanes;
 
 /// Horner's scheme, highest coefficient first.
 #[inline(always)]
-fn polynomial<S: Simd, const COUNT: usize>(x: S::V, coefficients: [f32; COUNT]) -> S::V {
+fn polynomial<S: Lanes, const COUNT: usize>(x: S::V, coefficients: [f32; COUNT]) -> S::V {
     let mut sum = S::splat(coefficients[0]);
     for &coefficient in &coefficients[1..] {
         sum = S::fma(sum, x, S::splat(coefficient));
@@ -18,7 +18,7 @@ fn polynomial<S: Simd, const COUNT: usize>(x: S::V, coefficients: [f32; COUNT]) 
 
 /// e^x. 0 below -104, infinite above 88.73; subnormal results are rounded as such.
 #[inline(always)]
-pub(crate) fn exp<S: Simd>(x: S::V) -> S::V {
+pub(crate) fn exp<S: Lanes>(x: S::V) -> S::V {
     // In this order a NaN survives both.
     let x = S::min(S::splat(89.0), S::max(S::splat(-104.5), x));
     let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
@@ -35,14 +35,14 @@ pub(crate) fn exp<S: Simd>(x: S::V) -> S::V {
 
 /// 1 / (1 + e^-x).
 #[inline(always)]
-pub(crate) fn sigmoid<S: Simd>(x: S::V) -> S::V {
+pub(crate) fn sigmoid<S: Lanes>(x: S::V) -> S::V {
     let one = S::splat(1.0);
     S::div(one, S::add(one, exp::<S>(S::sub(S::splat(0.0), x))))
 }
 
 /// Hyperbolic tangent.
 #[inline(always)]
-pub(crate) fn tanh<S: Simd>(x: S::V) -> S::V {
+pub(crate) fn tanh<S: Lanes>(x: S::V) -> S::V {
     let t = S::abs(x);
     let s = S::mul(x, x);
     let p = polynomial::<S, 5>(s, [-6.282_467e-3, 2.107_775_4e-2, -5.385_386e-2, 1.333_26e-1, -3.333_332e-1]);
@@ -54,7 +54,7 @@ pub(crate) fn tanh<S: Simd>(x: S::V) -> S::V {
 
 /// The error function: an odd polynomial near 0, 1 - exp(-q(|x|)) with q fitted to -ln(erfc) beyond.
 #[inline(always)]
-pub(crate) fn erf<S: Simd>(x: S::V) -> S::V {
+pub(crate) fn erf<S: Lanes>(x: S::V) -> S::V {
     let t = S::min(S::splat(4.0), S::abs(x));
     let s = S::mul(x, x);
     let p = polynomial::<S, 6>(
@@ -80,14 +80,14 @@ pub(crate) fn erf<S: Simd>(x: S::V) -> S::V {
 
 /// Density of the standard normal distribution.
 #[inline(always)]
-pub(crate) fn normal_density<S: Simd>(x: S::V) -> S::V {
+pub(crate) fn normal_density<S: Lanes>(x: S::V) -> S::V {
     const FACTOR: f32 = 0.398_942_3;
     S::mul(S::splat(FACTOR), exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5))))
 }
 
 /// Distribution of the standard normal distribution.
 #[inline(always)]
-pub(crate) fn normal_distribution<S: Simd>(x: S::V) -> S::V {
+pub(crate) fn normal_distribution<S: Lanes>(x: S::V) -> S::V {
     let half = S::splat(0.5);
     S::fma(half, erf::<S>(S::mul(x, S::splat(std::f32::consts::FRAC_1_SQRT_2))), half)
 }

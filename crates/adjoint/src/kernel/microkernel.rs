@@ -150,6 +150,19 @@ pub(crate) unsafe fn add<S: Simd, const ROWS: usize, const PAIRS: usize>(
     sums
 }
 
+/// Steps of k between two requests for memory ahead.
+pub(crate) const AHEAD_STEPS: usize = 16;
+/// Floats of a cache line.
+pub(crate) const LINE: usize = 16;
+
+/// Memory that will be wanted soon: a few lines are asked for every [`AHEAD_STEPS`] steps. All at once they would fill
+/// the processor's queue of misses, and the product would wait for its own operands behind them.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    pub first: *const f32,
+    pub lines: usize,
+}
+
 /// Sums of the products of `steps` of k: ROWS x (16 * PAIRS).
 ///
 /// # Safety
@@ -164,43 +177,88 @@ pub(crate) unsafe fn product<S: Simd, L: Left, R: Right, const ROWS: usize, cons
     // Opaque, or the compiler computes the bound anew in each step for want of registers.
     let steps = std::hint::black_box(steps);
     for k in 0..steps {
-        // SAFETY: k < steps and the indices are inside the tile; the caller vouches for both operands.
-        unsafe {
-            let columns = right.at(k);
-            if PAIRS > 1 && ROWS > PAIRS * 2 {
-                // 24 sums: the columns stay in registers, each factor is used at once.
-                let mut values = [S::splat_pair(0.0); PAIRS];
-                for (pair, value) in values.iter_mut().enumerate() {
-                    *value = S::load_pair(columns.add(pair * right.next_pair()));
+        // SAFETY: k < steps; the caller's promise.
+        unsafe { step::<S, L, R, ROWS, PAIRS>(k, left, right, &mut sums) };
+    }
+    sums
+}
+
+/// As [`product`], while `ahead` comes from memory.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(crate) unsafe fn product_ahead<S: Simd, L: Left, R: Right, const ROWS: usize, const PAIRS: usize>(
+    steps: usize,
+    left: L,
+    right: R,
+    ahead: Ahead,
+) -> Sums<S, ROWS, PAIRS> {
+    let mut sums = [[S::splat_pair(0.0); PAIRS]; ROWS];
+    let steps = std::hint::black_box(steps);
+    let mut next = ahead.first;
+    let mut first = 0;
+    while first < steps {
+        for _ in 0..ahead.lines {
+            S::prefetch(next);
+            next = next.wrapping_add(LINE);
+        }
+        let end = std::hint::black_box((first + AHEAD_STEPS).min(steps));
+        for k in first..end {
+            // SAFETY: k < steps; the caller's promise.
+            unsafe { step::<S, L, R, ROWS, PAIRS>(k, left, right, &mut sums) };
+        }
+        first = end;
+    }
+    sums
+}
+
+/// Adds the products of one step of k.
+///
+/// # Safety
+/// As [`product`], for step `k`.
+#[inline(always)]
+unsafe fn step<S: Simd, L: Left, R: Right, const ROWS: usize, const PAIRS: usize>(
+    k: usize,
+    left: L,
+    right: R,
+    sums: &mut Sums<S, ROWS, PAIRS>,
+) {
+    // SAFETY: the indices are inside the tile; the caller vouches for both operands.
+    unsafe {
+        let columns = right.at(k);
+        if PAIRS > 1 && ROWS > PAIRS * 2 {
+            // 24 sums: the columns stay in registers, each factor is used at once.
+            let mut values = [S::splat_pair(0.0); PAIRS];
+            for (pair, value) in values.iter_mut().enumerate() {
+                *value = S::load_pair(columns.add(pair * right.next_pair()));
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let factor = S::splat_pair(*left.at::<ROWS>(k, row));
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum = S::fma_pair(factor, value, *sum);
                 }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let factor = S::splat_pair(*left.at::<ROWS>(k, row));
-                    for (sum, value) in sums.iter_mut().zip(values) {
-                        *sum = S::fma_pair(factor, value, *sum);
-                    }
+            }
+        } else if PAIRS > 1 {
+            // The fewer operands stay in registers: 3 x 4 sums leave room for three factors and one vector.
+            let mut factors = [S::splat_pair(0.0); ROWS];
+            for (row, factor) in factors.iter_mut().enumerate() {
+                *factor = S::splat_pair(*left.at::<ROWS>(k, row));
+            }
+            for pair in 0..PAIRS {
+                let value = S::load_pair(columns.add(pair * right.next_pair()));
+                for (sums, factor) in sums.iter_mut().zip(factors) {
+                    sums[pair] = S::fma_pair(factor, value, sums[pair]);
                 }
-            } else if PAIRS > 1 {
-                // The fewer operands stay in registers: 3 x 4 sums leave room for three factors and one vector.
-                let mut factors = [S::splat_pair(0.0); ROWS];
-                for (row, factor) in factors.iter_mut().enumerate() {
-                    *factor = S::splat_pair(*left.at::<ROWS>(k, row));
-                }
-                for pair in 0..PAIRS {
-                    let value = S::load_pair(columns.add(pair * right.next_pair()));
-                    for (sums, factor) in sums.iter_mut().zip(factors) {
-                        sums[pair] = S::fma_pair(factor, value, sums[pair]);
-                    }
-                }
-            } else {
-                let value = S::load_pair(columns);
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let factor = S::splat_pair(*left.at::<ROWS>(k, row));
-                    sums[0] = S::fma_pair(factor, value, sums[0]);
-                }
+            }
+        } else {
+            let value = S::load_pair(columns);
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let factor = S::splat_pair(*left.at::<ROWS>(k, row));
+                sums[0] = S::fma_pair(factor, value, sums[0]);
             }
         }
     }
-    sums
 }
 
 /// Writes a tile to `to`, rows at `distance`.

@@ -20,12 +20,10 @@ mod tests;
 mod threads;
 
 pub use activation::Function;
+pub(crate) use conv::swap_channels;
 pub use conv::{ConvGeometry, Convolution, Direction, Epilogue, Method, Weights};
 pub use gemm::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout};
-pub use norm::{
-    layer_norm, layer_norm_gradient, log_softmax, log_softmax_gradient, rms_norm, rms_norm_gradient, softmax,
-    softmax_gradient,
-};
+pub use norm::{log_softmax, log_softmax_gradient, rms_norm, rms_norm_gradient, softmax, softmax_gradient};
 pub use pool::{Divisor, PoolGeometry, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
 pub use threads::Threads;
 

@@ -1,130 +1,86 @@
-//! Softmax, layer norm and RMS norm along the last axis, and their gradients.
-#![allow(
-    unsafe_code,
-    reason = "vector loads and stores in rows of checked length; threads write disjoint rows"
-)]
+//! Softmax and RMS norm along the last axis, and their gradients.
+#![allow(unsafe_code, reason = "vector loads and stores in rows of checked length")]
 
 use super::math::exp;
-use super::simd::{Kernel, LANES, Simd, dispatch};
-use super::threads::SharedMut;
+use super::simd::{Kernel, LANES, Lanes, MOST_LANES, Simd, dispatch_wide};
 use super::{KernelError, Threads, check_length};
 
 /// Values of one task.
 const TASK: usize = 8 << 10;
 
-/// y = softmax of each row of `length` values of x.
-pub fn softmax(length: usize, x: &[f32], y: &mut [f32], threads: &Threads) -> Result<(), KernelError> {
-    rows(length, &Softmax { log: false }, x, None, y, threads)
+/// Turns each row of `length` values into its softmax.
+pub fn softmax(length: usize, values: &mut [f32], threads: &Threads) -> Result<(), KernelError> {
+    rows(length, &Softmax { log: false }, None, values, threads)
 }
 
-/// dx of [`softmax`] from its output `y` and the gradient `g` of y.
+/// Turns the gradient `g` of y into that of x, for [`softmax`] with output `y`.
 pub fn softmax_gradient(
     length: usize,
     y: &[f32],
-    g: &[f32],
-    dx: &mut [f32],
+    g: &mut [f32],
     threads: &Threads,
 ) -> Result<(), KernelError> {
-    rows(length, &SoftmaxGradient { log: false }, y, Some(g), dx, threads)
+    rows(length, &SoftmaxGradient { log: false }, Some(y), g, threads)
 }
 
-/// y = log softmax of each row of `length` values of x.
-pub fn log_softmax(length: usize, x: &[f32], y: &mut [f32], threads: &Threads) -> Result<(), KernelError> {
-    rows(length, &Softmax { log: true }, x, None, y, threads)
+/// Turns each row of `length` values into the logarithm of its softmax.
+pub fn log_softmax(length: usize, values: &mut [f32], threads: &Threads) -> Result<(), KernelError> {
+    rows(length, &Softmax { log: true }, None, values, threads)
 }
 
-/// dx of [`log_softmax`] from its output `y` and the gradient `g` of y.
+/// Turns the gradient `g` of y into that of x, for [`log_softmax`] with output `y`.
 pub fn log_softmax_gradient(
     length: usize,
     y: &[f32],
-    g: &[f32],
-    dx: &mut [f32],
+    g: &mut [f32],
     threads: &Threads,
 ) -> Result<(), KernelError> {
-    rows(length, &SoftmaxGradient { log: true }, y, Some(g), dx, threads)
+    rows(length, &SoftmaxGradient { log: true }, Some(y), g, threads)
 }
 
-/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias along rows of `length` values (Ba et al. 2016).
-pub fn layer_norm(
-    length: usize,
-    epsilon: f32,
-    weight: Option<&[f32]>,
-    bias: Option<&[f32]>,
-    x: &[f32],
-    y: &mut [f32],
-    threads: &Threads,
-) -> Result<(), KernelError> {
-    check_length("bias", bias.map_or(length, <[f32]>::len), length)?;
-    rows(length, &Norm { centred: true, epsilon, weight, bias }, x, None, y, threads)
-}
-
-/// dx of [`layer_norm`] from its input `x` and the gradient `g` of y.
-pub fn layer_norm_gradient(
-    length: usize,
-    epsilon: f32,
-    weight: Option<&[f32]>,
-    x: &[f32],
-    g: &[f32],
-    dx: &mut [f32],
-    threads: &Threads,
-) -> Result<(), KernelError> {
-    rows(length, &NormGradient { centred: true, epsilon, weight }, x, Some(g), dx, threads)
-}
-
-/// y = x / sqrt(mean(x^2) + epsilon) * weight along rows of `length` values (Zhang and Sennrich 2019).
+/// y = x / sqrt(mean(x^2) + epsilon) along rows of `length` values (Zhang and Sennrich 2019).
 pub fn rms_norm(
     length: usize,
     epsilon: f32,
-    weight: Option<&[f32]>,
     x: &[f32],
     y: &mut [f32],
     threads: &Threads,
 ) -> Result<(), KernelError> {
-    rows(length, &Norm { centred: false, epsilon, weight, bias: None }, x, None, y, threads)
+    rows(length, &RmsNorm { epsilon }, Some(x), y, threads)
 }
 
-/// dx of [`rms_norm`] from its input `x` and the gradient `g` of y.
+/// Turns the gradient `g` of y into that of x, for [`rms_norm`] with input `x`.
 pub fn rms_norm_gradient(
     length: usize,
     epsilon: f32,
-    weight: Option<&[f32]>,
     x: &[f32],
-    g: &[f32],
-    dx: &mut [f32],
+    g: &mut [f32],
     threads: &Threads,
 ) -> Result<(), KernelError> {
-    rows(length, &NormGradient { centred: false, epsilon, weight }, x, Some(g), dx, threads)
+    rows(length, &RmsNormGradient { epsilon }, Some(x), g, threads)
 }
 
 /// What happens to one row.
 trait Row: Sync {
-    fn weight(&self) -> Option<&[f32]>;
-    /// `g` is empty where the computation has none.
-    fn run<S: Simd>(&self, x: &[f32], g: &[f32], out: &mut [f32]);
+    /// `x` is empty where the computation works in place; gradients find the gradient of the row's result in `out`.
+    fn run<S: Simd>(&self, x: &[f32], out: &mut [f32]);
 }
 
 fn rows<R: Row>(
     length: usize,
     row: &R,
-    x: &[f32],
-    g: Option<&[f32]>,
+    x: Option<&[f32]>,
     out: &mut [f32],
     threads: &Threads,
 ) -> Result<(), KernelError> {
-    check_length("output", out.len(), x.len())?;
-    check_length("gradient", g.map_or(x.len(), <[f32]>::len), x.len())?;
-    check_length("weight", row.weight().map_or(length, <[f32]>::len), length)?;
-    if x.is_empty() {
+    check_length("input", x.map_or(out.len(), <[f32]>::len), out.len())?;
+    if out.is_empty() {
         return Ok(());
     }
-    check_length("rows", x.len(), x.len() / length.max(1) * length)?;
-    let size = (TASK / length).max(1) * length;
-    let shared = SharedMut::new(out);
-    threads.for_each(x.len().div_ceil(size), |task, _| {
-        let range = task * size..((task + 1) * size).min(x.len());
-        // SAFETY: tasks own disjoint rows.
-        let out = unsafe { shared.part(range.start, range.len()) };
-        dispatch(Rows { row, length, x: &x[range.clone()], g: g.map_or(&[], |g| &g[range]), out });
+    check_length("rows", out.len(), out.len() / length.max(1) * length)?;
+    threads.for_each_part(out, (TASK / length).max(1) * length, |start, out| {
+        let x = x.map(|x| &x[start..start + out.len()]);
+        dispatch_wide(Rows { row, length, x, out });
     });
     Ok(())
 }
@@ -132,8 +88,7 @@ fn rows<R: Row>(
 struct Rows<'a, R> {
     row: &'a R,
     length: usize,
-    x: &'a [f32],
-    g: &'a [f32],
+    x: Option<&'a [f32]>,
     out: &'a mut [f32],
 }
 
@@ -143,70 +98,80 @@ impl<R: Row> Kernel for Rows<'_, R> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         for (index, out) in self.out.chunks_exact_mut(self.length).enumerate() {
-            let range = index * self.length..(index + 1) * self.length;
-            let g = if self.g.is_empty() { &[] } else { &self.g[range.clone()] };
-            self.row.run::<S>(&self.x[range], g, out);
+            let x = match self.x {
+                Some(x) => &x[index * self.length..(index + 1) * self.length],
+                None => &[],
+            };
+            self.row.run::<S>(x, out);
         }
     }
 }
 
-/// Lanes `at..at + 8` of a row; `fill` beyond its end.
+/// The lanes of a row from `at` on; `fill` beyond its end.
 #[inline(always)]
-fn get<S: Simd>(row: &[f32], at: usize, fill: f32) -> S::V {
-    if at + LANES <= row.len() {
+fn get<S: Lanes>(row: &[f32], at: usize, fill: f32) -> S::V {
+    if at + S::COUNT <= row.len() {
         // SAFETY: as just checked.
         return unsafe { S::load(row.as_ptr().add(at)) };
     }
-    let mut lanes = [fill; LANES];
+    let mut lanes = [fill; MOST_LANES];
     lanes[..row.len() - at].copy_from_slice(&row[at..]);
-    // SAFETY: the array has eight floats.
+    // SAFETY: the array has the floats of any vector.
     unsafe { S::load(lanes.as_ptr()) }
 }
 
-/// Writes lanes `at..at + 8` of a row as far as it goes.
+/// Writes lanes to a row from `at` on, as far as it goes.
 #[inline(always)]
-fn put<S: Simd>(row: &mut [f32], at: usize, value: S::V) {
-    if at + LANES <= row.len() {
+fn put<S: Lanes>(row: &mut [f32], at: usize, value: S::V) {
+    if at + S::COUNT <= row.len() {
         // SAFETY: as just checked.
         unsafe { S::store(row.as_mut_ptr().add(at), value) };
         return;
     }
+    let mut lanes = [0f32; MOST_LANES];
+    // SAFETY: the array has room for any vector.
+    unsafe { S::store(lanes.as_mut_ptr(), value) };
     let rest = row.len() - at;
-    row[at..].copy_from_slice(&S::to_array(value)[..rest]);
-}
-
-/// Optional factors of a row: ones where there are none.
-#[inline(always)]
-fn get_or_one<S: Simd>(row: Option<&[f32]>, at: usize) -> S::V {
-    row.map_or(S::splat(1.0), |row| get::<S>(row, at, 0.0))
+    row[at..].copy_from_slice(&lanes[..rest]);
 }
 
 struct Softmax {
     log: bool,
 }
 
-impl Row for Softmax {
-    fn weight(&self) -> Option<&[f32]> {
-        None
+/// x becomes e^(x - greatest).
+#[inline(always)]
+fn shifted_powers<S: Lanes>(values: &mut [f32], greatest: f32) {
+    for at in (0..values.len()).step_by(S::COUNT) {
+        let shifted = S::sub(get::<S>(values, at, f32::NEG_INFINITY), S::splat(greatest));
+        put::<S>(values, at, exp::<S>(shifted));
     }
+}
 
+impl Row for Softmax {
     #[inline(always)]
-    fn run<S: Simd>(&self, x: &[f32], _g: &[f32], y: &mut [f32]) {
+    fn run<S: Simd>(&self, _x: &[f32], y: &mut [f32]) {
         let mut greatest = S::splat(f32::NEG_INFINITY);
-        for at in (0..x.len()).step_by(LANES) {
-            greatest = S::max(get::<S>(x, at, f32::NEG_INFINITY), greatest);
+        for at in (0..y.len()).step_by(LANES) {
+            greatest = S::max(get::<S>(y, at, f32::NEG_INFINITY), greatest);
         }
-        let greatest = S::splat(S::greatest(greatest));
+        let greatest = S::greatest(greatest);
         let mut sum = S::splat(0.0);
-        for at in (0..x.len()).step_by(LANES) {
-            let shifted = S::sub(get::<S>(x, at, f32::NEG_INFINITY), greatest);
-            let power = exp::<S>(shifted);
-            sum = S::add(sum, power);
-            put::<S>(y, at, if self.log { shifted } else { power });
+        if self.log {
+            for at in (0..y.len()).step_by(LANES) {
+                let shifted = S::sub(get::<S>(y, at, f32::NEG_INFINITY), S::splat(greatest));
+                sum = S::add(sum, exp::<S>(shifted));
+                put::<S>(y, at, shifted);
+            }
+        } else {
+            shifted_powers::<S::Most>(y, greatest);
+            for at in (0..y.len()).step_by(LANES) {
+                sum = S::add(sum, get::<S>(y, at, 0.0));
+            }
         }
         let sum = S::sum(sum);
         let (factor, shift) = if self.log { (1.0, -sum.ln()) } else { (1.0 / sum, 0.0) };
-        for at in (0..x.len()).step_by(LANES) {
+        for at in (0..y.len()).step_by(LANES) {
             let value = S::fma(get::<S>(y, at, 0.0), S::splat(factor), S::splat(shift));
             put::<S>(y, at, value);
         }
@@ -219,12 +184,8 @@ struct SoftmaxGradient {
 }
 
 impl Row for SoftmaxGradient {
-    fn weight(&self) -> Option<&[f32]> {
-        None
-    }
-
     #[inline(always)]
-    fn run<S: Simd>(&self, y: &[f32], g: &[f32], dx: &mut [f32]) {
+    fn run<S: Simd>(&self, y: &[f32], g: &mut [f32]) {
         let mut sum = S::splat(0.0);
         for at in (0..y.len()).step_by(LANES) {
             let g = get::<S>(g, at, 0.0);
@@ -232,86 +193,56 @@ impl Row for SoftmaxGradient {
         }
         let sum = S::splat(S::sum(sum));
         for at in (0..y.len()).step_by(LANES) {
-            let (g, y) = (get::<S>(g, at, 0.0), get::<S>(y, at, 0.0));
+            let (old, y) = (get::<S>(g, at, 0.0), get::<S>(y, at, 0.0));
             let value =
-                if self.log { S::sub(g, S::mul(exp::<S>(y), sum)) } else { S::mul(y, S::sub(g, sum)) };
-            put::<S>(dx, at, value);
+                if self.log { S::sub(old, S::mul(exp::<S>(y), sum)) } else { S::mul(y, S::sub(old, sum)) };
+            put::<S>(g, at, value);
         }
     }
 }
 
-/// Mean (0 where not centred) and 1 / sqrt(mean square of the rest + epsilon).
+/// 1 / sqrt(mean(x^2) + epsilon).
 #[inline(always)]
-fn moments<S: Simd>(x: &[f32], centred: bool, epsilon: f32) -> (f32, f32) {
-    let count = x.len() as f32;
-    let mut sum = S::splat(0.0);
-    if centred {
-        for at in (0..x.len()).step_by(LANES) {
-            sum = S::add(sum, get::<S>(x, at, 0.0));
-        }
-    }
-    let mean = S::sum(sum) / count;
+fn scale<S: Simd>(x: &[f32], epsilon: f32) -> f32 {
     let mut squares = S::splat(0.0);
     for at in (0..x.len()).step_by(LANES) {
-        let rest = S::sub(get::<S>(x, at, mean), S::splat(mean));
-        squares = S::fma(rest, rest, squares);
+        let x = get::<S>(x, at, 0.0);
+        squares = S::fma(x, x, squares);
     }
-    (mean, 1.0 / (S::sum(squares) / count + epsilon).sqrt())
+    1.0 / (S::sum(squares) / x.len() as f32 + epsilon).sqrt()
 }
 
-struct Norm<'a> {
-    centred: bool,
+struct RmsNorm {
     epsilon: f32,
-    weight: Option<&'a [f32]>,
-    bias: Option<&'a [f32]>,
 }
 
-impl Row for Norm<'_> {
-    fn weight(&self) -> Option<&[f32]> {
-        self.weight
-    }
-
+impl Row for RmsNorm {
     #[inline(always)]
-    fn run<S: Simd>(&self, x: &[f32], _g: &[f32], y: &mut [f32]) {
-        let (mean, scale) = moments::<S>(x, self.centred, self.epsilon);
+    fn run<S: Simd>(&self, x: &[f32], y: &mut [f32]) {
+        let scale = S::splat(scale::<S>(x, self.epsilon));
         for at in (0..x.len()).step_by(LANES) {
-            let normal = S::mul(S::sub(get::<S>(x, at, 0.0), S::splat(mean)), S::splat(scale));
-            let bias = self.bias.map_or(S::splat(0.0), |bias| get::<S>(bias, at, 0.0));
-            put::<S>(y, at, S::fma(normal, get_or_one::<S>(self.weight, at), bias));
+            put::<S>(y, at, S::mul(get::<S>(x, at, 0.0), scale));
         }
     }
 }
 
-struct NormGradient<'a> {
-    centred: bool,
+/// With r = 1 / sqrt(mean(x^2) + epsilon) the gradient of x is r (g - r^2 mean(g x) x).
+struct RmsNormGradient {
     epsilon: f32,
-    weight: Option<&'a [f32]>,
 }
 
-impl Row for NormGradient<'_> {
-    fn weight(&self) -> Option<&[f32]> {
-        self.weight
-    }
-
-    /// With n the normalised row and h = g * weight: dx = (h - mean(h) - n mean(n h)) * scale, without mean(h) where
-    /// the norm is not centred.
+impl Row for RmsNormGradient {
     #[inline(always)]
-    fn run<S: Simd>(&self, x: &[f32], g: &[f32], dx: &mut [f32]) {
-        let (mean, scale) = moments::<S>(x, self.centred, self.epsilon);
-        let count = x.len() as f32;
-        let normal = |at: usize| S::mul(S::sub(get::<S>(x, at, mean), S::splat(mean)), S::splat(scale));
-        let weighted = |at: usize| S::mul(get::<S>(g, at, 0.0), get_or_one::<S>(self.weight, at));
-        let (mut sum, mut dot) = (S::splat(0.0), S::splat(0.0));
+    fn run<S: Simd>(&self, x: &[f32], g: &mut [f32]) {
+        let scale = scale::<S>(x, self.epsilon);
+        let mut dot = S::splat(0.0);
         for at in (0..x.len()).step_by(LANES) {
-            let h = weighted(at);
-            sum = S::add(sum, h);
-            dot = S::fma(h, normal(at), dot);
+            dot = S::fma(get::<S>(g, at, 0.0), get::<S>(x, at, 0.0), dot);
         }
-        let shift = S::splat(if self.centred { S::sum(sum) / count } else { 0.0 });
-        let slope = S::splat(-S::sum(dot) / count);
+        let slope = S::splat(-scale * scale * (S::sum(dot) / x.len() as f32));
         for at in (0..x.len()).step_by(LANES) {
-            let rest = S::fma(normal(at), slope, S::sub(weighted(at), shift));
-            put::<S>(dx, at, S::mul(rest, S::splat(scale)));
+            let rest = S::fma(get::<S>(x, at, 0.0), slope, get::<S>(g, at, 0.0));
+            put::<S>(g, at, S::mul(rest, S::splat(scale)));
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A kernel is written once, generic over [`Simd`], and handed to [`dispatch`], which compiles it twice and chooses at
 //! run time. The plain form is an array of eight floats: compilers turn its loops into two NEON or SSE registers.
-//! Matrix products work on pairs of vectors and go to [`dispatch_wide`], where AVX-512 makes a pair one register.
+//! Matrix products work on pairs of vectors and go to [`dispatch_wide`], where AVX-512 makes a pair one register; so does
+//! what is done to each element by itself, on vectors of [`Simd::Most`] lanes.
 #![allow(
     unsafe_code,
     reason = "vector loads and stores through pointers, and calls into code compiled for AVX2"
@@ -11,46 +12,24 @@
 /// Lanes of a vector.
 pub(crate) const LANES: usize = 8;
 
-/// Arithmetic on eight lanes.
+/// The most lanes of any vector.
+pub(crate) const MOST_LANES: usize = 16;
+
+/// Arithmetic on the lanes of a vector. What is done to a lane does not depend on how many there are.
 ///
 /// All functions are `inline(always)` so that they take the instruction set of the function that [`dispatch`] compiled.
-pub(crate) trait Simd: Copy + Send + Sync + 'static {
+/// A closure between them is not: code that calls them from one must be a function instead.
+pub(crate) trait Lanes: Copy + Send + Sync + 'static {
     type V: Copy;
-    /// Two vectors, for matrix products.
-    type Pair: Copy;
-    /// Whether registers hold the sums of twelve rows of a pair.
-    const WIDE: bool = false;
-
-    /// # Safety
-    /// Sixteen floats can be read at `pointer`.
-    unsafe fn load_pair(pointer: *const f32) -> Self::Pair;
-    /// # Safety
-    /// Sixteen floats can be written at `pointer`.
-    unsafe fn store_pair(pointer: *mut f32, value: Self::Pair);
-    fn splat_pair(value: f32) -> Self::Pair;
-    fn add_pair(a: Self::Pair, b: Self::Pair) -> Self::Pair;
-    /// a * b + c, as [`Simd::fma`].
-    fn fma_pair(a: Self::Pair, b: Self::Pair, c: Self::Pair) -> Self::Pair;
-    fn halves(pair: Self::Pair) -> [Self::V; 2];
-
-    /// Asks for the cache line at `pointer`, which need not be readable.
-    #[inline(always)]
-    fn prefetch(pointer: *const f32) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a hint; it never faults.
-        unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(pointer.cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = pointer;
-    }
+    /// How many.
+    const COUNT: usize;
 
     fn splat(value: f32) -> Self::V;
     /// # Safety
-    /// Eight floats can be read at `pointer`.
+    /// COUNT floats can be read at `pointer`.
     unsafe fn load(pointer: *const f32) -> Self::V;
     /// # Safety
-    /// Eight floats can be written at `pointer`.
+    /// COUNT floats can be written at `pointer`.
     unsafe fn store(pointer: *mut f32, value: Self::V);
     fn add(a: Self::V, b: Self::V) -> Self::V;
     fn sub(a: Self::V, b: Self::V) -> Self::V;
@@ -72,6 +51,41 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn abs(a: Self::V) -> Self::V;
     /// Magnitude of a with the sign of b.
     fn copy_sign(a: Self::V, b: Self::V) -> Self::V;
+}
+
+/// Eight lanes, pairs of such vectors, and what needs to know how many lanes there are.
+pub(crate) trait Simd: Lanes {
+    /// The most lanes that a register holds: for work on each element by itself.
+    type Most: Lanes;
+    /// Two vectors, for matrix products.
+    type Pair: Copy;
+    /// Whether registers hold the sums of twelve rows of a pair.
+    const WIDE: bool = false;
+
+    /// # Safety
+    /// Sixteen floats can be read at `pointer`.
+    unsafe fn load_pair(pointer: *const f32) -> Self::Pair;
+    /// # Safety
+    /// Sixteen floats can be written at `pointer`.
+    unsafe fn store_pair(pointer: *mut f32, value: Self::Pair);
+    fn splat_pair(value: f32) -> Self::Pair;
+    fn add_pair(a: Self::Pair, b: Self::Pair) -> Self::Pair;
+    /// a * b + c, as [`Lanes::fma`].
+    fn fma_pair(a: Self::Pair, b: Self::Pair, c: Self::Pair) -> Self::Pair;
+    fn halves(pair: Self::Pair) -> [Self::V; 2];
+
+    /// Asks for the cache line at `pointer`, which need not be readable.
+    #[inline(always)]
+    fn prefetch(pointer: *const f32) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint; it never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(pointer.cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = pointer;
+    }
+
     /// The eight lanes as an array.
     fn to_array(a: Self::V) -> [f32; LANES];
 
@@ -189,9 +203,9 @@ fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; L
     out
 }
 
-impl Simd for Portable {
+impl Lanes for Portable {
     type V = [f32; LANES];
-    pair_of_two!();
+    const COUNT: usize = LANES;
 
     #[inline(always)]
     fn splat(value: f32) -> Self::V {
@@ -271,6 +285,12 @@ impl Simd for Portable {
     fn copy_sign(a: Self::V, b: Self::V) -> Self::V {
         zip(a, b, f32::copysign)
     }
+}
+
+impl Simd for Portable {
+    type Most = Self;
+    pair_of_two!();
+
     #[inline(always)]
     fn to_array(a: Self::V) -> [f32; LANES] {
         a
@@ -281,7 +301,7 @@ impl Simd for Portable {
 mod avx {
     use std::arch::x86_64::*;
 
-    use super::{Kernel, LANES, Simd};
+    use super::{Kernel, LANES, Lanes, MOST_LANES, Simd};
 
     /// # Safety
     /// The processor has AVX2 and FMA.
@@ -316,6 +336,7 @@ mod avx {
     macro_rules! eight_lanes {
         () => {
             type V = __m256;
+            const COUNT: usize = LANES;
 
             #[inline(always)]
             fn splat(value: f32) -> __m256 {
@@ -383,6 +404,12 @@ mod avx {
                     _mm256_or_ps(_mm256_andnot_ps(sign, a), _mm256_and_ps(sign, b))
                 })
             }
+        };
+    }
+
+    /// What of [`Simd`] both share.
+    macro_rules! eight_lanes_as_eight {
+        () => {
             #[inline(always)]
             fn to_array(a: __m256) -> [f32; LANES] {
                 // SAFETY: both are 32 bytes of plain floats.
@@ -426,13 +453,100 @@ mod avx {
         };
     }
 
-    impl Simd for Avx {
+    impl Lanes for Avx {
         eight_lanes!();
+    }
+
+    impl Simd for Avx {
+        type Most = Self;
+        eight_lanes_as_eight!();
         pair_of_two!();
     }
 
-    impl Simd for Wide {
+    impl Lanes for Wide {
         eight_lanes!();
+    }
+
+    /// Vectors of AVX-512. Only code inlined into [`run_wide`] may use it.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Sixteen;
+
+    impl Lanes for Sixteen {
+        type V = __m512;
+        const COUNT: usize = MOST_LANES;
+
+        #[inline(always)]
+        fn splat(value: f32) -> __m512 {
+            intrinsic!(_mm512_set1_ps(value))
+        }
+        #[inline(always)]
+        unsafe fn load(pointer: *const f32) -> __m512 {
+            intrinsic!(_mm512_loadu_ps(pointer))
+        }
+        #[inline(always)]
+        unsafe fn store(pointer: *mut f32, value: __m512) {
+            intrinsic!(_mm512_storeu_ps(pointer, value))
+        }
+        #[inline(always)]
+        fn add(a: __m512, b: __m512) -> __m512 {
+            intrinsic!(_mm512_add_ps(a, b))
+        }
+        #[inline(always)]
+        fn sub(a: __m512, b: __m512) -> __m512 {
+            intrinsic!(_mm512_sub_ps(a, b))
+        }
+        #[inline(always)]
+        fn mul(a: __m512, b: __m512) -> __m512 {
+            intrinsic!(_mm512_mul_ps(a, b))
+        }
+        #[inline(always)]
+        fn div(a: __m512, b: __m512) -> __m512 {
+            intrinsic!(_mm512_div_ps(a, b))
+        }
+        #[inline(always)]
+        fn fma(a: __m512, b: __m512, c: __m512) -> __m512 {
+            intrinsic!(_mm512_fmadd_ps(a, b, c))
+        }
+        #[inline(always)]
+        fn max(a: __m512, b: __m512) -> __m512 {
+            intrinsic!(_mm512_max_ps(a, b))
+        }
+        #[inline(always)]
+        fn min(a: __m512, b: __m512) -> __m512 {
+            intrinsic!(_mm512_min_ps(a, b))
+        }
+        #[inline(always)]
+        fn round(a: __m512) -> __m512 {
+            intrinsic!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+        }
+        #[inline(always)]
+        fn where_greater(a: __m512, b: __m512, then: __m512, otherwise: __m512) -> __m512 {
+            intrinsic!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), otherwise, then))
+        }
+        #[inline(always)]
+        fn exp2_integer(n: __m512) -> __m512 {
+            intrinsic!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
+                _mm512_cvtps_epi32(n),
+                _mm512_set1_epi32(127)
+            ))))
+        }
+        #[inline(always)]
+        fn abs(a: __m512) -> __m512 {
+            intrinsic!(_mm512_abs_ps(a))
+        }
+        #[inline(always)]
+        fn copy_sign(a: __m512, b: __m512) -> __m512 {
+            intrinsic!({
+                let (sign, bits) = (_mm512_set1_epi32(i32::MIN), _mm512_castps_si512(a));
+                let minus = _mm512_and_si512(sign, _mm512_castps_si512(b));
+                _mm512_castsi512_ps(_mm512_or_si512(_mm512_andnot_si512(sign, bits), minus))
+            })
+        }
+    }
+
+    impl Simd for Wide {
+        type Most = Sixteen;
+        eight_lanes_as_eight!();
         type Pair = __m512;
         const WIDE: bool = true;
 

@@ -67,6 +67,22 @@ impl Threads {
             _ => (0..tasks).for_each(|index| task(index, 0)),
         }
     }
+
+    /// Cuts `values` into parts of `len` and runs `task(start, part)` for each.
+    pub(crate) fn for_each_part(
+        &self,
+        values: &mut [f32],
+        len: usize,
+        task: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
+        let (total, len) = (values.len(), len.max(1));
+        let shared = SharedMut::new(values);
+        self.for_each(total.div_ceil(len), |index, _| {
+            let start = index * len;
+            // SAFETY: the parts do not overlap and each belongs to one task.
+            task(start, unsafe { shared.part(start, len.min(total - start)) });
+        });
+    }
 }
 
 /// What the members share with the thread that calls them.

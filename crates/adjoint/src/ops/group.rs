@@ -44,20 +44,6 @@ impl Groups {
     }
 }
 
-/// Sum of the products of two equally long slices, in eight running sums, so that the compiler may use wide registers.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 8;
-    let mut sums = [0f32; LANES];
-    let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_blocks.zip(b_blocks) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,11 +66,5 @@ mod tests {
         let groups = Groups::new(&[2, 3, 2], &[0, 1]);
         let second: Vec<usize> = groups.iter().nth(1).unwrap().collect();
         assert_eq!(second, [1, 3, 5, 7, 9, 11]);
-    }
-
-    #[test]
-    fn a_dot_product_counts_the_remainder() {
-        let a: Vec<f32> = (0..19).map(|i| i as f32).collect();
-        assert_eq!(dot(&a, &a), (0..19).map(|i| (i * i) as f32).sum::<f32>());
     }
 }

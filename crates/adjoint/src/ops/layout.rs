@@ -1,5 +1,7 @@
 //! Shapes and weights as the kernels want them.
 
+use super::{closed_op, elements};
+use crate::kernel::swap_channels;
 use crate::tract::op::Deconv;
 use crate::tract::*;
 
@@ -11,26 +13,52 @@ pub(crate) fn three(axes: &[usize], neutral: usize) -> TractResult<[usize; 3]> {
     Ok(three)
 }
 
-/// `[O, I/g, space]` to `[I, O/g, space]`, group by group.
-pub(crate) fn swap_channels(
-    weights: &[f32],
-    outer: usize,
-    inner: usize,
-    groups: usize,
-    space: usize,
-) -> Vec<f32> {
-    let (outer, inner) = (outer / groups, inner / groups);
-    let mut swapped = vec![0f32; weights.len()];
-    for group in 0..groups {
-        for o in 0..outer {
-            for i in 0..inner {
-                let from = ((group * outer + o) * inner + i) * space;
-                let to = ((group * inner + i) * outer + o) * space;
-                swapped[to..to + space].copy_from_slice(&weights[from..from + space]);
-            }
-        }
+/// A kernel `[O, I/g, space]` as `[I, O/g, space]`.
+///
+/// A node and not a constant: the executor's kernels read either order, and a second copy of a network's weights need
+/// never exist. So it must not be folded, which is why it has no value outside a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SwapChannels {
+    /// The convolution's groups.
+    pub groups: usize,
+}
+closed_op!(SwapChannels);
+
+impl SwapChannels {
+    fn shape(&self, kernel: &[usize]) -> TVec<usize> {
+        let mut shape: TVec<usize> = kernel.into();
+        (shape[0], shape[1]) = (kernel[1] * self.groups, kernel[0] / self.groups);
+        shape
     }
-    swapped
+
+    /// The kernel with its channels swapped.
+    pub fn apply(&self, kernel: &Tensor) -> TractResult<Tensor> {
+        let shape = kernel.shape();
+        let channels = [shape[0], shape[1] * self.groups];
+        let swapped = swap_channels(elements(kernel)?, channels, self.groups, shape[2..].iter().product());
+        Tensor::from_shape(&self.shape(shape), &swapped)
+    }
+}
+
+impl EvalOp for SwapChannels {
+    not_out_of_plan!();
+
+    fn eval(&self, _ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        Ok(tvec!(self.apply(&inputs[0])?.into_tvalue()))
+    }
+}
+
+impl TypedOp for SwapChannels {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        let kernel = inputs[0].shape.as_concrete().context("a kernel of unknown shape")?;
+        ensure!(
+            kernel.len() > 2 && kernel[0].is_multiple_of(self.groups),
+            "{} groups of {kernel:?}",
+            self.groups
+        );
+        Ok(tvec!(f32::fact(self.shape(kernel))))
+    }
+    as_op!();
 }
 
 /// Padding before and after each axis with which the convolution from a transposed convolution's output (`output`, space

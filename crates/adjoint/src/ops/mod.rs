@@ -15,6 +15,7 @@
 //! | [`GridSampleGradient`] | cotangent, image, grid | cotangent of the image or of the grid |
 //! | [`ProductGradient`] | cotangent, input of a product over axes | cotangent of that input |
 //! | [`SoftmaxGradient`] | cotangent, output of a softmax or of its logarithm | cotangent of the input |
+//! | [`SwapChannels`] | kernel of a convolution | the kernel of its adjoint |
 //! | [`ResampleAxis`] | x | x times a sparse matrix along one axis |
 //! | [`Softplus`] | x | ln(1 + e^x) without overflow; stands in for tract's three operators in forward graphs |
 //! | [`LogSumExp`] | x | ln(sum(e^x)) without overflow; the same |
@@ -34,7 +35,8 @@ mod scatter_reduce;
 pub use derivative::{Choose, Derivative, Function, Softplus};
 pub use grid::{GridSampleGradient, GridSide};
 pub(crate) use group::Groups;
-pub(crate) use layout::{adjoint_pads, swap_channels, three};
+pub use layout::SwapChannels;
+pub(crate) use layout::{adjoint_pads, three};
 pub use log_sum_exp::LogSumExp;
 pub use norm::{LrnGradient, RmsNormGradient, SoftmaxGradient};
 pub(crate) use pool::divisor;
@@ -77,6 +79,18 @@ pub(crate) fn filled(
 ) -> TractResult<TVec<TValue>> {
     let mut tensor = Tensor::zero::<f32>(shape)?;
     fill(tensor.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
+    Ok(tvec!(tensor.into_tvalue()))
+}
+
+/// A new tensor whose every element `write` sets.
+#[allow(unsafe_code, reason = "zeroing what is overwritten costs a pass over every activation")]
+pub(crate) fn overwritten(
+    shape: &[usize],
+    write: impl FnOnce(&mut [f32]) -> TractResult<()>,
+) -> TractResult<TVec<TValue>> {
+    // SAFETY: f32 has no invalid bit patterns, and `write` sets every element before anything reads it.
+    let mut tensor = unsafe { Tensor::uninitialized::<f32>(shape)? };
+    write(tensor.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?)?;
     Ok(tvec!(tensor.into_tvalue()))
 }
 

@@ -1,7 +1,8 @@
 //! Gradients of normalisations: RMS norm, local response normalisation, softmax.
 
-use super::group::{Groups, dot};
-use super::{closed_op, elements, filled, in_place};
+use super::group::Groups;
+use super::{closed_op, elements, filled, in_place, threads};
+use crate::kernel;
 use crate::tract::*;
 
 /// `(cotangent, x)` to the cotangent of `x`, for y = x / sqrt(mean(x^2) + epsilon) along one axis (Zhang and Sennrich
@@ -18,16 +19,20 @@ closed_op!(RmsNormGradient);
 impl EvalOp for RmsNormGradient {
     op_out_of_plan!();
 
-    fn eval(&self, _ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+    fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let (cotangent, x) = args_2!(inputs);
         let length = x.shape()[self.axis];
         let inner: usize = x.shape()[self.axis + 1..].iter().product();
         let x = elements(&x)?;
         in_place(cotangent, |out| {
-            let block = (length * inner).max(1);
-            for (out, x) in out.chunks_exact_mut(block).zip(x.chunks_exact(block)) {
-                if inner == 1 { self.line(out, x) } else { self.columns(out, x, inner) }
+            if inner == 1 {
+                let epsilon = f32::from_bits(self.epsilon);
+                return Ok(kernel::rms_norm_gradient(length, epsilon, x, out, &threads(ctx))?);
             }
+            let block = (length * inner).max(1);
+            threads(ctx).for_each_part(out, block, |start, out| {
+                self.columns(out, &x[start..start + out.len()], inner);
+            });
             Ok(())
         })
     }
@@ -39,13 +44,6 @@ impl RmsNormGradient {
         let length = length as f32;
         let r = (squares / length + f32::from_bits(self.epsilon)).sqrt().recip();
         (r, r * r * r * (products / length))
-    }
-
-    fn line(&self, out: &mut [f32], x: &[f32]) {
-        let (r, c) = self.factors(x.len(), dot(x, x), dot(out, x));
-        for (g, x) in out.iter_mut().zip(x) {
-            *g = r * *g - c * x;
-        }
     }
 
     /// An axis with others behind it: all of these at once, so that memory is read in order.
@@ -191,28 +189,23 @@ closed_op!(SoftmaxGradient);
 impl EvalOp for SoftmaxGradient {
     op_out_of_plan!();
 
-    fn eval(&self, _ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+    fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let (cotangent, y) = args_2!(inputs);
         let groups = Groups::new(y.shape(), &self.axes);
         let y = elements(&y)?;
         in_place(cotangent, |out| {
             if groups.contiguous() {
-                let rows = out.chunks_exact_mut(groups.length().max(1));
-                rows.zip(y.chunks_exact(groups.length().max(1))).for_each(|(out, y)| self.row(out, y));
-            } else {
-                groups.iter().for_each(|group| self.scattered(out, y, group));
+                let gradient =
+                    if self.logarithm { kernel::log_softmax_gradient } else { kernel::softmax_gradient };
+                return Ok(gradient(groups.length().max(1), y, out, &threads(ctx))?);
             }
+            groups.iter().for_each(|group| self.scattered(out, y, group));
             Ok(())
         })
     }
 }
 
 impl SoftmaxGradient {
-    fn row(&self, out: &mut [f32], y: &[f32]) {
-        let sum = if self.logarithm { out.iter().sum() } else { dot(out, y) };
-        out.iter_mut().zip(y).for_each(|(g, &y)| *g = self.element(*g, y, sum));
-    }
-
     fn scattered(&self, out: &mut [f32], y: &[f32], group: impl Iterator<Item = usize> + Clone) {
         let weight = |place: usize| if self.logarithm { 1.0 } else { y[place] };
         let sum = group.clone().map(|place| out[place] * weight(place)).sum();

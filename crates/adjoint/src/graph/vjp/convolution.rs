@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::{Answer, Call, Rule, Tape};
-use crate::ops::{adjoint_pads, swap_channels};
+use crate::ops::{SwapChannels, adjoint_pads};
 use crate::tract::op::{Conv, DataFormat, Deconv, KernelFormat, PaddingSpec, PoolSpec, Slice};
 use crate::tract::*;
 
@@ -51,17 +51,15 @@ fn wrapped(
 /// The constant kernel with output channels first and the roles of the two channel axes swapped within each group:
 /// `[I, O/g, space]`.
 fn swapped(tape: &mut Tape, outlet: OutletId, format: KernelFormat, groups: usize) -> TractResult<OutletId> {
-    let value = tape.value(outlet).context("a kernel that is not constant")?;
-    tape.derived(&value, &format!("swapped {format:?} {groups}"), |value| {
-        let kernel = oihw(value.clone(), format, groups)?;
-        let shape = kernel.shape().to_vec();
-        let inner = shape[1] * groups;
-        let values = kernel.try_as_plain_ram()?.as_slice::<f32>()?;
-        let swapped = swap_channels(values, shape[0], inner, groups, shape[2..].iter().product());
-        let mut swapped_shape = shape.clone();
-        (swapped_shape[0], swapped_shape[1]) = (inner, shape[0] / groups);
-        Tensor::from_shape(&swapped_shape, &swapped)
-    })
+    let ordered = if format == KernelFormat::OIHW {
+        outlet
+    } else {
+        let value = tape.value(outlet).context("a kernel that is not constant")?;
+        tape.derived(&value, &format!("ordered {format:?} {groups}"), |value| {
+            oihw(value.clone(), format, groups)
+        })?
+    };
+    tape.wire(SwapChannels { groups }, &[ordered])
 }
 
 /// A kernel with output channels first, input channels of a group second, then space.

@@ -1,5 +1,6 @@
 //! Operators that move, repeat, cut or join elements without changing them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Answer, Call, Rule, Tape};
@@ -24,6 +25,11 @@ pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     }
     if let Some(slice) = op.downcast_ref::<Slice>() {
         return Some(slice_rule(tape, call, slice));
+    }
+    if let Some(gather) = op.downcast_ref::<Gather>()
+        && let Some(run) = consecutive(tape, call.input(1))
+    {
+        return Some(gathered_run(tape, call, gather.axis, run));
     }
     if let Some(Pad { pads, mode: PadMode::Constant(_) }) = op.downcast_ref::<Pad>() {
         return Some(constant_pad(tape, call, pads));
@@ -101,12 +107,41 @@ fn concatenation(tape: &mut Tape, call: &Call, axis: usize) -> Rule {
 
 fn slice_rule(tape: &mut Tape, call: &Call, slice: &Slice) -> Rule {
     let cotangent = call.cotangent(tape)?;
+    let run = slice.start.to_usize()?..slice.end.to_usize()?;
+    Ok(call.first(zeros_around(tape, call, cotangent, slice.axis, run)?))
+}
+
+/// Puts zeros around the cotangent of a stretch of one axis.
+fn zeros_around(
+    tape: &mut Tape,
+    call: &Call,
+    cotangent: OutletId,
+    axis: usize,
+    run: Range<usize>,
+) -> TractResult<OutletId> {
     let shape = tape.shape(call.input(0))?;
-    let (start, end) = (slice.start.to_usize()?, slice.end.to_usize()?);
     let mut pads = vec![(0, 0); shape.len()];
-    pads[slice.axis] = (start, shape[slice.axis] - end);
+    pads[axis] = (run.start, shape[axis] - run.end);
     let mode = PadMode::Constant(Arc::new(tensor0(0f32)));
-    Ok(call.first(tape.wire(Pad { pads, mode }, &[cotangent])?))
+    tape.wire(Pad { pads, mode }, &[cotangent])
+}
+
+/// The run that constant indices count off one by one.
+fn consecutive(tape: &Tape, indices: OutletId) -> Option<Range<usize>> {
+    let value = tape.value(indices)?.cast_to::<i64>().ok()?.into_owned();
+    let indices = value.try_as_plain_ram().ok()?.as_slice::<i64>().ok()?;
+    let start = usize::try_from(*indices.first()?).ok()?;
+    let counted = indices.iter().zip(start..).all(|(&index, wanted)| usize::try_from(index) == Ok(wanted));
+    (counted && value.rank() <= 1).then_some(start..start + indices.len())
+}
+
+/// Gathering a run is slicing; a single index also takes the axis away.
+fn gathered_run(tape: &mut Tape, call: &Call, axis: usize, run: Range<usize>) -> Rule {
+    let mut cotangent = call.cotangent(tape)?;
+    if tape.shape(call.input(1))?.is_empty() {
+        cotangent = tape.wire(AxisOp::Add(axis), &[cotangent])?;
+    }
+    Ok(call.first(zeros_around(tape, call, cotangent, axis, run)?))
 }
 
 /// The padding is cut off again. A negative pad had cut the input, so zeros come back there.

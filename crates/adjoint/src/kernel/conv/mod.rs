@@ -101,17 +101,30 @@ impl Weights<'_> {
         if !self.swapped {
             return self.values.into();
         }
-        let mut values = Vec::with_capacity(self.values.len());
-        for group in 0..geometry.groups {
-            for out in 0..geometry.group_outputs() {
-                for inside in 0..geometry.group_inputs() {
-                    values
-                        .extend((0..geometry.taps()).map(|tap| self.at(geometry, group, [out, inside], tap)));
-                }
+        let channels = [geometry.in_channels, geometry.out_channels];
+        swap_channels(self.values, channels, geometry.groups, geometry.taps()).into()
+    }
+}
+
+/// `[A, B / groups, taps]` to `[B, A / groups, taps]` for A and B channels, group by group.
+pub(crate) fn swap_channels(
+    values: &[f32],
+    [outer, inner]: [usize; 2],
+    groups: usize,
+    taps: usize,
+) -> Vec<f32> {
+    let (outer, inner) = (outer / groups, inner / groups);
+    let mut swapped = vec![0f32; values.len()];
+    for group in 0..groups {
+        for o in 0..outer {
+            for i in 0..inner {
+                let from = ((group * outer + o) * inner + i) * taps;
+                let to = ((group * inner + i) * outer + o) * taps;
+                swapped[to..to + taps].copy_from_slice(&values[from..from + taps]);
             }
         }
-        values.into()
     }
+    swapped
 }
 
 /// A convolution with constant weights, packed for one method.

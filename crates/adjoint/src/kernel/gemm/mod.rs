@@ -7,7 +7,7 @@ mod vector;
 use super::{KernelError, Threads, check_length, check_room};
 
 /// Where the elements of a batch of matrices lie: element (i, j) of matrix (p, q) is at
-/// `p * batch[0] + q * batch[1] + i * row + j * column`.
+/// `p * batch[0] + q * batch[1] + i * row + j * column`, plus `part` for each part of k before its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct MatrixLayout {
     /// Distance of neighbouring rows.
@@ -16,17 +16,19 @@ pub struct MatrixLayout {
     pub column: usize,
     /// Distances along the two batch axes; 0 shares one matrix.
     pub batch: [usize; 2],
+    /// Distance of the parts of k ([`GemmShape::parts`]); nothing to C.
+    pub part: usize,
 }
 
 impl MatrixLayout {
     /// One contiguous row-major matrix with `columns` columns.
     pub fn row_major(columns: usize) -> Self {
-        Self { row: columns, column: 1, batch: [0, 0] }
+        Self { row: columns, column: 1, ..Self::default() }
     }
 
     /// One contiguous matrix with `rows` rows whose columns are contiguous: the transpose of a row-major one.
     pub fn column_major(rows: usize) -> Self {
-        Self { row: 1, column: rows, batch: [0, 0] }
+        Self { row: 1, column: rows, ..Self::default() }
     }
 
     /// The same with batch distances.
@@ -46,6 +48,9 @@ pub struct GemmShape {
     pub n: usize,
     /// Columns of A and rows of B.
     pub k: usize,
+    /// How many equal parts k consists of, each at its own place in A and B: a sum over two axes that do not lie in
+    /// memory as one. 1 for a plain matrix; k must be a multiple.
+    pub parts: usize,
     /// Layout of A.
     pub a: MatrixLayout,
     /// Layout of B.
@@ -117,12 +122,12 @@ fn exchange(shape: &GemmShape) -> GemmShape {
 
 impl GemmShape {
     /// Values from the first to the last element of an operand, gaps included; 0 where it has none.
-    fn extent(&self, layout: &MatrixLayout, rows: usize, columns: usize) -> usize {
-        let counts = [self.batch[0], self.batch[1], rows, columns];
+    fn extent(&self, layout: &MatrixLayout, rows: usize, columns: usize, parts: usize) -> usize {
+        let counts = [self.batch[0], self.batch[1], rows, columns, parts];
         if counts.contains(&0) {
             return 0;
         }
-        let distances = [layout.batch[0], layout.batch[1], layout.row, layout.column];
+        let distances = [layout.batch[0], layout.batch[1], layout.row, layout.column, layout.part];
         let last = counts.iter().zip(distances).map(|(count, distance)| (count - 1).saturating_mul(distance));
         last.fold(1, usize::saturating_add)
     }
@@ -130,9 +135,9 @@ impl GemmShape {
     /// Least lengths of A, B and C.
     pub fn lengths(&self) -> [usize; 3] {
         [
-            self.extent(&self.a, self.m, self.k),
-            self.extent(&self.b, self.k, self.n),
-            self.extent(&self.c, self.m, self.n),
+            self.extent(&self.a, self.m, self.steps(), self.parts),
+            self.extent(&self.b, self.steps(), self.n, self.parts),
+            self.extent(&self.c, self.m, self.n, 1),
         ]
     }
 
@@ -140,6 +145,11 @@ impl GemmShape {
     fn offset(&self, layout: &MatrixLayout, index: usize) -> usize {
         let inner = self.batch[1].max(1);
         index / inner * layout.batch[0] + index % inner * layout.batch[1]
+    }
+
+    /// Steps of one part of k.
+    fn steps(&self) -> usize {
+        self.k / self.parts.max(1)
     }
 
     fn matrices(&self) -> usize {
@@ -167,6 +177,10 @@ impl GemmShape {
 impl Gemm {
     /// Plans a product and packs the constant operand where that pays.
     pub fn prepare(shape: &GemmShape, constant: Constant<'_>) -> Result<Self, KernelError> {
+        if shape.parts == 0 || !shape.k.is_multiple_of(shape.parts) {
+            let value = format!("{} of {} steps", shape.parts, shape.k);
+            return Err(KernelError::Geometry { what: "parts", value, allowed: "k must be a multiple" });
+        }
         let lengths = shape.lengths();
         match constant {
             Constant::A(a) => check_room("A", a.len(), lengths[0])?,
@@ -185,15 +199,15 @@ impl Gemm {
                 allowed: "no two elements may overlap",
             });
         }
-        let exchanged =
-            if shape.n == 1 || shape.m == 1 { shape.m == 1 && shape.n != 1 } else { shape.c.column != 1 };
+        let vector = shape.parts == 1 && (shape.n == 1 || shape.m == 1);
+        let exchanged = if vector { shape.m == 1 && shape.n != 1 } else { shape.c.column != 1 };
         let shape = if exchanged { exchange(shape) } else { *shape };
         let constant = match (constant, exchanged) {
             (Constant::A(a), true) => Constant::B(a),
             (Constant::B(b), true) => Constant::A(b),
             (constant, _) => constant,
         };
-        let plan = if shape.n == 1 { Plan::Vector } else { Plan::Tiles(tiles::Tiles::new(&shape, constant)) };
+        let plan = if vector { Plan::Vector } else { Plan::Tiles(tiles::Tiles::new(&shape, constant)) };
         Ok(Self { shape, exchanged, plan })
     }
 

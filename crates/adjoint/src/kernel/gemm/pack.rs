@@ -1,7 +1,7 @@
 //! Packing of operands into the order in which the tile reads them.
 #![allow(unsafe_code, reason = "vector loads and stores in packing loops, bounds checked once per panel")]
 
-use super::super::microkernel::TILE_COLUMNS;
+use super::super::microkernel::{TILE_COLUMNS, TILE_ROWS};
 use super::super::simd::{Kernel, LANES, Simd};
 
 /// A block of a matrix: element (i, j) at `i * row + j * column`.
@@ -12,17 +12,77 @@ pub(crate) struct Block<'a> {
     pub column: usize,
 }
 
-/// Rows `first..first + rows` as one panel: `rows` values per step of k.
-pub(crate) fn pack_rows(matrix: Block<'_>, first: usize, rows: usize, steps: usize, panel: &mut [f32]) {
-    if rows == 0 || steps == 0 {
-        return;
-    }
-    let values = &matrix.values[first * matrix.row..];
-    for (k, to) in panel[..rows * steps].chunks_exact_mut(rows).enumerate() {
-        for (row, to) in to.iter_mut().enumerate() {
-            *to = values[row * matrix.row + k * matrix.column];
+/// Rows `first..first + rows` (at most 6) as one panel: `rows` values per step of k.
+pub(crate) struct PackRows<'a> {
+    pub matrix: Block<'a>,
+    pub first: usize,
+    pub rows: usize,
+    pub steps: usize,
+    pub panel: &'a mut [f32],
+}
+
+impl Kernel for PackRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { matrix, first, rows, steps, panel } = self;
+        let panel = &mut panel[..rows * steps];
+        if panel.is_empty() {
+            return;
+        }
+        let values = &matrix.values[first * matrix.row..];
+        assert!(
+            (rows - 1) * matrix.row + (steps - 1) * matrix.column < values.len(),
+            "matrix outside its slice"
+        );
+        let whole = if rows == TILE_ROWS && matrix.column == 1 {
+            transpose_rows::<S>(values, matrix.row, steps, panel)
+        } else if rows == TILE_ROWS && matrix.row == 1 {
+            copy_rows::<S>(values, matrix.column, steps, panel)
+        } else {
+            0
+        };
+        for (k, to) in panel.chunks_exact_mut(rows).enumerate().skip(whole) {
+            for (row, to) in to.iter_mut().enumerate() {
+                *to = values[row * matrix.row + k * matrix.column];
+            }
         }
     }
+}
+
+/// A full panel of contiguous rows, eight steps at a time; gives the number of steps that are done. A vector holds the
+/// six values of a step and two that the next step overwrites: what follows the last one is left to the caller.
+#[inline(always)]
+fn transpose_rows<S: Simd>(values: &[f32], distance: usize, steps: usize, panel: &mut [f32]) -> usize {
+    let whole = steps.saturating_sub(1) / LANES * LANES;
+    for k in (0..whole).step_by(LANES) {
+        let mut rows = [S::splat(0.0); LANES];
+        for (row, vector) in rows.iter_mut().take(TILE_ROWS).enumerate() {
+            // SAFETY: steps k..k + 8 of each row exist, as the caller asserted.
+            *vector = unsafe { S::load(values.as_ptr().add(row * distance + k)) };
+        }
+        for (step, vector) in S::transpose(rows).into_iter().enumerate() {
+            // SAFETY: a step of six values follows inside the panel.
+            unsafe { S::store(panel.as_mut_ptr().add((k + step) * TILE_ROWS), vector) };
+        }
+    }
+    whole
+}
+
+/// The same for rows that lie side by side.
+#[inline(always)]
+fn copy_rows<S: Simd>(values: &[f32], distance: usize, steps: usize, panel: &mut [f32]) -> usize {
+    // The last steps could read or write beyond the end.
+    let readable = (values.len() + distance).saturating_sub(LANES) / distance.max(1);
+    let whole = readable.min(steps - 1);
+    for k in 0..whole {
+        // SAFETY: eight values from step k on are inside both, as counted above.
+        unsafe {
+            S::store(panel.as_mut_ptr().add(k * TILE_ROWS), S::load(values.as_ptr().add(k * distance)))
+        };
+    }
+    whole
 }
 
 /// Columns `first..first + columns` (at most 16) as one panel: 16 values per step of k, zeros after the last column.

@@ -2,12 +2,12 @@
 #![allow(unsafe_code, reason = "threads write disjoint tiles of C; tiles are stored through pointers")]
 
 use super::super::microkernel::{
-    Left, PackedRows, Right, StridedColumns, Sums, TILE_COLUMNS, TILE_LEN, TILE_ROWS, TwoColumns, TwoPanels,
-    add, product, row_panels, store, tile_rows,
+    AHEAD_STEPS, Ahead, LINE, Left, PackedRows, Right, StridedColumns, Sums, TILE_COLUMNS, TILE_LEN,
+    TILE_ROWS, TwoColumns, TwoPanels, add, product_ahead, row_panels, store, tile_rows,
 };
 use super::super::simd::{Kernel, LANES, Simd, dispatch, dispatch_wide};
 use super::super::threads::{SharedMut, Threads};
-use super::pack::{Block, PackColumns, pack_rows};
+use super::pack::{Block, PackColumns, PackRows};
 use super::{Constant, GemmEpilogue, GemmShape};
 
 /// Steps of k summed at a time: two panels should stay in the first-level cache, and sums of parts round less than
@@ -17,9 +17,6 @@ const STEPS: usize = 320;
 const CHUNK_BYTES: usize = 192 << 10;
 /// Packed values of one group of matrices of a batch.
 const GROUP_LEN: usize = 2 << 20;
-
-/// Floats of a cache line.
-const LINE: usize = 16;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Tiles {
@@ -163,7 +160,12 @@ fn pack_a(
         let values = &a[shape.offset(&shape.a, indices[place]).min(a.len())..];
         // SAFETY: each panel belongs to one task.
         let panel = unsafe { packed.part(place * len + first * shape.k, rows * shape.k) };
-        pack_rows(Block { values, row: shape.a.row, column: shape.a.column }, first, rows, shape.k, panel);
+        for part in 0..shape.parts {
+            let values = &values[(part * shape.a.part).min(values.len())..];
+            let matrix = Block { values, row: shape.a.row, column: shape.a.column };
+            let panel = &mut panel[part * shape.steps() * rows..];
+            dispatch(PackRows { matrix, first, rows, steps: shape.steps(), panel });
+        }
     });
 }
 
@@ -178,8 +180,12 @@ fn pack_b(shape: &GemmShape, b: &[f32], indices: &[usize], packed: &mut [f32], t
         let columns = TILE_COLUMNS.min(shape.n - first);
         // SAFETY: each panel belongs to one task.
         let to = unsafe { packed.part(place * len + first * shape.k, TILE_COLUMNS * shape.k) };
-        let matrix = Block { values, row: shape.b.row, column: shape.b.column };
-        dispatch(PackColumns { matrix, first, columns, steps: shape.k, panel: to });
+        for part in 0..shape.parts {
+            let values = &values[(part * shape.b.part).min(values.len())..];
+            let matrix = Block { values, row: shape.b.row, column: shape.b.column };
+            let panel = &mut to[part * shape.steps() * TILE_COLUMNS..];
+            dispatch(PackColumns { matrix, first, columns, steps: shape.steps(), panel });
+        }
     });
 }
 
@@ -283,17 +289,8 @@ impl Task<'_> {
     fn tiles<S: Simd, R: Right, const PAIRS: usize>(&mut self, column: usize, right: R, part: &Part) {
         let steps = self.pass.shape.k;
         let mut panels = &self.pass.panels[self.piece.rows.0..self.piece.rows.1];
-        // While these columns are worked on, the next ones come from memory, a part with each tile.
-        let width = PAIRS * TILE_COLUMNS * steps;
-        let lines = (width / LINE).div_ceil((panels.len() / 2).max(1));
-        let mut next = self.b[column * TILE_COLUMNS * steps..].as_ptr().wrapping_add(width);
+        let mut ahead = self.ahead::<S>(panels, column, PAIRS, part);
         while let [(row, rows), ..] = *panels {
-            if part.last {
-                for _ in 0..lines {
-                    S::prefetch(next);
-                    next = next.wrapping_add(LINE);
-                }
-            }
             let left = self.a[row * steps + part.first * rows..].as_ptr();
             let two = TwoPanels { first: left, distance: TILE_ROWS * steps };
             let left = PackedRows(left);
@@ -302,16 +299,30 @@ impl Task<'_> {
             // SAFETY: the panels hold `rows` and 16 values for each step of k.
             unsafe {
                 match tile {
-                    12 => self.panel::<S, _, _, 12, PAIRS>(two, right, row, column, part),
-                    6 => self.panel::<S, _, _, 6, PAIRS>(left, right, row, column, part),
-                    5 => self.panel::<S, _, _, 5, PAIRS>(left, right, row, column, part),
-                    4 => self.panel::<S, _, _, 4, PAIRS>(left, right, row, column, part),
-                    3 => self.panel::<S, _, _, 3, PAIRS>(left, right, row, column, part),
-                    2 => self.panel::<S, _, _, 2, PAIRS>(left, right, row, column, part),
-                    _ => self.panel::<S, _, _, 1, PAIRS>(left, right, row, column, part),
+                    12 => self.panel::<S, _, _, 12, PAIRS>(two, right, row, column, part, ahead),
+                    6 => self.panel::<S, _, _, 6, PAIRS>(left, right, row, column, part, ahead),
+                    5 => self.panel::<S, _, _, 5, PAIRS>(left, right, row, column, part, ahead),
+                    4 => self.panel::<S, _, _, 4, PAIRS>(left, right, row, column, part, ahead),
+                    3 => self.panel::<S, _, _, 3, PAIRS>(left, right, row, column, part, ahead),
+                    2 => self.panel::<S, _, _, 2, PAIRS>(left, right, row, column, part, ahead),
+                    _ => self.panel::<S, _, _, 1, PAIRS>(left, right, row, column, part, ahead),
                 }
             }
+            ahead.first = ahead.first.wrapping_add(ahead.lines * part.steps.div_ceil(AHEAD_STEPS) * LINE);
         }
+    }
+
+    /// The next columns, which come from memory while these are worked on: each part of k and each tile asks for its
+    /// share of them.
+    #[inline(always)]
+    fn ahead<S: Simd>(&self, panels: &[(usize, usize)], column: usize, pairs: usize, part: &Part) -> Ahead {
+        let steps = self.pass.shape.k;
+        let tiles = if S::WIDE { panels.len().div_ceil(2) } else { panels.len() };
+        let requests = tiles * part.steps.div_ceil(AHEAD_STEPS);
+        let lines = (pairs * TILE_COLUMNS * part.steps / LINE).div_ceil(requests.max(1));
+        let first = self.b[column * TILE_COLUMNS * steps..].as_ptr();
+        let first = first.wrapping_add(pairs * TILE_COLUMNS * (steps + part.first));
+        Ahead { first, lines }
     }
 
     /// # Safety
@@ -324,12 +335,13 @@ impl Task<'_> {
         row: usize,
         column: usize,
         part: &Part,
+        ahead: Ahead,
     ) {
         let width = PAIRS * TILE_COLUMNS;
         let kept = &mut self.sums[row * width..][..ROWS * width];
         // SAFETY: the caller's promise; the kept sums have the tile's size.
         let sums = unsafe {
-            let sums = product::<S, _, _, ROWS, PAIRS>(part.steps, left, right);
+            let sums = product_ahead::<S, _, _, ROWS, PAIRS>(part.steps, left, right, ahead);
             if part.first == 0 { sums } else { add::<S, ROWS, PAIRS>(sums, kept.as_ptr(), width) }
         };
         if !part.last {

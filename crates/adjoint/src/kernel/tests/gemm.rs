@@ -9,20 +9,21 @@ use super::super::simd::{Kernel, Simd, dispatch, dispatch_wide};
 use super::super::{Constant, Gemm, GemmEpilogue, GemmShape, MatrixLayout, Threads};
 use super::random::{relative_error, values};
 
-/// A layout of `batch` matrices of rows x columns whose axes lie in memory in the given order (outermost first), each
+/// A layout of batch, batch, rows, columns, parts whose axes lie in memory in the given order (outermost first), each
 /// with a gap.
-fn layout(order: &[usize], counts: [usize; 4], gap: usize) -> (MatrixLayout, usize) {
-    let mut distances = [0; 4];
+fn layout(order: &[usize], counts: [usize; 5], gap: usize) -> (MatrixLayout, usize) {
+    let mut distances = [0; 5];
     let mut size = 1;
     for &axis in order.iter().rev() {
         distances[axis] = size;
         size = size * counts[axis] + gap;
     }
-    (MatrixLayout { row: distances[2], column: distances[3], batch: [distances[0], distances[1]] }, size)
+    let [first, second, row, column, part] = distances;
+    (MatrixLayout { row, column, batch: [first, second], part }, size)
 }
 
 fn orders() -> impl Strategy<Value = Vec<usize>> {
-    Just(vec![0, 1, 2, 3]).prop_shuffle()
+    Just(vec![0, 1, 2, 3, 4]).prop_shuffle()
 }
 
 fn check(shape: &GemmShape, lengths: [usize; 3], constant: u8, epilogue: (bool, bool, bool, bool)) {
@@ -42,8 +43,12 @@ fn check(shape: &GemmShape, lengths: [usize; 3], constant: u8, epilogue: (bool, 
             for i in 0..shape.m {
                 for j in 0..shape.n {
                     let product = |k: usize| {
-                        let x = a[base(&shape.a) + i * shape.a.row + k * shape.a.column];
-                        f64::from(x) * f64::from(b[base(&shape.b) + k * shape.b.row + j * shape.b.column])
+                        let (part, k) = (k / (shape.k / shape.parts), k % (shape.k / shape.parts));
+                        let x =
+                            a[base(&shape.a) + i * shape.a.row + k * shape.a.column + part * shape.a.part];
+                        let y =
+                            b[base(&shape.b) + k * shape.b.row + j * shape.b.column + part * shape.b.part];
+                        f64::from(x) * f64::from(y)
                     };
                     let at = &mut wanted[base(&shape.c) + i * shape.c.row + j * shape.c.column];
                     let mut value = 0.75 * (0..shape.k).map(product).sum::<f64>();
@@ -79,20 +84,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_layout(batch in (1usize..4, 1usize..4), m in 1usize..40, n in 1usize..40, k in 0usize..70, orders in (orders(), orders(), orders()),
+    fn any_layout(batch in (1usize..4, 1usize..4), m in 1usize..40, n in 1usize..40, steps in 0usize..70, parts in 1usize..4, orders in (orders(), orders(), orders()),
                   gap in 0usize..3, constant in 0u8..3, epilogue in any::<(bool, bool, bool, bool)>()) {
         let batch = [batch.0, batch.1];
-        let (a, a_len) = layout(&orders.0, [batch[0], batch[1], m, k], gap);
-        let (b, b_len) = layout(&orders.1, [batch[0], batch[1], k, n], gap);
-        let (c, c_len) = layout(&orders.2, [batch[0], batch[1], m, n], gap);
-        check(&GemmShape { batch, m, n, k, a, b, c }, [a_len, b_len, c_len], constant, epilogue);
+        let (a, a_len) = layout(&orders.0, [batch[0], batch[1], m, steps, parts], gap);
+        let (b, b_len) = layout(&orders.1, [batch[0], batch[1], steps, n, parts], gap);
+        let (c, c_len) = layout(&orders.2, [batch[0], batch[1], m, n, 1], gap);
+        check(&GemmShape { batch, m, n, k: steps * parts, parts, a, b, c }, [a_len, b_len, c_len], constant, epilogue);
     }
 
     #[test]
     fn vectors(rows in 1usize..300, k in 0usize..200, transposed in any::<bool>(), left in any::<bool>(), epilogue in any::<(bool, bool, bool, bool)>()) {
         let matrix = |r: usize, c: usize| if transposed { MatrixLayout::column_major(r) } else { MatrixLayout::row_major(c) };
         let (m, n) = if left { (1, rows) } else { (rows, 1) };
-        let shape = GemmShape { batch: [1, 1], m, n, k, a: matrix(m, k), b: matrix(k, n), c: MatrixLayout::row_major(n) };
+        let shape = GemmShape { batch: [1, 1], m, n, k, parts: 1, a: matrix(m, k), b: matrix(k, n), c: MatrixLayout::row_major(n) };
         check(&shape, [m * k, k * n, m * n], 0, epilogue);
     }
 }
@@ -105,6 +110,7 @@ fn shared_operands() {
         m: 9,
         n: 20,
         k: 11,
+        parts: 1,
         a: row(11).with_batch([297, 99]),
         b: row(20),
         c: row(20).with_batch([540, 180]),
@@ -121,6 +127,7 @@ fn long_sums() {
         m: 50,
         n: 50,
         k: 1500,
+        parts: 1,
         a: MatrixLayout::row_major(1500),
         b: MatrixLayout::column_major(1500),
         c: MatrixLayout::row_major(50),
@@ -131,9 +138,11 @@ fn long_sums() {
 #[test]
 fn refusals() {
     let row = MatrixLayout::row_major;
-    let shape = GemmShape { batch: [2, 1], m: 4, n: 4, k: 4, a: row(4), b: row(4), c: row(4) };
+    let shape = GemmShape { batch: [2, 1], m: 4, n: 4, k: 4, parts: 1, a: row(4), b: row(4), c: row(4) };
     assert!(Gemm::prepare(&shape, Constant::Neither).unwrap_err().to_string().contains("overlap"));
     let shape = GemmShape { batch: [1, 1], ..shape };
+    let parted = GemmShape { parts: 3, ..shape };
+    assert!(Gemm::prepare(&parted, Constant::Neither).unwrap_err().to_string().contains("3 of 4 steps"));
     assert!(Gemm::prepare(&shape, Constant::A(&[0.0; 15])).is_err());
     let gemm = Gemm::prepare(&shape, Constant::Neither).unwrap();
     let one = Threads::one();

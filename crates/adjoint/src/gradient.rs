@@ -106,9 +106,9 @@ impl Gradient {
         });
         let output_shapes = facts.collect::<TractResult<Vec<Vec<usize>>>>().map_err(GradientError::graph)?;
         let scratch = Scratch::default();
-        let forward = Cpu::prepare(graphs.forward, threads, tuner, &scratch).map_err(GradientError::graph)?;
-        let backward =
-            Cpu::prepare(graphs.backward, threads, tuner, &scratch).map_err(GradientError::graph)?;
+        let both = [graphs.forward, graphs.backward];
+        let [forward, backward] =
+            Cpu::prepare(both, threads, tuner, &scratch).map_err(GradientError::graph)?;
         let mut gradient = Self {
             signature,
             output_shapes,

@@ -41,6 +41,7 @@ pub(crate) mod op {
     pub(crate) use tract_core::ops::cnn::{
         Conv, Deconv, KernelFormat, MaxPool, PaddingSpec, PoolSpec, SumPool,
     };
+    pub(crate) use tract_core::ops::dummy::Dummy;
     pub(crate) use tract_core::ops::einsum::EinSum;
     pub(crate) use tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
     pub(crate) use tract_core::ops::identity::Identity;

@@ -1,5 +1,6 @@
 //! Lowering: semantic nodes are replaced by kernels where the kernels serve them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use super::{pool, product, rows, timing};
 use crate::kernel::{ConvGeometry, Convolution, Direction, Epilogue, Method, Threads};
 use crate::memory;
 use crate::ops::SwapChannels;
-use crate::tract::op::{Conv, Deconv, EinSum};
+use crate::tract::op::{Const, Conv, Deconv, Dummy, EinSum};
 use crate::tract::*;
 
 /// The method that a node was given, and what it cost at load.
@@ -104,7 +105,6 @@ fn streaming(packed_bytes: usize) -> Duration {
 }
 
 /// Kernels by what they compute: nodes that share their weights (the steps of a recurrent area) share the packed ones.
-#[derive(Default)]
 struct Packed(Vec<(Key, ConvGeometry, Arc<Convolution>)>);
 
 /// What decides over packed weights beside the geometry: direction, method, the order of the channels, and a hash of the
@@ -146,31 +146,84 @@ fn lengths(geometry: &ConvGeometry, direction: Direction) -> (usize, usize) {
     }
 }
 
-/// Replaces the convolutions that the kernels serve, and says what was chosen for each.
-pub(super) fn convolutions(model: &mut TypedModel, tuner: &mut Tuner) -> TractResult<Vec<Chosen>> {
-    let mut chosen = Vec::new();
-    let mut packed = Packed::default();
-    for id in model.eval_order()? {
-        let node = model.node(id).clone();
-        if let Some(wanted) = wanted(model, &node)? {
-            let (method, time) = tuner.method(&wanted)?;
-            chosen.push(Chosen {
-                node: node.name.clone(),
-                what: describe(&wanted),
-                method: format!("{method:?}"),
-                time_ns: time.map(|time| time.as_nanos() as u64),
-            });
-            let kernel = packed.kernel(&wanted, method)?;
-            let bytes = kernel.packed_bytes();
-            replace(model, &node, &node.inputs[..1], CpuConvolution { kernel, output: wanted.output })?;
-            // The node's weights are free now; the next ones are packed into what they leave.
-            if bytes > RETURNED_BYTES {
-                memory::give_back();
+/// A convolution that the kernels serve.
+struct Job {
+    graph: usize,
+    node: usize,
+    /// Its place in the graph's order.
+    place: usize,
+    weights: usize,
+    bytes: usize,
+}
+
+/// Replaces the convolutions that the kernels serve in graphs that share their weights, and says what was chosen for
+/// each.
+///
+/// The largest weights come first, in all graphs at once: until they are packed for the last time they stand beside
+/// everything that was packed before them.
+pub(super) fn convolutions<const GRAPHS: usize>(
+    mut models: [&mut TypedModel; GRAPHS],
+    tuner: &mut Tuner,
+) -> TractResult<[Vec<Chosen>; GRAPHS]> {
+    let mut chosen = [const { Vec::new() }; GRAPHS];
+    let mut packed = [const { Packed(Vec::new()) }; GRAPHS];
+    for Job { graph, node, place, .. } in jobs(&models)? {
+        let model = &mut *models[graph];
+        let node = model.node(node).clone();
+        let Some(wanted) = wanted(model, &node)? else { continue };
+        let (method, time) = tuner.method(&wanted)?;
+        let made = Chosen {
+            node: node.name.clone(),
+            what: describe(&wanted),
+            method: format!("{method:?}"),
+            time_ns: time.map(|time| time.as_nanos() as u64),
+        };
+        chosen[graph].push((place, made));
+        let kernel = packed[graph].kernel(&wanted, method)?;
+        let bytes = kernel.packed_bytes();
+        replace(model, &node, &node.inputs[..1], CpuConvolution { kernel, output: wanted.output })?;
+        drop((node, wanted.weights));
+        if bytes > RETURNED_BYTES {
+            forget_unused(model)?;
+            memory::give_back();
+        }
+    }
+    for model in &mut models {
+        swapped_kernels(model)?;
+    }
+    Ok(chosen.map(|mut chosen| {
+        chosen.sort_by_key(|(place, _)| *place);
+        chosen.into_iter().map(|(_, chosen)| chosen).collect()
+    }))
+}
+
+fn jobs(models: &[&mut TypedModel]) -> TractResult<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for (graph, model) in models.iter().enumerate() {
+        for (place, node) in model.eval_order()?.into_iter().enumerate() {
+            if let Some(wanted) = wanted(model, model.node(node))? {
+                let (weights, bytes) = (Arc::as_ptr(&wanted.weights) as usize, wanted.weights.len() * 4);
+                jobs.push(Job { graph, node, place, weights, bytes });
             }
         }
     }
-    swapped_kernels(model)?;
-    Ok(chosen)
+    // Weights of one size stay apart by where they are first used, not by where they lie.
+    let first = |weights: usize| jobs.iter().position(|job| job.weights == weights);
+    let firsts: Vec<_> = jobs.iter().map(|job| first(job.weights)).collect();
+    let mut keyed: Vec<_> = firsts.into_iter().zip(jobs).collect();
+    keyed.sort_by_key(|(first, job)| (Reverse(job.bytes), *first));
+    Ok(keyed.into_iter().map(|(_, job)| job).collect())
+}
+
+/// Lets go of the constants that only replaced nodes read: the graph keeps those nodes until it is next put in order.
+fn forget_unused(model: &mut TypedModel) -> TractResult<()> {
+    let mut used = vec![false; model.nodes.len()];
+    model.eval_order()?.into_iter().for_each(|id| used[id] = true);
+    for node in model.nodes.iter_mut().filter(|node| !used[node.id] && node.op_is::<Const>()) {
+        node.op = Box::new(Dummy::new());
+        node.outputs.iter_mut().for_each(|output| output.fact.konst = None);
+    }
+    Ok(())
 }
 
 /// What is left to tract reads its kernels as they stand.
@@ -201,9 +254,9 @@ pub(super) fn others(model: &mut TypedModel) -> TractResult<()> {
         } else if let Some(op) = rows::of_function(model, &node)? {
             replace(model, &node, &node.inputs, op)?;
         } else if let Some(einsum) = node.op_as::<EinSum>()
-            && let Some(op) = product::of_einsum(model, &node, einsum)?
+            && let Some((op, inputs)) = product::of_einsum(model, &node, einsum)?
         {
-            replace(model, &node, &node.inputs, op)?;
+            replace(model, &node, &inputs, op)?;
         } else if let Some((outlet, op)) = product::of_addition(model, &node)? {
             let inputs = model.node(outlet.node).inputs.clone();
             replace(model, &node, &inputs, op)?;

@@ -118,15 +118,27 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
-    /// Lowers, optimises and plans a graph; times the methods that apply to each convolution.
-    pub fn prepare(
-        mut graph: TypedModel,
+    /// Lowers, optimises and plans graphs that share their weights; times the methods that apply to each convolution.
+    pub fn prepare<const GRAPHS: usize>(
+        mut graphs: [TypedModel; GRAPHS],
         threads: &Threads,
         tuner: &mut Tuner,
         scratch: &Scratch,
-    ) -> TractResult<Self> {
+    ) -> TractResult<[Self; GRAPHS]> {
         // First the convolutions, or tract would move factors back into their kernels.
-        let chosen = lower::convolutions(&mut graph, tuner)?;
+        let chosen = lower::convolutions(graphs.each_mut(), tuner)?;
+        let planned = graphs.into_iter().zip(chosen);
+        let planned = planned.map(|(graph, chosen)| Self::plan(graph, chosen, threads, scratch));
+        let planned: Vec<Self> = planned.collect::<TractResult<_>>()?;
+        planned.try_into().map_err(|_| format_err!("a graph without a plan"))
+    }
+
+    fn plan(
+        mut graph: TypedModel,
+        chosen: Vec<Chosen>,
+        threads: &Threads,
+        scratch: &Scratch,
+    ) -> TractResult<Self> {
         graph.declutter()?;
         lower::others(&mut graph)?;
         graph.optimize()?;

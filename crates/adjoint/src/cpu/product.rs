@@ -9,13 +9,14 @@ use crate::tract::math::Add;
 use crate::tract::op::{EinSum, TypedBinOp};
 use crate::tract::*;
 
-/// A planned product. Inputs: the operands that were not packed, in the order of the kernel's A and B.
+/// A planned product. Inputs: the operands that were not packed, in the order of the product; nothing holds the others,
+/// so that a weight exists once.
 #[derive(Debug, Clone)]
 pub(super) struct CpuProduct {
     kernel: Arc<Gemm>,
     output: Vec<usize>,
-    /// The operands change places: the kernel's A is the node's second input.
-    swapped: bool,
+    /// Which input is the kernel's A and which its B; none for the packed one.
+    slots: [Option<usize>; 2],
     /// Whether the kernel's columns are the output's last axis, so that it can add a bias to them.
     takes_bias: bool,
     /// One value for each element of the last axis.
@@ -35,11 +36,8 @@ impl EvalOp for CpuProduct {
 
     fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let threads = threads(ctx);
-        let operand = |slot: usize, read: bool| -> TractResult<&[f32]> {
-            if read { elements(&inputs[slot]) } else { Ok(&[]) }
-        };
-        let (a_slot, b_slot) = if self.swapped { (1, 0) } else { (0, 1) };
-        let (a, b) = (operand(a_slot, self.kernel.reads_a())?, operand(b_slot, self.kernel.reads_b())?);
+        let operand = |slot: Option<usize>| slot.map_or(Ok(&[][..]), |slot| elements(&inputs[slot]));
+        let (a, b) = (operand(self.slots[0])?, operand(self.slots[1])?);
         let column_bias = self.bias.as_deref().map(elements).transpose()?;
         let epilogue = GemmEpilogue { column_bias, ..GemmEpilogue::default() };
         overwritten(&self.output, |values| {
@@ -77,12 +75,12 @@ impl Axis {
     }
 }
 
-/// The matrix product behind a two-operand Einstein sum; none where it has no such form.
+/// The matrix product behind a two-operand Einstein sum, and its inputs; none where it has no such form.
 pub(super) fn of_einsum(
     model: &TypedModel,
     node: &TypedNode,
     op: &EinSum,
-) -> TractResult<Option<CpuProduct>> {
+) -> TractResult<Option<(CpuProduct, TVec<OutletId>)>> {
     if op.q_params.is_some() || node.inputs.len() != 2 {
         return Ok(None);
     }
@@ -113,7 +111,14 @@ pub(super) fn of_einsum(
     let kernel = Arc::new(Gemm::prepare(&shape, constant)?);
     let output = shapes[2].clone();
     let takes_bias = shape.c.column == 1 && output.last() == Some(&shape.n);
-    Ok(Some(CpuProduct { kernel, output, swapped, takes_bias, bias: None }))
+    let operands = if swapped { [1, 0] } else { [0, 1] };
+    let read = [kernel.reads_a(), kernel.reads_b()];
+    // Where both are read they keep their places; one alone is the only input.
+    let both = read[0] && read[1];
+    let slots = [0, 1].map(|side| read[side].then_some(if both { operands[side] } else { 0 }));
+    let inputs = (0..2).filter(|&slot| both || (0..2).any(|side| read[side] && operands[side] == slot));
+    let inputs = inputs.map(|slot| node.inputs[slot]).collect();
+    Ok(Some((CpuProduct { kernel, output, slots, takes_bias, bias: None }, inputs)))
 }
 
 /// The product with its bias, for a node that adds a constant along the last axis of a product that nothing else reads.

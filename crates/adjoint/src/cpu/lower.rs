@@ -57,11 +57,7 @@ impl Tuner {
         }
         let mut candidates = Convolution::candidates(&wanted.geometry, wanted.direction);
         let fewest = candidates.iter().map(|candidate| candidate.packed_len).min().unwrap_or(0);
-        // F(4 x 4) errs enough to put units of deep networks on the other side of a ReLU's kink, which changes a tenth of
-        // a gradient's pixels; the plans are as fast without it.
-        candidates.retain(|candidate| {
-            candidate.method != Method::Winograd4 && candidate.packed_len <= fewest.max(MOST_PACKED / 4)
-        });
+        candidates.retain(|candidate| candidate.packed_len <= fewest.max(MOST_PACKED / 4));
         let first = candidates.first().context("a convolution without a method")?.method;
         let mut best = (first, None);
         if candidates.len() > 1 && self.runs > 0 {

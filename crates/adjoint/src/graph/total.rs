@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn single_indices_are_pieces() {
         let x = noise(1, &[3, 4]);
-        let model = model(&[x.clone()], |model, x| {
+        let model = model(std::slice::from_ref(&x), |model, x| {
             let mut outputs = tvec!();
             for index in 0..3i64 {
                 let at = model.add_const(format!("at.{index}"), tensor0(index))?;

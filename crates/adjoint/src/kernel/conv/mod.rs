@@ -33,9 +33,7 @@ pub enum Method {
     /// Tiles of channels by pixels, from a padded copy of the image; for nearly everything.
     Direct,
     /// Winograd F(2 x 2, 3 x 3): 2.25 times fewer multiplications, about the error of `Direct`.
-    Winograd2,
-    /// Winograd F(4 x 4, 3 x 3): 4 times fewer multiplications, a larger error: up to 3e-6 of the largest result.
-    Winograd4,
+    Winograd,
     /// Tiles of 16 x 16 pixels in the Fourier domain: for large kernels, also with strides; the least error.
     Fourier,
 }
@@ -141,8 +139,7 @@ pub struct Convolution {
 enum Plan {
     Plain(plain::Plain),
     Direct(direct::Direct),
-    Winograd2(tiled::Tiled<winograd::Winograd<2, 4>>),
-    Winograd4(tiled::Tiled<winograd::Winograd<4, 6>>),
+    Winograd(tiled::Tiled<winograd::Winograd>),
     Fourier(tiled::Tiled<fourier::Fourier>),
 }
 
@@ -164,9 +161,7 @@ impl Convolution {
                 }
             };
             if most <= 3 {
-                let (two, four) = (winograd::Winograd::<2, 4>, winograd::Winograd::<4, 6>);
-                offer(tiled::Tiled::candidate(Method::Winograd2, &two, 2, &phased));
-                offer(tiled::Tiled::candidate(Method::Winograd4, &four, 4, &phased));
+                offer(tiled::Tiled::candidate(Method::Winograd, &winograd::Winograd, 2, &phased));
             }
             if let Some(fourier) = fourier::Fourier::new(&phased) {
                 offer(tiled::Tiled::candidate(Method::Fourier, &fourier, fourier.out, &phased));
@@ -230,11 +225,8 @@ impl Convolution {
         method: Method,
     ) -> Option<Plan> {
         match method {
-            Method::Winograd2 => {
-                tiled::Tiled::new(winograd::Winograd, 2, geometry, weights, direction).map(Plan::Winograd2)
-            }
-            Method::Winograd4 => {
-                tiled::Tiled::new(winograd::Winograd, 4, geometry, weights, direction).map(Plan::Winograd4)
+            Method::Winograd => {
+                tiled::Tiled::new(winograd::Winograd, 2, geometry, weights, direction).map(Plan::Winograd)
             }
             Method::Fourier => phases::Phased::new(geometry, direction)
                 .and_then(|phased| fourier::Fourier::new(&phased))
@@ -254,8 +246,7 @@ impl Convolution {
         match &self.plan {
             Plan::Plain(plan) => plan.packed_bytes(),
             Plan::Direct(plan) => plan.packed_bytes(),
-            Plan::Winograd2(plan) => plan.packed_bytes(),
-            Plan::Winograd4(plan) => plan.packed_bytes(),
+            Plan::Winograd(plan) => plan.packed_bytes(),
             Plan::Fourier(plan) => plan.packed_bytes(),
         }
     }
@@ -273,8 +264,7 @@ impl Convolution {
         match &self.plan {
             Plan::Plain(_) => 0,
             Plan::Direct(plan) => plan.scratch_len(threads),
-            Plan::Winograd2(plan) => plan.scratch_len(threads),
-            Plan::Winograd4(plan) => plan.scratch_len(threads),
+            Plan::Winograd(plan) => plan.scratch_len(threads),
             Plan::Fourier(plan) => plan.scratch_len(threads),
         }
     }
@@ -301,8 +291,7 @@ impl Convolution {
         match &self.plan {
             Plan::Plain(plan) => plan.run(&self.geometry, input, output, bias, epilogue),
             Plan::Direct(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
-            Plan::Winograd2(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
-            Plan::Winograd4(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
+            Plan::Winograd(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
             Plan::Fourier(plan) => plan.run(input, output, scratch, bias, epilogue, threads),
         }
         Ok(())

@@ -68,8 +68,7 @@ fn run(
 fn tolerance(method: Method) -> f64 {
     match method {
         Method::Plain | Method::Direct => 3e-6,
-        Method::Winograd2 => 3e-6,
-        Method::Winograd4 => 6e-6,
+        Method::Winograd => 3e-6,
         Method::Fourier => 2e-6,
     }
 }
@@ -97,7 +96,7 @@ fn check(q: &ConvGeometry) {
         let epilogue = Epilogue { add: Some(&add), relu: true, relu_output: Some(&mask) };
         let mut methods = Convolution::methods(q, direction);
         // Methods that would not pay must still be right.
-        for method in [Method::Plain, Method::Direct, Method::Winograd2, Method::Winograd4, Method::Fourier] {
+        for method in [Method::Plain, Method::Direct, Method::Winograd, Method::Fourier] {
             let applies = Convolution::prepare(q, &w, None, direction, method).is_ok();
             if applies && !methods.contains(&method) {
                 methods.push(method);

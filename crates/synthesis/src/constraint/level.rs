@@ -79,7 +79,9 @@ impl Level<'_> {
             None => false,
             Some(Contrast::AtMost(most)) if sd <= most + TOLERANCE => sd >= most - TOLERANCE,
             Some(Contrast::Exactly(wanted)) if (sd - wanted).abs() <= TOLERANCE => true,
-            Some(Contrast::AtMost(wanted) | Contrast::Exactly(wanted)) => return self.gained(wanted, sd, &extent),
+            Some(Contrast::AtMost(wanted) | Contrast::Exactly(wanted)) => {
+                return self.gained(wanted, sd, &extent);
+            }
         };
         Ok(Affine { bound_by_contrast, ..plain })
     }

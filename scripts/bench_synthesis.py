@@ -5,25 +5,29 @@
     bench_synthesis.py --model FILE.onnx --tune          # the sweeps that the settings below come from
     bench_synthesis.py --model FILE.onnx --optimisers    # all of Photic's optimisers in one table
 
-Guards: on units of a real model, under the same constraint and with the same number of steps, the mean ratio of activations
-is at least 1.0, in less time. Needs numpy, onnx, onnxruntime and torch (developers' run, not CI).
+Guards the aim that on units of a real model, under the same constraint and with the same number of steps, the mean
+ratio of activations is at least 1.0, in less time. Needs numpy, onnx, onnxruntime and torch (developers' run, not
+CI).
 
-The model is any ONNX file of one image and one vector of units that z-scores grey values as `FORM` says; the figures in
-docs/synthesis.md are those of the sensorium model. Its graph is written out as plain torch calls, one for each node, with
-all constants loaded before; the outputs are compared with onnxruntime's to 1e-4 first.
+The model is any ONNX file of one image and one vector of units that z-scores grey values as `FORM` says; the figures
+in docs/synthesis.md are those of the sensorium model. Its graph is written out as plain torch calls, one for each
+node, with all constants loaded before; the outputs are compared with onnxruntime's to 1e-4 first.
 
 What is compared:
-- Units: those whose rate varies over 200 images of noise (SD above 0.05), shuffled by seed 2026. The first 6 are for tuning
-  either side, the next 20 are the test. No unit is left out after a result was seen.
+- Units: those whose rate varies over 200 images of noise (SD above 0.05), shuffled by seed 2026. The first 6 are for
+  tuning either side, the next 20 are the test. No unit is left out after a result was seen.
 - Constraint: light in 0..1, mean 0.445, SD exactly 0.1, in linear light. Both stimuli are checked, to 1e-3.
-- Steps: 100 gradients for either side. (Photic's start costs two more gradients and a value. They count in its time.)
-- torch: ascent in pixels from noise of the allowed contrast, projected onto the constraint after each step, the best of
-  all steps kept. The gradient may be blurred; the optimiser is normalised ascent, the same with momentum, or torch.optim.Adam;
-  the rate may fall to zero. `--tune` sweeps all of that, and both memory formats; the best is `TORCH` below.
-- Photic: one process per stimulus. `--tune` sweeps parametrisations and rates on the same units; the best is `PHOTIC`.
+- Steps: 100 for either side, a gradient each. Where the last one ends torch asks for the value and Photic for the
+  gradient too.
+- torch: ascent in pixels from noise of the allowed contrast, projected onto the constraint after each step, the best
+  of all steps kept. The gradient may be blurred; the optimiser is normalised ascent, the same with momentum, or
+  torch.optim.Adam; the rate may fall to zero. `--tune` sweeps all of that, and both memory formats; the best is
+  `TORCH` below.
+- Photic: one process per stimulus. `--tune` sweeps parametrisations and rates on the same units; the best is
+  `PHOTIC`.
 - Judge: onnxruntime, on what either side wrote.
-- Time, one thread each, in turns: torch's loop without import, load and warming up; Photic's search as synthesis.json states
-  it, and its whole process, from start to files written. Photic is given no warm start.
+- Time, one thread each, in turns: torch's loop without import, load and warming up; Photic's search as synthesis.json
+  states it, and its whole process, from start to files written. Photic is given no warm start.
 """
 
 import argparse
@@ -74,7 +78,7 @@ def symmetric(pads, axes):
 
 
 def call(node, name, known):
-    """The torch call of a node, as source. `name` gives an input's variable, `known` its value where it is a constant."""
+    """The torch call of a node, as source. `name` gives an input's variable, `known` a constant's value."""
     a, op, i = attributes(node), node.op_type, node.input
     x = name(i[0])
     if op == "Conv":
@@ -316,7 +320,10 @@ def torch_choices():
 def photic_choices():
     for rate in (0.01, 0.02, 0.04, 0.08, 0.16):
         for half_life in (0, 25, 50):
-            yield f"[parametrisation.pixels]\nstart_noise = 0.05\n[optimiser.adam]\nrate = {rate}\nhalf_life = {half_life}\n"
+            yield (
+                "[parametrisation.pixels]\nstart_noise = 0.05\n"
+                f"[optimiser.adam]\nrate = {rate}\nhalf_life = {half_life}\n"
+            )
     for exponent in (0.5, 1.0):
         for rate in (0.02, 0.05, 0.1, 0.2):
             for half_life in (0, 50):
@@ -344,12 +351,11 @@ def tune(options, forward, shape, judge, units):
     for side, choice, rates in sorted(found, key=lambda row: -np.mean(np.array(row[2]) / best)):
         text = json.dumps(choice) if side == "torch" else " ".join(choice.split())
         print(f"| {side} | {text} | {np.mean(np.array(rates) / best):.4f} |", flush=True)
-    plain, last = (x.contiguous(memory_format=m) for x in [torch.zeros(shape)] for m in (torch.contiguous_format, torch.channels_last))
-    for text, x in (("contiguous", plain), ("channels last", last)):
+    for text, layout in (("contiguous", torch.contiguous_format), ("channels last", torch.channels_last)):
         seconds = []
         for _ in range(30):
             begun = time.perf_counter()
-            y = x.clone(memory_format=torch.preserve_format).requires_grad_(True)
+            y = torch.zeros(shape).contiguous(memory_format=layout).requires_grad_(True)
             torch.autograd.grad(forward(y)[0, 0], y)
             seconds.append(time.perf_counter() - begun)
         print(f"torch, {text}: {1e3 * statistics.median(seconds):.2f} ms for value and gradient")
@@ -359,7 +365,8 @@ def tune(options, forward, shape, judge, units):
 
 
 def compare(options, forward, shape, judge, units):
-    print("| unit | torch rate | Photic rate | ratio | torch ms | Photic search ms | Photic process ms |\n" + "|---" * 7 + "|")
+    heads = "| unit | torch rate | Photic rate | ratio | torch ms | Photic search ms | Photic process ms |\n"
+    print(heads + "|---" * 7 + "|")
     torch_turn(forward, shape, units[0], 5, 0, TORCH)  # warms up
     rows = []
     for turn, unit in enumerate(units):
@@ -379,7 +386,8 @@ def compare(options, forward, shape, judge, units):
         a, b = float(judge.rates(theirs)[unit]), float(judge.rates(ours)[unit])
         row = {"unit": unit, "torch": a, "photic": b, "ratio": b / a, "evaluations": report["evaluations"]}
         row |= {f"{side}_ms": statistics.median(times[side]) for side in times}
-        row |= {f"{side}_over_torch": statistics.median(np.divide(times[side], times["torch"])) for side in ("search", "process")}
+        for side in ("search", "process"):
+            row[f"{side}_over_torch"] = statistics.median(np.divide(times[side], times["torch"]))
         rows.append(row)
         print(
             f"| {unit} | {a:.3f} | {b:.3f} | {b / a:.4f} | {row['torch_ms']:.0f} | {row['search_ms']:.0f} "
@@ -454,8 +462,8 @@ def all_optimisers(options, shape, units):
         return reached, f"{statistics.median(reached):.0f} ({len(reached)} of {len(marks)})" if reached else "never"
 
     print(
-        "| searched | optimiser | evaluations are | best / best of all, median (least) | evaluations to 90 % of the best of all "
-        "| to 90 % of the best in this space | ms |\n" + "|---" * 7 + "|"
+        "| searched | optimiser | evaluations are | best / best of all, median (least) "
+        "| evaluations to 90 % of the best of all | to 90 % of the best in this space | ms |\n" + "|---" * 7 + "|"
     )
     rows = []
     for space, name, kind, per_unit in runs:
@@ -499,7 +507,8 @@ def main():
     apart = np.abs(mine - judge.rates(light)).max() / np.abs(mine).max()
     if apart > 1e-4:
         raise RuntimeError(f"torch and onnxruntime differ by {apart:.1e}")
-    print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, apart by {apart:.1e}; {os.cpu_count()} cores\n")
+    versions = f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}"
+    print(f"{versions}, apart by {apart:.1e}; {os.cpu_count()} cores\n")
     print(f"tuning units {tuning}; test units {units}\n", flush=True)
     if options.tune:
         return tune(options, forward, shape, judge, tuning)

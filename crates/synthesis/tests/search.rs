@@ -198,6 +198,55 @@ fn a_dead_start_is_left_for_one_with_more_contrast() {
 }
 
 #[test]
+fn a_stimulus_of_a_set_that_starts_dead_is_woken_alone() {
+    let (arm, tap) = (plain_arm("cnn_small", [1, 3, 12, 12]), "Relu_0_out");
+    let shape = [2, 1, 3, 12, 12];
+    let map = arm.taps().into_iter().find(|known| known.name == tap).unwrap().shape.unwrap();
+    let probe = vec![Weighted::one(Term::Suppress { source: Source::tap(tap), units: Units::All })];
+    let mut looking = assembled(parts(shape, vec![arm.clone()], probe, Constraints::default()));
+    let mut units = |sd, seed| looking.read(&noise(shape, sd, seed)).unwrap()[0].row(0).to_vec();
+    let faint = units(0.0, 1);
+    let strong: Vec<Vec<f64>> = (0..8).map(|seed| units(0.4, seed)).collect();
+    let awake = (0..faint.len()).find(|&unit| faint[unit] > 0.0).expect("a unit that grey drives");
+    let asleep = (0..faint.len())
+        .find(|&unit| faint[unit] == 0.0 && strong.iter().filter(|one| one[unit] > 0.0).count() >= 2)
+        .expect("a unit that grey does not drive");
+    let term = |unit: usize, stimulus: usize| {
+        let index = [unit / (map[2] * map[3]), unit / map[3] % map[2], unit % map[3]];
+        Weighted::one(Term::Unit { source: Source::tap(tap), units: Units::one(&index) }).only(stimulus)
+    };
+    let run = |terms: Vec<Weighted>, steps: u64| {
+        let pixels = Parametrisation::Pixels(Pixels::new(shape, 1e-3));
+        let fresh = parts(shape, vec![arm.clone()], terms, Constraints::default());
+        let mut synthesis = assembled(Parts { parametrisation: pixels, ..fresh });
+        let settings = Settings { steps, tries: 16, ..Default::default() };
+        let mut search = Search::begin(&mut synthesis, adam_of(0.02), settings).unwrap();
+        search.run(|_| {}).unwrap();
+        search.finish()
+    };
+    let (best, trajectory) = run(vec![term(awake, 0), term(asleep, 1)], 20);
+    assert!(trajectory.dead_starts > 0);
+    assert!(best.shown.terms.iter().all(|&value| value > 0.0), "{:?}", best.shown.terms);
+    // The other stimulus keeps its first start.
+    let (alone, _) = run(vec![term(awake, 0)], 0);
+    let (both, _) = run(vec![term(awake, 0), term(asleep, 1)], 0);
+    let of_one = alone.at.len() / 2;
+    assert_eq!(both.at[..of_one], alone.at[..of_one]);
+    assert_ne!(both.at[of_one..], alone.at[of_one..]);
+}
+
+#[test]
+fn nothing_is_evaluated_twice() {
+    let mut synthesis = assembled(small_parts());
+    let mut search =
+        Search::begin(&mut synthesis, adam_of(0.02), Settings { steps: 10, ..Default::default() }).unwrap();
+    assert_eq!(search.trajectory().records[0].evaluations, 1, "the start's gradient tells its plain value");
+    search.run(|_| {}).unwrap();
+    // Each step of Adam then asks for the gradient where it has come to.
+    assert_eq!(search.trajectory().records.last().unwrap().evaluations, 11);
+}
+
+#[test]
 fn starts_that_are_all_dead_end_with_numbers() {
     // A model never differs from itself.
     let side = || Response {

@@ -20,6 +20,13 @@ pub(super) struct Level<'a> {
     pub contrast: Option<Contrast>,
 }
 
+/// Least and greatest of the numbers and of what is allowed, and the numbers' mean: the same for every gain that is tried.
+struct Extent {
+    light: (f64, f64),
+    allowed: (f64, f64),
+    own: f64,
+}
+
 /// The solution `clip(gain x + offset)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Affine {
@@ -65,24 +72,38 @@ impl Level<'_> {
 
     /// Finds gain and offset. Numbers that already meet everything stay to the bit.
     pub fn solve(&self) -> Result<Affine, Unreachable> {
-        let plain = if self.holds() { STILL } else { self.at_gain(1.0) };
+        let extent = self.extent();
+        let plain = if self.holds() { STILL } else { self.at_gain(1.0, &extent) };
         let sd = self.sd(plain);
         let bound_by_contrast = match self.contrast {
             None => false,
             Some(Contrast::AtMost(most)) if sd <= most + TOLERANCE => sd >= most - TOLERANCE,
             Some(Contrast::Exactly(wanted)) if (sd - wanted).abs() <= TOLERANCE => true,
-            Some(Contrast::AtMost(wanted) | Contrast::Exactly(wanted)) => return self.gained(wanted, sd),
+            Some(Contrast::AtMost(wanted) | Contrast::Exactly(wanted)) => {
+                return self.gained(wanted, sd, &extent);
+            }
         };
         Ok(Affine { bound_by_contrast, ..plain })
     }
 
     /// The smallest contrast that the bounds and the mean allow: that of numbers as equal as they can be.
     pub fn least_contrast(&self) -> f64 {
-        self.sd(self.at_gain(0.0))
+        self.sd(self.at_gain(0.0, &self.extent()))
     }
 
-    fn at_gain(&self, gain: f64) -> Affine {
-        Affine { gain, offset: self.offset(gain), bound_by_contrast: true }
+    fn extent(&self) -> Extent {
+        let spread = |values: &[f64]| {
+            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)))
+        };
+        Extent {
+            light: spread(self.light),
+            allowed: (spread(self.low).0, spread(self.high).1),
+            own: self.light.iter().sum::<f64>() / self.light.len() as f64,
+        }
+    }
+
+    fn at_gain(&self, gain: f64, extent: &Extent) -> Affine {
+        Affine { gain, offset: self.offset(gain, extent), bound_by_contrast: true }
     }
 
     fn sd(&self, affine: Affine) -> f64 {
@@ -90,8 +111,8 @@ impl Level<'_> {
     }
 
     /// The gain that makes the wanted contrast, which rises with the gain. `sd` is the contrast at gain 1.
-    fn gained(&self, wanted: f64, sd: f64) -> Result<Affine, Unreachable> {
-        let beyond = |gain: f64| self.sd(self.at_gain(gain)) - wanted;
+    fn gained(&self, wanted: f64, sd: f64, extent: &Extent) -> Result<Affine, Unreachable> {
+        let beyond = |gain: f64| self.sd(self.at_gain(gain, extent)) - wanted;
         let (mut low, mut high) = ((0.0, beyond(0.0)), (1.0, sd - wanted));
         if low.1 > TOLERANCE {
             return Err(Unreachable { wanted, reached: low.1 + wanted });
@@ -111,7 +132,7 @@ impl Level<'_> {
             let gain = (low.0 * high.1 - high.0 * low.1) / (high.1 - low.1);
             let found = beyond(gain);
             if found.abs() < 1e-12 || high.0 - low.0 < 1e-15 * high.0 {
-                return Ok(self.at_gain(gain));
+                return Ok(self.at_gain(gain, extent));
             }
             if found < 0.0 {
                 high.1 *= if rose == Some(true) { 0.5 } else { 1.0 };
@@ -122,12 +143,12 @@ impl Level<'_> {
             }
             rose = Some(found < 0.0);
         }
-        Ok(self.at_gain(high.0))
+        Ok(self.at_gain(high.0, extent))
     }
 
     /// The offset at which the mean is as wanted; without a wanted mean, the one at which numbers are pulled towards
     /// their own mean: `(1 - gain) mean(y)`.
-    fn offset(&self, gain: f64) -> f64 {
+    fn offset(&self, gain: f64, extent: &Extent) -> f64 {
         let count = self.light.len() as f64;
         if self.mean.is_none() && gain == 1.0 {
             return 0.0;
@@ -141,12 +162,7 @@ impl Level<'_> {
             }
             (sum / count, free / count)
         };
-        let spread = |values: &[f64]| {
-            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)))
-        };
-        let (darkest, lightest) = spread(self.light);
-        let (lowest, highest) = (spread(self.low).0, spread(self.high).1);
-        let own = self.light.iter().sum::<f64>() / count;
+        let Extent { light: (darkest, lightest), allowed: (lowest, highest), own } = *extent;
         match self.mean {
             Some(mean) => {
                 let bracket = [lowest - gain * lightest, highest - gain * darkest];

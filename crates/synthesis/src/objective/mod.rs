@@ -78,6 +78,13 @@ impl Objective {
         &self.sites
     }
 
+    /// Stimuli of the set with a term that looks at nothing else, each once, from the first on.
+    pub fn stimuli_of_their_own(&self) -> Vec<usize> {
+        let own = self.terms.iter().filter(|term| term.stimuli.len() == 1).map(|term| term.stimuli.start);
+        let own: std::collections::BTreeSet<usize> = own.collect();
+        own.into_iter().collect()
+    }
+
     /// Value and cotangents at `outputs`: each site's values, of the shapes given to [`Objective::new`].
     ///
     /// # Errors

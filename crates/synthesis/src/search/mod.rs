@@ -121,6 +121,7 @@ pub struct Search<'a> {
     begun_ns: u64,
     steps: u64,
     evaluations: u64,
+    known: Option<start::Known>,
     best: Best,
     trajectory: Trajectory,
     ended: Option<Ended>,
@@ -146,13 +147,17 @@ impl<'a> Search<'a> {
         let redraw = matches!(optimiser, optimiser::Settings::Adam(_) | optimiser::Settings::CmaEs(_));
         let optimiser = Optimiser::prepare(optimiser, &start.at, settings.seed)?;
         let price = Price { evaluation_ns: synthesis.step_cost_ns(), shown_ns: 0 };
-        let shown = synthesis.shown(&start.at)?;
+        let (evaluations, shown) = match start.shown {
+            Some(shown) => (start.evaluations, shown),
+            None => (start.evaluations + 1, synthesis.shown(&start.at)?),
+        };
         let mut search = Self {
             redraw,
             price,
             begun_ns,
             steps: 0,
-            evaluations: start.evaluations + 1,
+            evaluations,
+            known: start.known,
             best: Best { step: 0, at: start.at, shown },
             trajectory: Trajectory {
                 seed: settings.seed,
@@ -187,6 +192,7 @@ impl<'a> Search<'a> {
             price: &mut self.price,
             evaluations: &mut self.evaluations,
             best: None,
+            known: &mut self.known,
         };
         let answer = self.optimiser.step(&mut watched);
         let found = watched.best;

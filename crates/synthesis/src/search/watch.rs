@@ -2,6 +2,7 @@
 
 use crate::assembly::{AssemblyError, Shown, Synthesis};
 use crate::problem::Problem;
+use crate::search::start::Known;
 
 /// A clock and the instant at which the search has to be over.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,8 @@ pub(super) struct Watched<'a> {
     /// Made so far.
     pub evaluations: &'a mut u64,
     pub best: Option<Found>,
+    /// What the search for a start has found out already.
+    pub known: &'a mut Option<Known>,
 }
 
 /// Best point of a step.
@@ -88,6 +91,11 @@ impl Problem for Watched<'_> {
     }
 
     fn value_and_gradient(&mut self, at: &[f64], gradient: &mut [f64]) -> Result<f64, Stopped> {
+        // The start, under the same views. It was judged before the first step.
+        if let Some(known) = self.known.take().filter(|known| known.at == at) {
+            gradient.copy_from_slice(&known.gradient);
+            return Ok(known.value);
+        }
         self.evaluate(at, |synthesis| synthesis.value_and_gradient(at, gradient))
     }
 

@@ -7,7 +7,6 @@ pub mod cli;
 pub mod error;
 pub mod experiment;
 pub mod inspect;
-mod memory;
 pub mod model;
 pub mod play;
 pub mod replay;

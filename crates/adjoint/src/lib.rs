@@ -40,4 +40,5 @@ pub use error::{Fault, LoadError};
 pub use gradient::{Gradient, StepError, Times};
 pub use graph::{GradientError, NodeName};
 pub use import::{Dim, Dtype, Intervention, Limits, Tap, TensorInfo};
+pub use memory::keep_freed_memory;
 pub use model::{Model, ModelError, Spec};

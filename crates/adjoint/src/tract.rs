@@ -35,7 +35,7 @@ pub(crate) mod op {
         CumSum, DynSlice, Gather, GatherElements, GatherNd, MultiBroadcastTo, Pad, PadMode, ScatterElements,
         ScatterNd, ScatterReduction, Slice, StridedSlice, Tile, Topk, Trilu, TypedConcat,
     };
-    pub(crate) use tract_core::ops::binary::TypedBinOp;
+    pub(crate) use tract_core::ops::binary::{BinMiniOp, TypedBinOp};
     pub(crate) use tract_core::ops::cast::{Cast, cast};
     pub(crate) use tract_core::ops::change_axes::AxisOp;
     pub(crate) use tract_core::ops::cnn::{
@@ -126,6 +126,7 @@ pub(crate) mod importer {
 #[cfg(test)]
 pub(crate) mod testing {
     pub(crate) use tract_core::internal::{TypedSimplePlan, tensor2};
+    pub(crate) use tract_core::ops::logic::comp_lt;
     pub(crate) use tract_core::ops::math::tanh;
     pub(crate) use tract_core::ops::nn::resize::{CoordTransformer, Interpolator, Nearest};
     pub(crate) use tract_core::ops::nn::sigmoid;

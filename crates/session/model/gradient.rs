@@ -28,6 +28,7 @@ pub fn gradient(args: &GradientArgs) -> Result<Seen, SessionError> {
     let started = now_ns();
     let mut gradient = model.into_gradient(&spec)?;
     let planned_ms = milliseconds(now_ns() - started);
+    adjoint::keep_freed_memory();
 
     let names: Vec<String> = gradient.input_names().map(str::to_owned).collect();
     let wanted = arrays::named("--out", &args.outputs, &names)?;

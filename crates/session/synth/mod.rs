@@ -45,7 +45,7 @@ pub fn synth(args: &SynthArgs) -> Result<Seen, SessionError> {
         .map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '-' })
         .collect();
     let default = || PathBuf::from("synthesis").join(format!("{name}-{}", started.compact()));
-    crate::memory::keep_freed();
+    adjoint::keep_freed_memory();
     let folder = folder::create(&args.out.clone().unwrap_or_else(default))?;
     let run = search(&mut task)?;
     let pictures = pictures(&run.best.shown.stimuli, &task)?;

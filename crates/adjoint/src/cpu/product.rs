@@ -17,12 +17,18 @@ pub(super) struct CpuProduct {
     output: Vec<usize>,
     /// Which input is the kernel's A and which its B; none for the packed one.
     slots: [Option<usize>; 2],
-    /// Whether the kernel's columns are the output's last axis, so that it can add a bias to them.
-    takes_bias: bool,
-    /// One value for each element of the last axis.
-    bias: Option<Arc<Tensor>>,
+    /// The output's axes that are the kernel's rows and columns, where one axis is all of them: it can add a bias there.
+    axes: [Option<usize>; 2],
+    bias: Option<Bias>,
 }
 closed_op!(CpuProduct);
+
+/// A value for each of the kernel's rows, or for each of its columns.
+#[derive(Debug, Clone, PartialEq)]
+struct Bias {
+    of_rows: bool,
+    values: Arc<Tensor>,
+}
 
 impl PartialEq for CpuProduct {
     fn eq(&self, other: &Self) -> bool {
@@ -38,8 +44,12 @@ impl EvalOp for CpuProduct {
         let threads = threads(ctx);
         let operand = |slot: Option<usize>| slot.map_or(Ok(&[][..]), |slot| elements(&inputs[slot]));
         let (a, b) = (operand(self.slots[0])?, operand(self.slots[1])?);
-        let column_bias = self.bias.as_deref().map(elements).transpose()?;
-        let epilogue = GemmEpilogue { column_bias, ..GemmEpilogue::default() };
+        let bias = |of_rows: bool| {
+            let bias = self.bias.as_ref().filter(|bias| bias.of_rows == of_rows);
+            bias.map(|bias| elements(&bias.values)).transpose()
+        };
+        let epilogue =
+            GemmEpilogue { row_bias: bias(true)?, column_bias: bias(false)?, ..GemmEpilogue::default() };
         overwritten(&self.output, |values| {
             with_scratch(ctx, self.kernel.scratch_len(&threads), |scratch| {
                 Ok(self.kernel.run(a, b, values, scratch, &epilogue, &threads)?)
@@ -110,7 +120,11 @@ pub(super) fn of_einsum(
     };
     let kernel = Arc::new(Gemm::prepare(&shape, constant)?);
     let output = shapes[2].clone();
-    let takes_bias = shape.c.column == 1 && output.last() == Some(&shape.n);
+    let axis = |len: usize, step: usize| {
+        let behind = |axis: usize| output[axis + 1..].iter().product::<usize>();
+        (0..output.len()).find(|&axis| len > 1 && output[axis] == len && behind(axis) == step)
+    };
+    let axes = [axis(shape.m, shape.c.row), axis(shape.n, shape.c.column)];
     let operands = if swapped { [1, 0] } else { [0, 1] };
     let read = [kernel.reads_a(), kernel.reads_b()];
     // Where both are read they keep their places; one alone is the only input.
@@ -118,10 +132,10 @@ pub(super) fn of_einsum(
     let slots = [0, 1].map(|side| read[side].then_some(if both { operands[side] } else { 0 }));
     let inputs = (0..2).filter(|&slot| both || (0..2).any(|side| read[side] && operands[side] == slot));
     let inputs = inputs.map(|slot| node.inputs[slot]).collect();
-    Ok(Some((CpuProduct { kernel, output, slots, takes_bias, bias: None }, inputs)))
+    Ok(Some((CpuProduct { kernel, output, slots, axes, bias: None }, inputs)))
 }
 
-/// The product with its bias, for a node that adds a constant along the last axis of a product that nothing else reads.
+/// The product with its bias, for a node that adds a constant along one axis of a product that nothing else reads.
 pub(super) fn of_addition(
     model: &TypedModel,
     node: &TypedNode,
@@ -132,19 +146,27 @@ pub(super) fn of_addition(
     }
     for (product, bias) in [(0, 1), (1, 0)].map(|(p, b)| (node.inputs[p], node.inputs[b])) {
         let Some(op) = model.node(product.node).op_as::<CpuProduct>() else { continue };
-        let Some(value) = model.outlet_fact(bias)?.konst.clone() else { continue };
+        let Some(values) = model.outlet_fact(bias)?.konst.clone() else { continue };
         let alone = model.node(product.node).outputs[0].successors.len() == 1
             && !model.output_outlets()?.contains(&product);
-        let last = op.output.last().copied().unwrap_or(1);
-        let fits = value.datum_type() == f32::datum_type()
-            && value.len() == last
-            && value.shape().last() == Some(&last)
-            && *model.outlet_fact(OutletId::new(node.id, 0))?.shape == *model.outlet_fact(product)?.shape;
-        if op.takes_bias && op.bias.is_none() && alone && fits {
-            return Ok(Some((product, CpuProduct { bias: Some(value), ..op.clone() })));
+        let same = *model.outlet_fact(OutletId::new(node.id, 0))?.shape == *model.outlet_fact(product)?.shape;
+        let float = values.datum_type() == f32::datum_type();
+        let along = op.along(values.shape());
+        if let Some(of_rows) = along.filter(|_| op.bias.is_none() && alone && same && float) {
+            return Ok(Some((product, CpuProduct { bias: Some(Bias { of_rows, values }), ..op.clone() })));
         }
     }
     Ok(None)
+}
+
+impl CpuProduct {
+    /// Whether a constant of this shape has a value per row (true) or per column (false) of the kernel; none otherwise.
+    fn along(&self, shape: &[usize]) -> Option<bool> {
+        let mut long = (0..shape.len()).filter(|&axis| shape[axis] > 1);
+        let axis = long.next().filter(|_| long.next().is_none() && shape.len() == self.output.len())?;
+        let side = self.axes.iter().position(|&own| own == Some(axis))?;
+        (shape[axis] == self.output[axis]).then_some(side == 0)
+    }
 }
 
 /// The axes longer than one, outermost first as C and then A and B have them; none if an axis is summed within one

@@ -59,6 +59,13 @@ pub(crate) fn differentiate(mut forward: TypedModel, wanted: &[usize]) -> Result
     reverse.run()
 }
 
+/// The one number that all elements of a constant outlet share.
+fn uniform(model: &TypedModel, outlet: OutletId) -> Option<f32> {
+    let fact = model.outlet_fact(outlet).ok()?;
+    let value = fact.uniform.as_ref().or(fact.konst.as_ref().filter(|value| value.len() == 1))?;
+    value.cast_to_scalar::<f32>().ok()
+}
+
 /// The state of one reverse sweep.
 struct Reverse {
     tape: Tape,

@@ -84,9 +84,7 @@ impl Tape {
 
     /// The one number that all elements of a constant outlet share.
     pub fn uniform(&self, outlet: OutletId) -> Option<f32> {
-        let fact = self.model.outlet_fact(outlet).ok()?;
-        let tensor = fact.uniform.as_ref().or(fact.konst.as_ref().filter(|value| value.len() == 1))?;
-        tensor.cast_to_scalar::<f32>().ok()
+        super::uniform(&self.model, outlet)
     }
 
     /// Sums a cotangent over the axes along which its operand was broadcast.

@@ -4,8 +4,6 @@
     reason = "vector loads and stores; threads write disjoint parts; in place x and y are one"
 )]
 
-use std::marker::PhantomData;
-
 use super::math::{erf, exp, normal_density, normal_distribution, sigmoid, tanh};
 use super::simd::{Kernel, Lanes, MOST_LANES, Simd, dispatch_wide};
 use super::threads::SharedMut;
@@ -34,6 +32,8 @@ pub enum Function {
     Silu,
     /// max(0, x); slope 0 at 0. NaN stays NaN.
     Relu,
+    /// x above 0, else alpha (e^x - 1) with the bits of alpha (Clevert et al. 2016); slope alpha at 0.
+    Elu(u32),
 }
 
 impl Function {
@@ -73,86 +73,92 @@ impl Function {
     /// `x` and the inner option of `g` are `None` where they are in `out`.
     fn each(self, x: Option<&[f32]>, g: Option<Option<&[f32]>>, out: &mut [f32], threads: &Threads) {
         match self {
-            Self::Exp => each::<Exp>(x, g, out, threads),
-            Self::Erf => each::<Erf>(x, g, out, threads),
-            Self::Tanh => each::<Tanh>(x, g, out, threads),
-            Self::Sigmoid => each::<Sigmoid>(x, g, out, threads),
-            Self::Gelu => each::<Gelu>(x, g, out, threads),
-            Self::GeluTanh => each::<GeluTanh>(x, g, out, threads),
-            Self::Silu => each::<Silu>(x, g, out, threads),
-            Self::Relu => each::<Relu>(x, g, out, threads),
+            Self::Exp => each(Exp, x, g, out, threads),
+            Self::Erf => each(Erf, x, g, out, threads),
+            Self::Tanh => each(Tanh, x, g, out, threads),
+            Self::Sigmoid => each(Sigmoid, x, g, out, threads),
+            Self::Gelu => each(Gelu, x, g, out, threads),
+            Self::GeluTanh => each(GeluTanh, x, g, out, threads),
+            Self::Silu => each(Silu, x, g, out, threads),
+            Self::Relu => each(Relu, x, g, out, threads),
+            Self::Elu(alpha) => each(Elu { alpha: f32::from_bits(alpha) }, x, g, out, threads),
         }
     }
 }
 
 /// A function of lanes and its derivative.
-trait Unary {
-    fn value<S: Lanes>(x: S::V) -> S::V;
-    fn slope<S: Lanes>(x: S::V) -> S::V;
+trait Unary: Copy + Sync {
+    fn value<S: Lanes>(self, x: S::V) -> S::V;
+    fn slope<S: Lanes>(self, x: S::V) -> S::V;
 }
 
+#[derive(Clone, Copy)]
 struct Exp;
 impl Unary for Exp {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         exp::<S>(x)
     }
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
         exp::<S>(x)
     }
 }
 
+#[derive(Clone, Copy)]
 struct Erf;
 impl Unary for Erf {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         erf::<S>(x)
     }
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
         S::mul(S::splat(std::f32::consts::FRAC_2_SQRT_PI), exp::<S>(S::mul(x, S::sub(S::splat(0.0), x))))
     }
 }
 
+#[derive(Clone, Copy)]
 struct Tanh;
 impl Unary for Tanh {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         tanh::<S>(x)
     }
     /// 4 e / (1 + e)^2 with e = exp(-2|x|): 1 - tanh^2 would cancel.
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
         let e = exp::<S>(S::mul(S::splat(-2.0), S::abs(x)));
         let sum = S::add(S::splat(1.0), e);
         S::div(S::mul(S::splat(4.0), e), S::mul(sum, sum))
     }
 }
 
+#[derive(Clone, Copy)]
 struct Sigmoid;
 impl Unary for Sigmoid {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         sigmoid::<S>(x)
     }
     /// e / (1 + e)^2 with e = exp(-|x|): s (1 - s) would cancel.
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
         let e = exp::<S>(S::sub(S::splat(0.0), S::abs(x)));
         let sum = S::add(S::splat(1.0), e);
         S::div(e, S::mul(sum, sum))
     }
 }
 
+#[derive(Clone, Copy)]
 struct Gelu;
 impl Unary for Gelu {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         S::mul(x, normal_distribution::<S>(x))
     }
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
         S::fma(x, normal_density::<S>(x), normal_distribution::<S>(x))
     }
 }
@@ -161,50 +167,78 @@ impl Unary for Gelu {
 const ROOT: f32 = 0.797_884_6;
 const CUBE: f32 = 0.044_715;
 
+#[derive(Clone, Copy)]
 struct GeluTanh;
 impl Unary for GeluTanh {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         let inner = S::fma(S::mul(S::mul(x, x), x), S::splat(CUBE), x);
         let half = S::splat(0.5);
         S::mul(x, S::fma(half, tanh::<S>(S::mul(S::splat(ROOT), inner)), half))
     }
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
         let square = S::mul(x, x);
         let u = S::mul(S::splat(ROOT), S::fma(S::mul(square, x), S::splat(CUBE), x));
         let du = S::fma(square, S::splat(3.0 * CUBE * ROOT), S::splat(ROOT));
         let half = S::splat(0.5);
-        let rise = S::mul(S::mul(half, x), S::mul(Tanh::slope::<S>(u), du));
+        let rise = S::mul(S::mul(half, x), S::mul(Tanh.slope::<S>(u), du));
         S::add(S::fma(half, tanh::<S>(u), half), rise)
     }
 }
 
+#[derive(Clone, Copy)]
 struct Silu;
 impl Unary for Silu {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         S::mul(x, sigmoid::<S>(x))
     }
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
-        S::fma(x, Sigmoid::slope::<S>(x), sigmoid::<S>(x))
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
+        S::fma(x, Sigmoid.slope::<S>(x), sigmoid::<S>(x))
     }
 }
 
+#[derive(Clone, Copy)]
 struct Relu;
 impl Unary for Relu {
     #[inline(always)]
-    fn value<S: Lanes>(x: S::V) -> S::V {
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
         S::max(S::splat(0.0), x)
     }
     #[inline(always)]
-    fn slope<S: Lanes>(x: S::V) -> S::V {
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
         S::where_greater(x, S::splat(0.0), S::splat(1.0), S::splat(0.0))
     }
 }
 
-fn each<F: Unary>(x: Option<&[f32]>, g: Option<Option<&[f32]>>, out: &mut [f32], threads: &Threads) {
+#[derive(Clone, Copy)]
+struct Elu {
+    alpha: f32,
+}
+impl Unary for Elu {
+    #[inline(always)]
+    fn value<S: Lanes>(self, x: S::V) -> S::V {
+        // In this order the minimum keeps a NaN.
+        let power = exp::<S>(S::min(S::splat(0.0), x));
+        let below = S::mul(S::splat(self.alpha), S::sub(power, S::splat(1.0)));
+        S::where_greater(x, S::splat(0.0), x, below)
+    }
+    #[inline(always)]
+    fn slope<S: Lanes>(self, x: S::V) -> S::V {
+        let below = S::mul(S::splat(self.alpha), exp::<S>(S::min(S::splat(0.0), x)));
+        S::where_greater(x, S::splat(0.0), S::splat(1.0), below)
+    }
+}
+
+fn each<F: Unary>(
+    function: F,
+    x: Option<&[f32]>,
+    g: Option<Option<&[f32]>>,
+    out: &mut [f32],
+    threads: &Threads,
+) {
     let len = out.len();
     let shared = SharedMut::new(out);
     threads.for_each(len.div_ceil(TASK), |task, _| {
@@ -215,7 +249,7 @@ fn each<F: Unary>(x: Option<&[f32]>, g: Option<Option<&[f32]>>, out: &mut [f32],
         let pointer =
             |slice: Option<&[f32]>| slice.map_or(to.cast_const(), |slice| slice[start..end].as_ptr());
         let g = g.map(pointer);
-        dispatch_wide(Map::<F> { x: pointer(x), g, to, len: end - start, function: PhantomData });
+        dispatch_wide(Map { x: pointer(x), g, to, len: end - start, function });
     });
 }
 
@@ -225,7 +259,7 @@ struct Map<F> {
     g: Option<*const f32>,
     to: *mut f32,
     len: usize,
-    function: PhantomData<F>,
+    function: F,
 }
 
 impl<F: Unary> Kernel for Map<F> {
@@ -240,19 +274,19 @@ impl<F: Unary> Kernel for Map<F> {
 impl<F: Unary> Map<F> {
     #[inline(always)]
     fn lanes<S: Lanes>(self) {
-        let Self { x, g, to, len, .. } = self;
+        let Self { x, g, to, len, function } = self;
         let whole = len - len % S::COUNT;
         // SAFETY: all have `len` values; a vector is read before its place is written.
         unsafe {
             match g {
                 None => {
                     for at in (0..whole).step_by(S::COUNT) {
-                        S::store(to.add(at), F::value::<S>(S::load(x.add(at))));
+                        S::store(to.add(at), function.value::<S>(S::load(x.add(at))));
                     }
                 }
                 Some(g) => {
                     for at in (0..whole).step_by(S::COUNT) {
-                        let slope = F::slope::<S>(S::load(x.add(at)));
+                        let slope = function.slope::<S>(S::load(x.add(at)));
                         S::store(to.add(at), S::mul(S::load(g.add(at)), slope));
                     }
                 }
@@ -262,10 +296,10 @@ impl<F: Unary> Map<F> {
                 let (mut values, mut factors) = ([0f32; MOST_LANES], [0f32; MOST_LANES]);
                 std::ptr::copy_nonoverlapping(x.add(whole), values.as_mut_ptr(), rest);
                 let result = match g {
-                    None => F::value::<S>(S::load(values.as_ptr())),
+                    None => function.value::<S>(S::load(values.as_ptr())),
                     Some(g) => {
                         std::ptr::copy_nonoverlapping(g.add(whole), factors.as_mut_ptr(), rest);
-                        S::mul(S::load(factors.as_ptr()), F::slope::<S>(S::load(values.as_ptr())))
+                        S::mul(S::load(factors.as_ptr()), function.slope::<S>(S::load(values.as_ptr())))
                     }
                 };
                 S::store(values.as_mut_ptr(), result);

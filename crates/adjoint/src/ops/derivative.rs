@@ -72,6 +72,8 @@ pub enum Function {
     Power(u32),
     /// ln(1 + e^x).
     Softplus,
+    /// x above 0, else alpha (e^x - 1) for a positive alpha, from its output.
+    EluOutput(u32),
 }
 
 /// `(cotangent, x or y)` to `cotangent * f'`, in one pass and in place where the cotangent is not shared.
@@ -172,6 +174,10 @@ impl Function {
             LeakyRelu(slope) => each(out, at, |v| if v > 0.0 { 1.0 } else { f32::from_bits(slope) }),
             Power(exponent) => power(out, at, f32::from_bits(exponent)),
             Softplus => each(out, at, |v| 1.0 / (1.0 + (-v).exp())),
+            EluOutput(alpha) => {
+                let alpha = f32::from_bits(alpha);
+                each(out, at, |v| if v > 0.0 { 1.0 } else { v + alpha });
+            }
             // Their kernels have done these; a mistake here must be loud.
             GeluExact | GeluTanh | Silu => out.fill(f32::NAN),
         }
@@ -250,6 +256,32 @@ impl EvalOp for Softplus {
 }
 
 impl TypedOp for Softplus {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(inputs[0].without_value()))
+    }
+    as_op!();
+}
+
+/// x above 0, else alpha (e^x - 1) (Clevert et al. 2016): tract's chain of six operators, as one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Elu {
+    /// Bits of alpha, which is positive.
+    pub alpha: u32,
+}
+closed_op!(Elu);
+
+impl EvalOp for Elu {
+    op_out_of_plan!();
+
+    fn eval(&self, ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        in_place(args_1!(inputs), |values| {
+            kernel::Function::Elu(self.alpha).apply_in_place(values, &threads(ctx));
+            Ok(())
+        })
+    }
+}
+
+impl TypedOp for Elu {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(inputs[0].without_value()))
     }

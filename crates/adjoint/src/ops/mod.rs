@@ -18,6 +18,7 @@
 //! | [`SwapChannels`] | kernel of a convolution | the kernel of its adjoint |
 //! | [`ResampleAxis`] | x | x times a sparse matrix along one axis |
 //! | [`Softplus`] | x | ln(1 + e^x) without overflow; stands in for tract's three operators in forward graphs |
+//! | [`Elu`] | x | x above 0, else alpha (e^x - 1); stands in for six operators |
 //! | [`LogSumExp`] | x | ln(sum(e^x)) without overflow; the same |
 
 mod derivative;
@@ -32,7 +33,7 @@ mod resample;
 mod scatter;
 mod scatter_reduce;
 
-pub use derivative::{Choose, Derivative, Function, Softplus};
+pub use derivative::{Choose, Derivative, Elu, Function, Softplus};
 pub use grid::{GridSampleGradient, GridSide};
 pub(crate) use group::Groups;
 pub use layout::SwapChannels;

@@ -3,7 +3,7 @@
 //! tract imports some functions as a chain of elementary ones. In such a chain e^x overflows above 88, and from there
 //! on neither the value nor the gradient is right. All of them end in a logarithm.
 
-use crate::graph::GradientError;
+use crate::graph::{GradientError, uniform};
 use crate::ops::{LogSumExp, Softplus};
 use crate::tract::math::{Add, Exp, Ln, neg};
 use crate::tract::op::{
@@ -47,7 +47,7 @@ fn meaning(model: &TypedModel, id: usize) -> Option<(Meant, OutletId)> {
         return sides.into_iter().find_map(|(exponential, one)| {
             let x = of::<Exp>(model, exponential)?;
             let same = model.outlet_fact(x).ok()?.shape == model.outlet_fact(argument).ok()?.shape;
-            (is_one(model, one) && same).then_some((Meant::Softplus, x))
+            (uniform(model, one) == Some(1.0) && same).then_some((Meant::Softplus, x))
         });
     }
     if let Some(reduce) = node.op_as::<Reduce>().filter(|op| op.reducer == Reducer::Sum) {
@@ -63,12 +63,6 @@ fn of<F: ElementWiseMiniOp>(model: &TypedModel, outlet: OutletId) -> Option<Outl
     let op = node.op_as::<ElementWiseOp>()?;
     let float = model.outlet_fact(outlet).ok()?.datum_type == f32::datum_type();
     (op.0.is::<F>() && float).then(|| node.inputs[0])
-}
-
-fn is_one(model: &TypedModel, outlet: OutletId) -> bool {
-    let Ok(fact) = model.outlet_fact(outlet) else { return false };
-    let value = fact.uniform.as_ref().or(fact.konst.as_ref().filter(|value| value.len() == 1));
-    value.is_some_and(|value| value.cast_to_scalar::<f32>().is_ok_and(|value| value == 1.0))
 }
 
 fn replace(model: &mut TypedModel, node: &TypedNode, meant: Meant, x: OutletId) -> TractResult<()> {

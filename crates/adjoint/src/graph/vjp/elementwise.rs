@@ -1,7 +1,7 @@
 //! Functions of one tensor, element by element, and changes of number type.
 
 use super::{Answer, Call, Rule, Tape};
-use crate::ops::{Derivative, Function, Softplus};
+use crate::ops::{Derivative, Elu, Function, Softplus};
 use crate::tract::math::{
     Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Exp, Floor, Ln, Neg, PowConst, Recip,
     Round, RoundHalfToEven, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Tanh,
@@ -14,6 +14,9 @@ pub(super) fn rule(tape: &mut Tape, call: &Call) -> Option<Rule> {
     let op = call.node.op.as_op();
     if op.is::<Softplus>() {
         return Some(derivative(tape, call, Function::Softplus));
+    }
+    if let Some(elu) = op.downcast_ref::<Elu>() {
+        return Some(derivative(tape, call, Function::EluOutput(elu.alpha)));
     }
     if op.is::<Cast>() {
         // Only casts between floats get here as f32; a model is f32 throughout, so this one changes nothing.
@@ -82,7 +85,14 @@ fn derivative(tape: &mut Tape, call: &Call, function: Function) -> Rule {
     use Function::*;
     let from_output = matches!(
         function,
-        SigmoidOutput | TanhOutput | ExpOutput | SqrtOutput | RsqrtOutput | RecipOutput | TanOutput
+        SigmoidOutput
+            | TanhOutput
+            | ExpOutput
+            | SqrtOutput
+            | RsqrtOutput
+            | RecipOutput
+            | TanOutput
+            | EluOutput(_)
     );
     let at = if from_output { call.output() } else { call.input(0) };
     let cotangent = call.cotangent(tape)?;

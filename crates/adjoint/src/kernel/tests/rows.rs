@@ -41,12 +41,16 @@ fn value(function: Function, x: f64) -> f64 {
         Function::GeluTanh => x * 0.5 * (1.0 + gelu_tanh_inner(x).tanh()),
         Function::Silu => x * sigmoid(x),
         Function::Relu => x.max(0.0),
+        Function::Elu(alpha) if x <= 0.0 => f64::from(f32::from_bits(alpha)) * x.exp_m1(),
+        Function::Elu(_) => x,
     }
 }
 
 fn slope(function: Function, x: f64) -> f64 {
     match function {
         Function::Relu => f64::from(u8::from(x > 0.0)),
+        Function::Elu(alpha) if x <= 0.0 => f64::from(f32::from_bits(alpha)) * x.exp(),
+        Function::Elu(_) => 1.0,
         _ => {
             // Fourth-order central differences.
             let h = 1e-3;
@@ -65,6 +69,9 @@ const ALL: [Function; 8] = [
     Function::GeluTanh,
     Function::Silu,
     Function::Relu,
+    // 1 and 0.75
+    Function::Elu(0x3f80_0000),
+    Function::Elu(0x3f40_0000),
 ];
 
 /// Largest error in units in the last place of the exact value, over -30..30 finely and -4..4 more finely.
@@ -137,6 +144,9 @@ fn functions_at_the_ends() {
     Function::Erf.apply(&x, &mut y, &Threads::one()).unwrap();
     assert_eq!((y[0], y[1], y[3], y[4]), (1.0, -1.0, 1.0, -1.0));
     assert!(y[2].is_nan());
+    Function::Elu(1f32.to_bits()).apply(&x, &mut y, &Threads::one()).unwrap();
+    assert_eq!((y[0], y[1], y[3], y[4]), (f32::INFINITY, -1.0, 200.0, -1.0));
+    assert!(y[2].is_nan() && y[7] == 0.0);
     Function::Relu.apply_in_place(&mut x, &Threads::one());
     assert_eq!((x[0], x[1]), (f32::INFINITY, 0.0));
     assert!(x[2].is_nan());

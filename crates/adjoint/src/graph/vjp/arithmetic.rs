@@ -25,12 +25,16 @@ fn binary_rule(tape: &mut Tape, call: &Call, op: &TypedBinOp) -> Rule {
             return Ok(Answer::Unknown(format!("no rule for the binary operator {}", op.0.name())));
         };
         let shape = tape.shape(call.input(side))?;
-        *slot = Some(tape.unbroadcast(answer, &shape)?);
+        let answer = tape.unbroadcast(answer, &shape)?;
+        // What is taken off is often a mean, small beside what it is taken from: the sign after the sum. SubF is the
+        // difference the other way round.
+        let taken_off = if side == 0 { op.0.is::<SubF>() } else { op.0.is::<Sub>() };
+        *slot = Some(if taken_off { tape.neg(answer)? } else { answer });
     }
     Ok(Answer::Cotangents(answers))
 }
 
-/// The cotangent of one operand, in the shape of the result.
+/// The cotangent of one operand, in the shape of the result; of a difference without its sign.
 fn one_side(
     tape: &mut Tape,
     call: &Call,
@@ -39,11 +43,8 @@ fn one_side(
     cotangent: OutletId,
 ) -> TractResult<Option<OutletId>> {
     let (mini, other, y) = (&*op.0, call.input(1 - side), call.output());
-    let answer = if mini.is::<Add>() {
+    let answer = if mini.is::<Add>() || mini.is::<Sub>() || mini.is::<SubF>() {
         cotangent
-    } else if mini.is::<Sub>() || mini.is::<SubF>() {
-        // SubF is the difference the other way round.
-        if (side == 0) == mini.is::<Sub>() { cotangent } else { tape.neg(cotangent)? }
     } else if mini.is::<Mul>() {
         tape.mul(cotangent, other)?
     } else if mini.is::<Div>() {

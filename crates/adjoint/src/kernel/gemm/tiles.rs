@@ -5,7 +5,7 @@ use super::super::microkernel::{
     AHEAD_STEPS, Ahead, LINE, Left, PackedRows, Right, StridedColumns, Sums, TILE_COLUMNS, TILE_LEN,
     TILE_ROWS, TwoColumns, TwoPanels, add, product_ahead, row_panels, store, tile_rows,
 };
-use super::super::simd::{Kernel, LANES, Simd, dispatch, dispatch_wide};
+use super::super::simd::{Kernel, LANES, Simd, dispatch, dispatch_wide, is_wide};
 use super::super::threads::{SharedMut, Threads};
 use super::pack::{Block, PackColumns, PackRows};
 use super::{Constant, GemmEpilogue, GemmShape};
@@ -213,6 +213,8 @@ impl Pass<'_> {
         let columns = shape.n.div_ceil(TILE_COLUMNS);
         let wanted = if threads == 1 { 1 } else { (6 * threads).div_ceil(chunks * indices.len()) };
         let run = columns.div_ceil(wanted.min(columns));
+        // Two panels make the widest tile.
+        let run = if is_wide() { run.next_multiple_of(2) } else { run };
         let mut pieces = Vec::new();
         for &matrix in indices {
             for first in (0..rows).step_by(chunk) {

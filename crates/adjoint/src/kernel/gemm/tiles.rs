@@ -15,6 +15,8 @@ use super::{Constant, GemmEpilogue, GemmShape};
 const STEPS: usize = 320;
 /// Rows of packed A that one task walks: they should stay in the second-level cache.
 const CHUNK_BYTES: usize = 192 << 10;
+/// Row panels below which a task would read the columns for too little work.
+const LEAST_PANELS: usize = 6;
 /// Packed values of one group of matrices of a batch.
 const GROUP_LEN: usize = 2 << 20;
 
@@ -114,22 +116,39 @@ impl Tiles {
         let c = SharedMut::new(c);
         for first in (0..shape.matrices()).step_by(group) {
             let indices: Vec<_> = (first..(first + group).min(shape.matrices())).collect();
-            if a_len > 0 {
+            let pass = Pass { shape, panels: &self.panels, c: &c, epilogue };
+            let by_rows = if a_len > 0 { pass.by_rows(&indices, threads.count()) } else { None };
+            if a_len > 0 && by_rows.is_none() {
                 pack_a(shape, &self.panels, a, &indices, packed_a, threads);
             }
             if b_len > 0 {
                 pack_b(shape, b, &indices, packed_b, threads);
             }
             let (one_a, one_b) = packed_lens(shape);
-            let pass = Pass { shape, panels: &self.panels, c: &c, epilogue };
-            let pieces = pass.pieces(&indices, threads.count());
+            let packs = by_rows.is_some();
+            let pieces = by_rows.unwrap_or_else(|| pass.pieces(&indices, threads.count()));
+            let packed_a = SharedMut::new(packed_a);
             threads.for_each(pieces.len(), |task, slot| {
                 let piece = &pieces[task];
                 // A packed operand that the batch shares exists once.
                 let place = |batch| if distinct(shape, batch) == 1 { 0 } else { piece.matrix };
+                let panels = &self.panels[piece.rows.0..piece.rows.1];
+                let row = panels[0].0;
+                let rows = panels.iter().map(|panel| panel.1).sum::<usize>();
+                let own = a_len * (piece.matrix - first) + row * shape.k;
                 let a = match &self.packed {
-                    Packed::A(values) => &values[one_a * place(shape.a.batch)..],
-                    _ => &packed_a[a_len * (piece.matrix - first)..],
+                    Packed::A(values) => &values[one_a * place(shape.a.batch)..][row * shape.k..],
+                    // SAFETY: these rows are this task's alone.
+                    _ if packs => unsafe {
+                        let packed = packed_a.part(own, rows * shape.k);
+                        for &(first, rows) in panels {
+                            let panel = &mut packed[(first - row) * shape.k..][..rows * shape.k];
+                            pack_panel(shape, a, piece.matrix, (first, rows), panel);
+                        }
+                        packed
+                    },
+                    // SAFETY: nobody writes here any more.
+                    _ => unsafe { std::slice::from_raw_parts(packed_a.pointer().add(own), rows * shape.k) },
                 };
                 let b = match &self.packed {
                     Packed::B(values) => &values[one_b * place(shape.b.batch)..],
@@ -138,7 +157,7 @@ impl Tiles {
                 let len = shape.m * 2 * TILE_COLUMNS;
                 // SAFETY: a slot is used by one task at a time.
                 let sums = unsafe { slots.part(slot * len, len) };
-                dispatch_wide(Task { pass: &pass, piece, a: &a[..one_a], b: &b[..one_b], sums });
+                dispatch_wide(Task { pass: &pass, piece, row, a, b: &b[..one_b], sums });
             });
         }
     }
@@ -156,17 +175,21 @@ fn pack_a(
     let packed = SharedMut::new(packed);
     threads.for_each(indices.len() * panels.len(), |task, _| {
         let (place, (first, rows)) = (task / panels.len(), panels[task % panels.len()]);
-        // Without steps of k there may be no values at all.
-        let values = &a[shape.offset(&shape.a, indices[place]).min(a.len())..];
         // SAFETY: each panel belongs to one task.
         let panel = unsafe { packed.part(place * len + first * shape.k, rows * shape.k) };
-        for part in 0..shape.parts {
-            let values = &values[(part * shape.a.part).min(values.len())..];
-            let matrix = Block { values, row: shape.a.row, column: shape.a.column };
-            let panel = &mut panel[part * shape.steps() * rows..];
-            dispatch(PackRows { matrix, first, rows, steps: shape.steps(), panel });
-        }
+        pack_panel(shape, a, indices[place], (first, rows), panel);
     });
+}
+
+fn pack_panel(shape: &GemmShape, a: &[f32], matrix: usize, (first, rows): (usize, usize), panel: &mut [f32]) {
+    // Without steps of k there may be no values at all.
+    let values = &a[shape.offset(&shape.a, matrix).min(a.len())..];
+    for part in 0..shape.parts {
+        let values = &values[(part * shape.a.part).min(values.len())..];
+        let matrix = Block { values, row: shape.a.row, column: shape.a.column };
+        let panel = &mut panel[part * shape.steps() * rows..];
+        dispatch(PackRows { matrix, first, rows, steps: shape.steps(), panel });
+    }
 }
 
 fn pack_b(shape: &GemmShape, b: &[f32], indices: &[usize], packed: &mut [f32], threads: &Threads) {
@@ -205,6 +228,24 @@ struct Piece {
 }
 
 impl Pass<'_> {
+    /// Pieces of rows by all columns, where there are enough for the threads: each packs its rows itself. They stay in the
+    /// cache of the core that will read them, and nobody waits for somebody else's.
+    fn by_rows(&self, indices: &[usize], threads: usize) -> Option<Vec<Piece>> {
+        let rows = self.panels.len();
+        let wanted = if threads == 1 { 1 } else { (2 * threads).div_ceil(indices.len()) };
+        let fitting = (CHUNK_BYTES / (24 * self.shape.k).max(1)).clamp(2, rows.max(2));
+        // Even ones, of the panels by twos that make the widest tile.
+        let chunk = rows.div_ceil(wanted.max(rows.div_ceil(fitting))).next_multiple_of(2);
+        if rows < LEAST_PANELS * wanted {
+            return None;
+        }
+        let columns = (0, self.shape.n.div_ceil(TILE_COLUMNS));
+        let firsts = || (0..rows).step_by(chunk);
+        let pieces = indices.iter().flat_map(|&matrix| firsts().map(move |first| (matrix, first)));
+        let piece = |(matrix, first)| Piece { matrix, rows: (first, (first + chunk).min(rows)), columns };
+        Some(pieces.map(piece).collect())
+    }
+
     fn pieces(&self, indices: &[usize], threads: usize) -> Vec<Piece> {
         let shape = self.shape;
         let rows = self.panels.len();
@@ -231,6 +272,8 @@ impl Pass<'_> {
 struct Task<'a> {
     pass: &'a Pass<'a>,
     piece: &'a Piece,
+    /// The piece's first row, where `a` begins.
+    row: usize,
     a: &'a [f32],
     b: &'a [f32],
     sums: &'a mut [f32],
@@ -293,7 +336,7 @@ impl Task<'_> {
         let mut panels = &self.pass.panels[self.piece.rows.0..self.piece.rows.1];
         let mut ahead = self.ahead::<S>(panels, column, PAIRS, part);
         while let [(row, rows), ..] = *panels {
-            let left = self.a[row * steps + part.first * rows..].as_ptr();
+            let left = self.a[(row - self.row) * steps + part.first * rows..].as_ptr();
             let two = TwoPanels { first: left, distance: TILE_ROWS * steps };
             let left = PackedRows(left);
             let tile = tile_rows::<S>(panels);

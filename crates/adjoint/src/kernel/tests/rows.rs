@@ -60,7 +60,7 @@ fn slope(function: Function, x: f64) -> f64 {
     }
 }
 
-const ALL: [Function; 8] = [
+const ALL: [Function; 10] = [
     Function::Exp,
     Function::Erf,
     Function::Tanh,

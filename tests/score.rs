@@ -50,7 +50,10 @@ fn stimuli(count: usize, seed: u64) -> Array5<f32> {
 }
 
 fn write(path: &Path, stimuli: &Array5<f32>, responses: &Array3<f64>) {
-    let mut npz = NpzWriter::new(fs::File::create(path).unwrap());
+    write_to(NpzWriter::new(fs::File::create(path).unwrap()), stimuli, responses);
+}
+
+fn write_to(mut npz: NpzWriter<fs::File>, stimuli: &Array5<f32>, responses: &Array3<f64>) {
     let images: Array4<f32> = stimuli.index_axis(Axis(1), 0).to_owned();
     npz.add_array("stimuli", &images).unwrap();
     npz.add_array("responses", responses).unwrap();
@@ -257,6 +260,10 @@ fn recordings_that_cannot_be_scored_say_why() {
     // Without repeats there is no ceiling, and that is said, not guessed.
     let text_out = score("v1.complex.s1").expect(0).stdout;
     assert!(text_out.contains("no ceiling: no repeats") && text_out.contains("<- chosen"), "{text_out}");
+    // As numpy.savez_compressed writes it.
+    let file = fs::File::create(&path).unwrap();
+    write_to(NpzWriter::new_compressed(file), &good, &answers);
+    assert_eq!(score("v1.complex.s1").expect(0).stdout, text_out);
     fs::write(&path, "no archive").unwrap();
     score("v1.complex.s1").expect(2).says(&["not a NumPy archive"]);
     let mut npz = NpzWriter::new(fs::File::create(&path).unwrap());

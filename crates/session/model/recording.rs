@@ -19,7 +19,7 @@ pub(super) struct Recording {
 
 type Archive = NpzReader<BufReader<File>>;
 
-/// Reads `stimuli` [N, (T,) C, H, W] and `responses` [N, (repeats,) R] from an `.npz`, each f32 or f64.
+/// Reads `stimuli` [N, (T,) C, H, W] and `responses` [N, (repeats,) R] from an `.npz`, compressed or not, each f32 or f64.
 ///
 /// # Errors
 /// A file that is no such archive, an array that is absent or has another shape, values that are not finite, light

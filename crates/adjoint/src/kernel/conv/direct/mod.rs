@@ -256,8 +256,9 @@ impl Pass<'_> {
             let chunk = plan.panels.len().div_ceil(chunks);
             let tiles = self.positions(job).div_ceil(plan.width);
             let wanted = if threads == 1 { 1 } else { (6 * threads).div_ceil(chunks * planes) };
-            let run = tiles.div_ceil(wanted.min(tiles));
-            // Few tiles: cut the rows instead.
+            // A group of tiles stays together: each pass over the weights serves all of it.
+            let run = tiles.div_ceil(wanted.min(tiles.div_ceil(GROUP)));
+            // Few groups: cut the rows instead.
             let rows_wanted = wanted.div_ceil(tiles.div_ceil(run));
             let chunk = chunk.div_ceil(rows_wanted).max(CHUNK.min(chunk));
             for group in 0..plan.groups {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::Loader;
+
 /// Closed-loop visual stimulation: shows a stimulus, measures the brain over LSL, corrects itself, records everything.
 #[derive(Debug, Parser)]
 #[command(name = "photic", version, propagate_version = true)]
@@ -104,12 +106,9 @@ pub struct ModelArgs {
     /// Tensor whose gradient is taken (see `photic model taps`); without it, all outputs.
     #[arg(long = "tap", value_name = "NAME")]
     pub taps: Vec<String>,
-    /// Threads to compute with.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub threads: usize,
-    /// Memory that the model may take, for loading and for one step.
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    pub memory_mib: u64,
+    /// Under which limits models are loaded and run.
+    #[command(flatten)]
+    pub loader: Loader,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
@@ -152,12 +151,9 @@ pub struct SynthArgs {
     /// Read, lower and check everything; make nothing.
     #[arg(long)]
     pub check: bool,
-    /// Threads to compute with. The stimuli do not depend on it.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub threads: usize,
-    /// Memory that a model may take.
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    pub memory_mib: u64,
+    /// Under which limits models are loaded and run.
+    #[command(flatten)]
+    pub loader: Loader,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
@@ -295,12 +291,9 @@ pub struct ScoreArgs {
     /// Write the readout H of the best tap (JSON).
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Threads to compute with.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub threads: usize,
-    /// Memory that the model may take.
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    pub memory_mib: u64,
+    /// Under which limits models are loaded and run.
+    #[command(flatten)]
+    pub loader: Loader,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,
@@ -354,12 +347,9 @@ pub struct FitArgs {
     /// Write the fitted parameters (JSON).
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Threads to compute with.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub threads: usize,
-    /// Memory that the model may take.
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    pub memory_mib: u64,
+    /// Under which limits models are loaded and run.
+    #[command(flatten)]
+    pub loader: Loader,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

@@ -49,7 +49,7 @@ pub fn check(args: &ModelArgs) -> Result<Seen, SessionError> {
             "forward {:.2} ms, step {:.2} ms with {} thread(s)",
             times.forward.as_secs_f64() * 1e3,
             times.step().as_secs_f64() * 1e3,
-            args.threads
+            args.loader.threads
         ),
     });
     Ok(seen(&model, &findings))

@@ -9,7 +9,7 @@ use recording::sha256_hex;
 use serde_json::{Value, json};
 
 use super::readout::ReadoutFile;
-use super::{Loader, encoder, recording as file};
+use super::{encoder, recording as file};
 use crate::cli::FitArgs;
 use crate::error::SessionError;
 use crate::inspect::Seen;
@@ -20,7 +20,7 @@ use crate::inspect::Seen;
 /// A model or recording that is refused, a parameter that the model does not have, too few trials, constant responses.
 pub fn fit(args: &FitArgs) -> Result<Seen, SessionError> {
     let recording = file::read(&args.recording)?;
-    let loader = Loader { memory_mib: args.memory_mib, threads: args.threads };
+    let loader = args.loader;
     let encoder = encoder::open(&loader, &args.model, &args.form, recording.shape())?;
     let unknowns = unknowns(args, &encoder)?;
     let features = encoder::features(&args.tap, args.pool.as_deref())?;
@@ -33,7 +33,7 @@ pub fn fit(args: &FitArgs) -> Result<Seen, SessionError> {
         steps: args.steps,
         folds: args.folds,
         seed: args.seed,
-        threads: args.threads,
+        threads: args.loader.threads,
     };
     let trials = Trials { stimuli: recording.stimuli.view(), responses: responses.view() };
     let fitted = fit::fit(&encoder, &[features], &link, &unknowns, trials, &effort)

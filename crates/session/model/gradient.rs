@@ -21,9 +21,10 @@ pub fn gradient(args: &GradientArgs) -> Result<Seen, SessionError> {
     let before = resident_bytes();
     let model = open(&args.model)?;
     let inputs = read_inputs(args, &model)?;
-    let spec = inputs.iter().fold(super::Spec::new().threads(args.model.threads), |spec, (name, array)| {
-        spec.input(name, array.shape())
-    });
+    let spec =
+        inputs.iter().fold(super::Spec::new().threads(args.model.loader.threads), |spec, (name, array)| {
+            spec.input(name, array.shape())
+        });
     let spec = args.model.taps.iter().fold(spec, |spec, tap| spec.output(tap));
     let started = now_ns();
     let mut gradient = model.into_gradient(&spec)?;
@@ -110,8 +111,11 @@ fn report(
     }
     let (forward, step) = (spread(&run.forward_ms), spread(&run.step_ms));
     let _ = writeln!(text, "forward   {:.2} ms (median of {})", forward[1], run.forward_ms.len());
-    let _ =
-        writeln!(text, "step      {:.2} ms (forward and gradient), {} threads", step[1], args.model.threads);
+    let _ = writeln!(
+        text,
+        "step      {:.2} ms (forward and gradient), {} threads",
+        step[1], args.model.loader.threads
+    );
     let _ = writeln!(
         text,
         "planning  {planned_ms:.0} ms; peak memory {:.1} MiB above the start",
@@ -123,7 +127,7 @@ fn report(
         let _ = writeln!(text, "zero derivative at {}", at_zero.join(", "));
     }
     let mut json = json!({
-        "model": args.model.model, "threads": args.model.threads, "outputs": outputs, "gradients": gradients,
+        "model": args.model.model, "threads": args.model.loader.threads, "outputs": outputs, "gradients": gradients,
         "forward_ms": { "min": forward[0], "median": forward[1], "max": forward[2] },
         "step_ms": { "min": step[0], "median": step[1], "max": step[2] },
         "planning_ms": planned_ms, "peak_memory_above_baseline_bytes": peak, "zero_derivative_at": at_zero,

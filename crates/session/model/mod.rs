@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use adjoint::guard::{self, ChildLimits};
 use adjoint::{Limits, Model, Spec};
+use clap::Args;
 use serde_json::json;
 
 use crate::cli::ModelArgs;
@@ -36,12 +37,14 @@ pub use v1::v1;
 const TRIAL: Duration = Duration::from_secs(120);
 
 /// Opens foreign models under limits.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Loader {
-    /// Memory that a model may take.
-    pub memory_mib: u64,
-    /// Threads to compute with.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Loader {
+    /// Threads to compute with. What a search finds does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: usize,
+    /// Memory that a model may take, for loading and for one step.
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub memory_mib: u64,
 }
 
 impl Loader {
@@ -63,15 +66,9 @@ impl Loader {
     }
 }
 
-impl ModelArgs {
-    fn loader(&self) -> Loader {
-        Loader { memory_mib: self.memory_mib, threads: self.threads }
-    }
-}
-
 /// Loads the model in a child process first, then here.
 fn open(args: &ModelArgs) -> Result<Model, SessionError> {
-    args.loader().open(&args.model)
+    args.loader.open(&args.model)
 }
 
 /// Address space of the trial: decoded and imported the model exists twice, and the program itself needs some.
@@ -84,7 +81,7 @@ fn child_memory(memory_mib: u64) -> u64 {
 /// # Errors
 /// A named fault of the file.
 pub fn trial(args: &ModelArgs) -> Result<Seen, SessionError> {
-    let model = Model::open(&args.model, &args.loader().limits())?;
+    let model = Model::open(&args.model, &args.loader.limits())?;
     let json = json!({ "inputs": model.inputs().len(), "taps": model.taps().len() });
     Ok(Seen { text: String::new(), json, fine: true })
 }
@@ -92,7 +89,7 @@ pub fn trial(args: &ModelArgs) -> Result<Seen, SessionError> {
 /// The question that the arguments ask, at the given shapes.
 fn spec(args: &ModelArgs, model: &Model) -> Result<Spec, SessionError> {
     let given = shapes(args)?;
-    let mut spec = Spec::new().threads(args.threads);
+    let mut spec = Spec::new().threads(args.loader.threads);
     for input in model.inputs().iter().filter(|input| input.dtype.is_float()) {
         spec = match given.iter().find(|(name, _)| name == &input.name) {
             Some((name, shape)) => spec.input(name, shape),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::readout::ReadoutFile;
 use super::recording::Recording;
-use super::{Loader, encoder, recording as file};
+use super::{encoder, recording as file};
 use crate::cli::ScoreArgs;
 use crate::error::SessionError;
 use crate::inspect::Seen;
@@ -29,7 +29,7 @@ const MOST_NUMBERS: usize = 1 << 27;
 /// A model or recording that is refused, stimuli that do not fit the model, too few of them, constant responses.
 pub fn score(args: &ScoreArgs) -> Result<Seen, SessionError> {
     let recording = file::read(&args.recording)?;
-    let loader = Loader { memory_mib: args.memory_mib, threads: args.threads };
+    let loader = args.loader;
     let shape = recording.shape();
     let encoder = encoder::open(&loader, &args.model, &args.form, shape)?;
     let names: Vec<String> = match args.taps.is_empty() {

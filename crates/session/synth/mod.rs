@@ -22,7 +22,6 @@ use timeline::clock::now_ns;
 use crate::cli::SynthArgs;
 use crate::error::SessionError;
 use crate::inspect::Seen;
-use crate::model::Loader;
 use outcome::{OptimiserUsed, Outcome, Point, StimulusMade, TermReached};
 use read::Task;
 
@@ -32,7 +31,7 @@ use read::Task;
 /// A specification that is wrong, with the place; a model that fails; a folder that cannot be written.
 pub fn synth(args: &SynthArgs) -> Result<Seen, SessionError> {
     let (text, _) = protocol::read_text(&args.spec)?;
-    let loader = Loader { memory_mib: args.memory_mib, threads: args.threads };
+    let loader = args.loader;
     let mut task = read::task(&text, &args.spec, args.seed, &loader)?;
     if args.check {
         return Ok(checked(&task));

@@ -5,6 +5,7 @@ mod search_support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use encoding::encoder::Encoder;
 use ndarray::Array5;
 use search_support::*;
 use synthesis::assembly::{Parts, Synthesis};
@@ -167,22 +168,29 @@ fn good_enough_is_an_end() {
     );
 }
 
-#[test]
-fn a_dead_start_is_left_for_one_with_more_contrast() {
-    // Units behind rectifiers; the one that is silent at faint starts and not at strong ones is found by looking.
-    let (arm, tap) = (plain_arm("cnn_small", [1, 3, 12, 12]), "Relu_0_out");
-    // The file fixes a batch of two.
-    let shape = [2, 1, 3, 12, 12];
+/// Two units behind rectifiers, found by looking: one that grey drives, and one that is silent at faint starts and not at
+/// strong ones.
+fn awake_and_asleep(arm: &Encoder, tap: &str, shape: [usize; 5]) -> ([usize; 3], [usize; 3]) {
     let map = arm.taps().into_iter().find(|known| known.name == tap).unwrap().shape.unwrap();
     let probe = vec![Weighted::one(Term::Suppress { source: Source::tap(tap), units: Units::All })];
     let mut looking = assembled(parts(shape, vec![arm.clone()], probe, Constraints::default()));
     let mut units = |sd, seed| looking.read(&noise(shape, sd, seed)).unwrap()[0].row(0).to_vec();
     let faint = units(0.0, 1);
     let strong: Vec<Vec<f64>> = (0..8).map(|seed| units(0.4, seed)).collect();
-    let unit = (0..faint.len())
+    let place = |unit: usize| [unit / (map[2] * map[3]), unit / map[3] % map[2], unit % map[3]];
+    let awake = (0..faint.len()).find(|&unit| faint[unit] > 0.0).expect("a unit that grey drives");
+    let asleep = (0..faint.len())
         .find(|&unit| faint[unit] == 0.0 && strong.iter().filter(|one| one[unit] > 0.0).count() >= 2)
         .expect("a unit that grey does not drive");
-    let index = [unit / (map[2] * map[3]), unit / map[3] % map[2], unit % map[3]];
+    (place(awake), place(asleep))
+}
+
+#[test]
+fn a_dead_start_is_left_for_one_with_more_contrast() {
+    let (arm, tap) = (plain_arm("cnn_small", [1, 3, 12, 12]), "Relu_0_out");
+    // The file fixes a batch of two.
+    let shape = [2, 1, 3, 12, 12];
+    let (_, index) = awake_and_asleep(&arm, tap, shape);
     let unit = Term::Unit { source: Source::tap(tap), units: Units::one(&index) };
     let pixels = Parametrisation::Pixels(Pixels::new(shape, 1e-3));
     let terms = vec![Weighted::one(unit).only(0)];
@@ -201,18 +209,8 @@ fn a_dead_start_is_left_for_one_with_more_contrast() {
 fn a_stimulus_of_a_set_that_starts_dead_is_woken_alone() {
     let (arm, tap) = (plain_arm("cnn_small", [1, 3, 12, 12]), "Relu_0_out");
     let shape = [2, 1, 3, 12, 12];
-    let map = arm.taps().into_iter().find(|known| known.name == tap).unwrap().shape.unwrap();
-    let probe = vec![Weighted::one(Term::Suppress { source: Source::tap(tap), units: Units::All })];
-    let mut looking = assembled(parts(shape, vec![arm.clone()], probe, Constraints::default()));
-    let mut units = |sd, seed| looking.read(&noise(shape, sd, seed)).unwrap()[0].row(0).to_vec();
-    let faint = units(0.0, 1);
-    let strong: Vec<Vec<f64>> = (0..8).map(|seed| units(0.4, seed)).collect();
-    let awake = (0..faint.len()).find(|&unit| faint[unit] > 0.0).expect("a unit that grey drives");
-    let asleep = (0..faint.len())
-        .find(|&unit| faint[unit] == 0.0 && strong.iter().filter(|one| one[unit] > 0.0).count() >= 2)
-        .expect("a unit that grey does not drive");
-    let term = |unit: usize, stimulus: usize| {
-        let index = [unit / (map[2] * map[3]), unit / map[3] % map[2], unit % map[3]];
+    let (awake, asleep) = awake_and_asleep(&arm, tap, shape);
+    let term = |index: [usize; 3], stimulus: usize| {
         Weighted::one(Term::Unit { source: Source::tap(tap), units: Units::one(&index) }).only(stimulus)
     };
     let run = |terms: Vec<Weighted>, steps: u64| {

@@ -148,7 +148,8 @@ struct Job {
     node: usize,
     /// Its place in the graph's order.
     place: usize,
-    weights: usize,
+    /// The first job with the same weights.
+    first: usize,
     bytes: usize,
 }
 
@@ -193,22 +194,20 @@ pub(super) fn convolutions<const GRAPHS: usize>(
     }))
 }
 
+/// The largest weights first; those of one size by where they are first used, not by where they lie.
 fn jobs(models: &[&mut TypedModel]) -> TractResult<Vec<Job>> {
     let mut jobs = Vec::new();
+    let mut firsts = BTreeMap::new();
     for (graph, model) in models.iter().enumerate() {
         for (place, node) in model.eval_order()?.into_iter().enumerate() {
             if let Some(wanted) = wanted(model, model.node(node))? {
-                let (weights, bytes) = (Arc::as_ptr(&wanted.weights) as usize, wanted.weights.len() * 4);
-                jobs.push(Job { graph, node, place, weights, bytes });
+                let first = *firsts.entry(Arc::as_ptr(&wanted.weights)).or_insert(jobs.len());
+                jobs.push(Job { graph, node, place, first, bytes: wanted.weights.len() * 4 });
             }
         }
     }
-    // Weights of one size stay apart by where they are first used, not by where they lie.
-    let first = |weights: usize| jobs.iter().position(|job| job.weights == weights);
-    let firsts: Vec<_> = jobs.iter().map(|job| first(job.weights)).collect();
-    let mut keyed: Vec<_> = firsts.into_iter().zip(jobs).collect();
-    keyed.sort_by_key(|(first, job)| (Reverse(job.bytes), *first));
-    Ok(keyed.into_iter().map(|(_, job)| job).collect())
+    jobs.sort_by_key(|job| (Reverse(job.bytes), job.first));
+    Ok(jobs)
 }
 
 /// Lets go of the constants that only replaced nodes read: the graph keeps those nodes until it is next put in order.

@@ -1,12 +1,8 @@
 //! Element-wise functions and their gradients.
-#![allow(
-    unsafe_code,
-    reason = "vector loads and stores; threads write disjoint parts; in place x and y are one"
-)]
+#![allow(unsafe_code, reason = "vector loads and stores; in place x and y are one")]
 
 use super::math::{erf, exp, normal_density, normal_distribution, sigmoid, tanh};
 use super::simd::{Kernel, Lanes, MOST_LANES, Simd, dispatch_wide};
-use super::threads::SharedMut;
 use super::{KernelError, Threads, check_length};
 
 /// Values of one task.
@@ -239,17 +235,13 @@ fn each<F: Unary>(
     out: &mut [f32],
     threads: &Threads,
 ) {
-    let len = out.len();
-    let shared = SharedMut::new(out);
-    threads.for_each(len.div_ceil(TASK), |task, _| {
-        let (start, end) = (task * TASK, ((task + 1) * TASK).min(len));
-        // SAFETY: tasks own disjoint ranges.
-        let out = unsafe { shared.part(start, end - start) };
+    threads.for_each_part(out, TASK, |start, out| {
+        let len = out.len();
         let to = out.as_mut_ptr();
         let pointer =
-            |slice: Option<&[f32]>| slice.map_or(to.cast_const(), |slice| slice[start..end].as_ptr());
+            |slice: Option<&[f32]>| slice.map_or(to.cast_const(), |slice| slice[start..start + len].as_ptr());
         let g = g.map(pointer);
-        dispatch_wide(Map { x: pointer(x), g, to, len: end - start, function });
+        dispatch_wide(Map { x: pointer(x), g, to, len, function });
     });
 }
 

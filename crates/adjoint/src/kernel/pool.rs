@@ -2,10 +2,8 @@
 //!
 //! All work row by row of the output: the input rows that its windows touch are sorted by their coordinate's remainder
 //! by the stride, so that each tap of neighbouring windows is a run of neighbouring values, whatever the stride.
-#![allow(unsafe_code, reason = "threads write disjoint planes")]
 
 use super::simd::{Kernel, Simd, dispatch};
-use super::threads::SharedMut;
 use super::{KernelError, Threads, check_length};
 
 /// Input values of one task.
@@ -121,12 +119,7 @@ fn each_plane(
         return;
     }
     let size = (TASK / geometry.input.iter().product::<usize>().max(1)).max(1);
-    let shared = SharedMut::new(out);
-    threads.for_each(geometry.planes.div_ceil(size), |task, _| {
-        let (first, end) = (task * size, ((task + 1) * size).min(geometry.planes));
-        // SAFETY: each plane belongs to one task.
-        work(first, unsafe { shared.part(first * len, (end - first) * len) });
-    });
+    threads.for_each_part(out, size * len, |start, out| work(start / len, out));
 }
 
 impl PoolGeometry {

@@ -59,7 +59,13 @@ fn swapped(tape: &mut Tape, outlet: OutletId, format: KernelFormat, groups: usiz
             oihw(value.clone(), format, groups)
         })?
     };
-    tape.wire(SwapChannels { groups }, &[ordered])
+    // Once for each kernel: what is not lowered gets a constant of its own.
+    let op = SwapChannels { groups };
+    let known = tape.model.outlet_successors(ordered).iter().map(|reader| reader.node);
+    match known.into_iter().find(|&node| tape.model.node(node).op_as() == Some(&op)) {
+        Some(node) => Ok(node.into()),
+        None => tape.wire(op, &[ordered]),
+    }
 }
 
 /// A kernel with output channels first, input channels of a group second, then space.

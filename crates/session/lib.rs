@@ -8,6 +8,8 @@ pub mod error;
 pub mod experiment;
 pub mod inspect;
 pub mod model;
+mod onset;
+pub mod phases;
 pub mod play;
 pub mod replay;
 pub mod report;

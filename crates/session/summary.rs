@@ -7,6 +7,7 @@ use recording::{ClockKind, RecordedSession};
 use serde::Serialize;
 use timeline::{Decision, NoticeKind, SourceId};
 
+use crate::phases::{Circular, Onsets};
 use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
 
 /// The summary. What a session does not have (no set point, no cues) is `None`, and `null` in JSON.
@@ -38,6 +39,8 @@ pub struct Summary {
     pub accuracy: Option<f64>,
     /// Decided class against cued class; only with cues.
     pub confusion: Option<Confusion>,
+    /// Which states presentations met that could wait for one; only with such presentations.
+    pub onsets: Option<Onsets>,
     /// Why the recording ended before the session did (a full disk), if so; the numbers count what was recorded.
     pub recording_ended_early: Option<String>,
     /// How the session ended; `None` when it did not end in order.
@@ -140,6 +143,7 @@ impl Summary {
             tracking_error: tracking_error(session, protocol),
             accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
             confusion,
+            onsets: Onsets::of(session, protocol),
             recording_ended_early: session
                 .meta
                 .outcome
@@ -360,6 +364,18 @@ impl fmt::Display for Summary {
             line("error, measured", text(error.measured, error.measured_settled))?;
             if error.latent.is_some() {
                 line("error, latent", text(error.latent, error.latent_settled))?;
+            }
+        }
+        if let Some(onsets) = &self.onsets {
+            let Onsets { presentations, met, timed_out, skipped, .. } = onsets;
+            line("onsets", format!("{presentations}: {met} met, {timed_out} timed out, {skipped} left out"))?;
+            for phases in &onsets.phases {
+                let wanted = phases.wanted_deg.map_or("any".into(), |wanted| format!("{wanted:.0} deg"));
+                let text = |found: Option<Circular>| {
+                    found.map_or("-".into(), |f| format!("R {:.2} at {:.0} deg", f.resultant, f.mean_deg))
+                };
+                let (recorded, own) = (text(phases.recorded), text(phases.latent));
+                line("phase reached", format!("wanted {wanted}: recorded {recorded}, own {own}"))?;
             }
         }
         if let Some(confusion) = &self.confusion {

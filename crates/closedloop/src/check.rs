@@ -2,6 +2,7 @@
 
 use timeline::MAX_SOURCES;
 
+use crate::onset::check_rule;
 use crate::plan::{BlockKind, ControllerPlan, DecoderPlan, Plan, PrepareError, ResponsePlan};
 
 /// Durations beyond a week are mistakes, and keep sums of nanoseconds far from overflow.
@@ -74,6 +75,16 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
                 }
             }
             BlockKind::Show { contrast, .. } => within("contrast", contrast, 0.0, 1.0, "0 to 1")?,
+            BlockKind::Flash(flash) => {
+                within("contrast", flash.contrast, f64::MIN_POSITIVE, 1.0, "above 0, up to 1")?;
+                duration("on time in ns", flash.on_ns)?;
+                duration("gap in ns", flash.gap_ns)?;
+                within("ramp in ns", flash.ramp_ns as f64, 0.0, flash.on_ns as f64, "0 to the on time")?;
+                if plan.onset.is_none() {
+                    return needs("an onset plan");
+                }
+                check_rule(plan, &flash.rule)?;
+            }
             BlockKind::Rest => {}
         }
     }
@@ -90,7 +101,7 @@ fn check_response(response: &ResponsePlan) -> Result<(), PrepareError> {
     within("contrast_min", response.contrast_min, 0.0, response.contrast_max, "at most contrast_max")
 }
 
-fn within(
+pub(crate) fn within(
     what: &'static str,
     value: f64,
     low: f64,

@@ -8,13 +8,17 @@
 mod check;
 mod controller;
 mod decoder;
+mod flash;
 mod latch;
+mod onset;
 mod plan;
 mod run;
 mod schedule;
 mod screen;
 mod screen_clock;
 
+pub use flash::FlashPlan;
+pub use onset::{EyesPlan, OnsetGate, OnsetPlan, OnsetRule, OnsetState, Otherwise, PhaseRule};
 pub use plan::{
     BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, PrepareError,
     ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,

@@ -3,6 +3,9 @@
 use thiserror::Error;
 use timeline::{MAX_SOURCES, SceneId, SourceId};
 
+use crate::flash::FlashPlan;
+use crate::onset::OnsetPlan;
+
 /// Everything that the loop has to know before the first turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -18,6 +21,8 @@ pub struct Plan {
     pub decoder: Option<DecoderPlan>,
     /// How decisions become contrast.
     pub controller: Option<ControllerPlan>,
+    /// How the state is followed on which an onset may wait.
+    pub onset: Option<OnsetPlan>,
 }
 
 /// One source.
@@ -79,6 +84,8 @@ pub enum BlockKind {
         /// Contrast, 0..=1.
         contrast: f64,
     },
+    /// Brief presentations, each at an onset of its own; ends early when all are over.
+    Flash(FlashPlan),
     /// Grey screen.
     Rest,
 }

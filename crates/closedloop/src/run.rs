@@ -2,12 +2,14 @@
 
 use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
-use timeline::{Command, Decision, Flip, Marker, Notice, NoticeKind, SceneId, SourceId};
+use timeline::{Command, Decision, Flip, Marker, Notice, NoticeKind, Onset, SceneId, SourceId};
 
 use crate::check::check;
 use crate::controller::Controller;
 use crate::decoder::{Decoder, Estimate};
+use crate::flash::Flasher;
 use crate::latch::{Gate, GateMove, Latch};
+use crate::onset::OnsetGate;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen};
@@ -57,6 +59,8 @@ impl SourceInput<'_> {
 pub struct Outputs {
     /// Decisions taken.
     pub decisions: ArrayVec<Decision, 32>,
+    /// Presentations that began, or were left out, with the state that they met.
+    pub onsets: ArrayVec<Onset, 4>,
     /// Commands to publish, oldest first; the display draws the last.
     pub commands: ArrayVec<Command, 8>,
     /// What somebody should know of afterwards.
@@ -71,6 +75,8 @@ pub struct Loop {
     plan: Plan,
     decoder: Option<Decoder>,
     controller: Option<Controller>,
+    onset: Option<OnsetGate>,
+    flasher: Flasher,
     schedule: Schedule,
     latch: Latch,
     screen: Screen,
@@ -107,6 +113,8 @@ impl Loop {
         });
         Ok(Self {
             controller: plan.controller.map(|controller| Controller::new(controller, changes)),
+            onset: plan.onset.as_ref().map(|onset| OnsetGate::prepare(plan, onset)).transpose()?,
+            flasher: Flasher::new(),
             schedule: Schedule::new(&plan.blocks),
             latch: Latch::new(plan),
             screen: Screen::new(plan.grey_ramp_ns),
@@ -136,6 +144,10 @@ impl Loop {
         if let Some(controller) = &mut self.controller {
             controller.reset();
         }
+        if let Some(gate) = &mut self.onset {
+            gate.reset();
+        }
+        self.flasher = Flasher::new();
         self.qualities.iter_mut().for_each(Quality::reset);
         self.schedule.reset();
         self.screen.reset();
@@ -164,6 +176,9 @@ impl Loop {
         self.inspect(inputs, outputs);
         let moved = self.latch.step(now_ns, inputs.sources, outputs);
         self.decode(inputs, outputs);
+        if let Some(gate) = &mut self.onset {
+            gate.step(inputs, outputs);
+        }
         if inputs.stop && !self.ending {
             outputs.notice(now_ns, NoticeKind::Stop, None, 0, 0.0);
             self.end();
@@ -183,6 +198,9 @@ impl Loop {
         let mut next = self.latch.next_ns();
         if !self.ending {
             next = next.min(self.schedule.next_ns(now_ns));
+            if let Some(gate) = &self.onset {
+                next = next.min(self.flasher.next_ns(gate));
+            }
         }
         let ramp_end_ns = self.screen.ramp_end_ns();
         if ramp_end_ns > now_ns {
@@ -287,6 +305,7 @@ impl Loop {
                 Some((BlockKind::Listen { until_cues }, _)) => {
                     answered - self.answered_before >= u64::from(until_cues)
                 }
+                Some((BlockKind::Flash(_), _)) => self.flasher.is_done(),
                 _ => false,
             };
             match self.schedule.advance(now_ns, done, outputs) {
@@ -316,6 +335,16 @@ impl Loop {
                     controller.hold(set_point_uv, now_ns.max(self.resumed_ns));
                 }
             }
+            BlockKind::Flash(flash) => {
+                if let Some(gate) = &mut self.onset {
+                    self.flasher.begin(flash, start_ns.max(self.resumed_ns), gate);
+                }
+            }
+            BlockKind::Rest => {
+                if let Some(gate) = &mut self.onset {
+                    gate.rest(start_ns, self.schedule.next_ns(now_ns));
+                }
+            }
             _ => {}
         }
     }
@@ -324,6 +353,9 @@ impl Loop {
         let next_holds = self.schedule.set_point_at(now_ns).is_some();
         if let (Some(controller), false) = (&mut self.controller, next_holds) {
             controller.release();
+        }
+        if let (BlockKind::Flash(_), Some(gate)) = (kind, &mut self.onset) {
+            self.flasher.end(gate);
         }
         let BlockKind::Calibrate { contrast, .. } = kind else { return };
         let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder else { return };
@@ -344,6 +376,9 @@ impl Loop {
         if let Some(controller) = &mut self.controller {
             controller.release();
         }
+        if let Some(gate) = &mut self.onset {
+            self.flasher.end(gate);
+        }
     }
 
     fn follow_gate(&mut self, moved: GateMove, cause: Cause, outputs: &mut Outputs) {
@@ -354,6 +389,9 @@ impl Loop {
                 if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
                     ssvep.restart(i64::MAX);
                 }
+                if let Some(gate) = &mut self.onset {
+                    gate.cancel();
+                }
             }
             GateMove::Opened => {
                 self.resumed_ns = cause.now_ns + self.plan.grey_ramp_ns;
@@ -362,6 +400,9 @@ impl Loop {
                 }
                 if let Some(controller) = &mut self.controller {
                     controller.restart(self.resumed_ns);
+                }
+                if let Some(gate) = &mut self.onset {
+                    self.flasher.resume(self.resumed_ns, gate);
                 }
             }
             GateMove::None | GateMove::Released => {}
@@ -375,6 +416,11 @@ impl Loop {
         if self.ending || matches!(gate, Gate::Grey { .. }) {
             self.screen.fade(cause, outputs);
             self.screen.settle_grey(cause, outputs);
+            return;
+        }
+        if let (Some((BlockKind::Flash(_), _)), Some(onset)) = (self.schedule.block(), &mut self.onset) {
+            // What is on ends in time even while nothing new may begin.
+            self.flasher.step(gate != Gate::Holding, cause, onset, &mut self.screen, outputs);
             return;
         }
         if gate == Gate::Holding {
@@ -391,7 +437,7 @@ impl Loop {
                 None => return,
             },
             Some((BlockKind::Show { scene, contrast }, _)) => (scene, contrast),
-            Some((BlockKind::Listen { .. } | BlockKind::Rest, _)) | None => {
+            Some((BlockKind::Listen { .. } | BlockKind::Rest | BlockKind::Flash(_), _)) | None => {
                 self.screen.fade(cause, outputs);
                 self.screen.settle_grey(cause, outputs);
                 return;
@@ -437,6 +483,7 @@ impl Outputs {
     fn clear(&mut self) {
         self.decisions.clear();
         self.commands.clear();
+        self.onsets.clear();
         self.notices.clear();
         self.finished = false;
     }

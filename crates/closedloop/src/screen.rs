@@ -63,6 +63,19 @@ impl Screen {
         self.issue(scene, ramp, cause, out);
     }
 
+    /// A scene with a course of contrast that begins later; the index of the command.
+    pub(crate) fn program(
+        &mut self,
+        scene: SceneId,
+        ramp: Ramp,
+        cause: Cause,
+        out: &mut Outputs,
+    ) -> Option<u64> {
+        let index = self.next_index;
+        self.issue(scene, ramp, cause, out);
+        (self.next_index > index).then_some(index)
+    }
+
     /// Ramps to zero contrast; the grey scene follows by [`Screen::tick`] when the ramp is complete.
     pub(crate) fn fade(&mut self, cause: Cause, out: &mut Outputs) {
         if self.is_grey() || (self.ramp.to == 0.0 && self.ramp.end_ns - cause.now_ns <= self.grey_ramp_ns) {

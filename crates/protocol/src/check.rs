@@ -185,7 +185,7 @@ pub(crate) fn block_stands_alone(
             let text = format!("needs the decoder cca, and there is {}", decoder_name(protocol));
             Err(table.contradiction("listen", text))
         }
-        BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Rest => Ok(()),
+        BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Flash(_) | BlockKind::Rest => Ok(()),
     }
 }
 

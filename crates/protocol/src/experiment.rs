@@ -3,6 +3,8 @@
 //! A name that refers to another table (a stream, a stimulus, a channel) has become an index here, because parsing has
 //! already proved that the table exists.
 
+use crate::onset::{Flash, OnsetState};
+
 /// One experiment, as its file states it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Protocol {
@@ -24,6 +26,8 @@ pub struct Protocol {
     pub decoder: Option<Decoder>,
     /// How the error becomes a contrast, if anything is held.
     pub controller: Option<Controller>,
+    /// How the state is followed on which an onset may wait, if any does.
+    pub onset: Option<OnsetState>,
     /// The bound under which a flagged stimulus may be shown to a person, if the file states one.
     pub safety: Option<Safety>,
     /// The blocks in the order of the file, at least one.
@@ -319,6 +323,8 @@ pub enum BlockKind {
     Listen(Listen),
     /// The stimulus is shown at a constant contrast.
     Show(Show),
+    /// The stimulus is shown briefly again and again, each time at an onset that may wait for a state of the brain.
+    Flash(Flash),
     /// The screen stays grey.
     Rest,
 }

@@ -45,6 +45,7 @@
 mod check;
 mod error;
 mod experiment;
+mod onset;
 mod parse;
 pub mod reader;
 mod rig;
@@ -57,6 +58,7 @@ pub use experiment::{
     Listen, MarkerText, Markers, Order, Pi, Protocol, Response, Safety, Samples, Show, SsvepAmplitude,
     Stimulus, StimulusKind, Stream, StreamKind, Unit, Waveform,
 };
+pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 

@@ -7,6 +7,7 @@ use crate::MAX_STREAMS;
 use crate::check;
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
+use crate::onset;
 use crate::reader::{Document, Range, Table};
 
 /// One day: longer spans of time in a protocol are slips of the unit.
@@ -23,8 +24,16 @@ impl Protocol {
     /// See [`ProtocolError`]: the first fault found, unknown keys of a table before anything else in it.
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
         let document = Document::parse(text, file)?;
-        let root =
-            document.root(&["protocol", "stream", "stimulus", "decoder", "controller", "safety", "block"])?;
+        let root = document.root(&[
+            "protocol",
+            "stream",
+            "stimulus",
+            "decoder",
+            "controller",
+            "onset",
+            "safety",
+            "block",
+        ])?;
         let head = root.table("protocol", &["name", "description", "grey_ramp_s", "min_free_mb", "order"])?;
         let streams = read_streams(&root)?;
         let stimuli = read_stimuli(&root)?;
@@ -38,10 +47,12 @@ impl Protocol {
             stimuli,
             decoder: None,
             controller: root.optional("controller", read_controller)?,
+            onset: None,
             safety: root.optional("safety", read_safety)?,
             blocks: Vec::new(),
         };
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
+        protocol.onset = root.optional("onset", |root, key| onset::read_state(root, key, &protocol))?;
         check::markers_have_classes(&root, &protocol)?;
 
         let tables = root.list("block", BLOCK_KEYS)?;
@@ -52,6 +63,7 @@ impl Protocol {
         }
         check::order(&head, &tables, &protocol)?;
         check::calibration_comes_first(&tables, &protocol)?;
+        onset::rest_comes_first(&tables, &protocol)?;
         Ok(protocol)
     }
 
@@ -286,8 +298,9 @@ fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError> {
 
 // ------------------------------------------------------------------------------------------------- blocks
 
-const BLOCK_KINDS: [&str; 5] = ["calibrate", "hold", "listen", "show", "rest"];
-const BLOCK_KEYS: &[&str] = &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "rest"];
+const BLOCK_KINDS: [&str; 6] = ["calibrate", "hold", "listen", "show", "flash", "rest"];
+const BLOCK_KEYS: &[&str] =
+    &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "flash", "rest"];
 
 fn read_block(table: &Table<'_>, protocol: &Protocol) -> Result<Block, ProtocolError> {
     Ok(Block {
@@ -329,6 +342,7 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
                 contrast: table.number("contrast", contrast)?,
             })
         }
+        "flash" => BlockKind::Flash(onset::read_flash(block, protocol)?),
         _ => {
             block.table("rest", &[])?;
             BlockKind::Rest

@@ -12,8 +12,8 @@ use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
-    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, Marker, Notice, Published, Row, SourceId,
-    Turn, s_from_ns,
+    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
+    Published, Row, SourceId, Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -164,8 +164,10 @@ struct Records {
     markers: Lane,
     flips: Lane,
     latents: Lane,
+    latent_rhythms: Lane,
     notices: Lane,
     decisions: Lane,
+    onsets: Lane,
     commands: Lane,
     published: Lane,
     turns: Lane,
@@ -216,8 +218,10 @@ impl<S: Sink> Recorder<S> {
             markers: Lane::of::<Marker, S>(&mut writer)?,
             flips: Lane::of::<Flip, S>(&mut writer)?,
             latents: Lane::of::<Latent, S>(&mut writer)?,
+            latent_rhythms: Lane::of::<LatentRhythm, S>(&mut writer)?,
             notices: Lane::of::<Notice, S>(&mut writer)?,
             decisions: Lane::of::<Decision, S>(&mut writer)?,
+            onsets: Lane::of::<Onset, S>(&mut writer)?,
             commands: Lane::of::<Command, S>(&mut writer)?,
             published: Lane::of::<Published, S>(&mut writer)?,
             turns: Lane::of::<Turn, S>(&mut writer)?,
@@ -246,6 +250,8 @@ impl<S: Sink> Recorder<S> {
             Event::ClockOffset(offset) => records.clock_offsets.push(offset.at_ns, &offset),
             Event::Turn(turn) => records.turns.push(turn.now_ns, &turn),
             Event::Latent(latent) => records.latents.push(latent.at_ns, &latent),
+            Event::LatentRhythm(rhythm) => records.latent_rhythms.push(rhythm.at_ns, &rhythm),
+            Event::Onset(onset) => records.onsets.push(onset.sample_ns, &onset),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
         };
         let written = lane.write_if_large(&mut self.writer);
@@ -362,30 +368,34 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 10] {
+    fn in_order(&self) -> [&Lane; 12] {
         [
             &self.chunks,
             &self.clock_offsets,
             &self.markers,
             &self.flips,
             &self.latents,
+            &self.latent_rhythms,
             &self.notices,
             &self.decisions,
+            &self.onsets,
             &self.commands,
             &self.published,
             &self.turns,
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 10] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 12] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
             &mut self.markers,
             &mut self.flips,
             &mut self.latents,
+            &mut self.latent_rhythms,
             &mut self.notices,
             &mut self.decisions,
+            &mut self.onsets,
             &mut self.commands,
             &mut self.published,
             &mut self.turns,

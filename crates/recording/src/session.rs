@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use timeline::{
-    Chunk, ClockOffset, Command, Decision, Flip, Latent, Marker, Notice, Published, Row, RowError, SourceId,
-    Turn,
+    Chunk, ClockOffset, Command, Decision, Flip, Latent, LatentRhythm, Marker, Notice, Onset, Published, Row,
+    RowError, SourceId, Turn,
 };
 
 use crate::recorder::{ROLE, ROLE_RECORDS, ROLE_SOURCE};
@@ -91,6 +91,10 @@ pub struct RecordedSession {
     pub notices: Vec<Notice>,
     /// What the simulated participant really did.
     pub latents: Vec<Latent>,
+    /// The simulated participant's rhythm, where onsets wait for one.
+    pub latent_rhythms: Vec<LatentRhythm>,
+    /// Presentations with the state that they met (none in recordings of format version 1).
+    pub onsets: Vec<Onset>,
     /// Clock offsets, to the nanosecond.
     pub clock_offsets: Vec<ClockOffset>,
     /// Whether every stream was closed by its footer: the session ended in order.
@@ -147,6 +151,8 @@ impl RecordedSession {
             markers: parts.take()?,
             notices: parts.take()?,
             latents: parts.take()?,
+            latent_rhythms: parts.take_if_there()?,
+            onsets: parts.take_if_there()?,
             clock_offsets: parts.take()?,
             is_closed,
             problems: recording.problems,
@@ -176,6 +182,12 @@ impl Parts {
             });
         }
         Ok(sources.into_iter().map(|(_, stream)| RecordedSource::from(stream)).collect())
+    }
+
+    /// A stream that older recordings lack.
+    fn take_if_there<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {
+        let is_there = self.records.iter().any(|stream| stream.header.name == T::STREAM);
+        if is_there { self.take() } else { Ok(Vec::new()) }
     }
 
     fn take<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {

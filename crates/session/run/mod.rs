@@ -147,8 +147,9 @@ pub(crate) fn run_virtual(
     );
     let brain = participant::prepare(person, &prepared.lowered, samples.samples, prepared.args.seed)?;
     let way = participant::Way::Sink(Box::new(sources::sink(&sources, carriers.sources)?));
-    let chair =
+    let mut chair =
         participant::Chair::new(brain, retina, carriers.participant_events, way, samples.samples.rate_hz);
+    chair.record_rhythm(crate::onset::simulated_weights(&prepared.experiment.protocol));
     let mut pump = carriers.pump;
     let result =
         virtual_clock::run(presenter, chair, carriers.driver, &mut pump, prepared.args.seconds, watcher);

@@ -1,5 +1,6 @@
 //! The closed set of records. Each names its cause: photon <- flip <- command <- decision <- sample range.
 
+use crate::onset::{LatentRhythm, Onset};
 use crate::row::{Columns, Row, RowError, index_column};
 
 /// The most sources (inlets) that one session can have.
@@ -266,6 +267,13 @@ notice_kinds! {
     Calibrated = 3, "calibrated";
     /// Calibration could not be trusted; `value` is the amplitude over its standard error.
     CalibrationFailed = 4, "calibration failed";
+    /// The model of the rhythm that onsets wait for was learnt from rest; `value` is its frequency in Hz, `count` the gain
+    /// in log likelihood over a background without a rhythm, rounded.
+    RhythmFound = 5, "rhythm found";
+    /// The same, but it is no more than chance makes: forecasts of its phase will be unsure.
+    RhythmWeak = 6, "no clear rhythm";
+    /// A planned onset could no longer be reached when its samples came; `count` is by how much in ns.
+    OnsetLate = 7, "onset not reached in time";
     /// No sample for longer than the staleness bound; `count` is the age in ns. The loop holds its last command.
     Stale = 10, "source stale, holding";
     /// Still nothing: the screen ramps to neutral grey; `count` is the age in ns.
@@ -311,6 +319,8 @@ pub enum Event {
     ClockOffset(ClockOffset),
     Turn(Turn),
     Latent(Latent),
+    LatentRhythm(LatentRhythm),
+    Onset(Onset),
     Notice(Notice),
 }
 

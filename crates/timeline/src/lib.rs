@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod event;
 pub mod latest;
+mod onset;
 pub mod ring;
 mod row;
 
@@ -19,6 +20,7 @@ pub use event::{
     Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, Notice, NoticeKind,
     OnsetClass, Published, Ramp, SceneId, SourceId, Take, Turn,
 };
+pub use onset::{LatentRhythm, Onset, OnsetOutcome};
 pub use row::{Row, RowError};
 
 /// Nanoseconds in one second, for conversions at the edges.

@@ -144,7 +144,8 @@ fn without_noise_only_the_future_is_unknown() {
     let coherence = (-TAU * 1.0 * 0.052f64).exp();
     // Resultant of the phase difference of two complex Gaussians (Goodman 1985, Statistical Optics, 2.9).
     let square = coherence * coherence;
-    let closed = core::f64::consts::FRAC_PI_4 * coherence * (1.0 + square / 8.0 + 3.0 / 64.0 * square * square);
+    let closed =
+        core::f64::consts::FRAC_PI_4 * coherence * (1.0 + square / 8.0 + 3.0 / 64.0 * square * square);
     assert!((hit.all - closed).abs() < 0.04, "{:.3}, closed form {closed:.3}", hit.all);
 }
 

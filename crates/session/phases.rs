@@ -14,6 +14,9 @@ use crate::onset::weights;
 /// The kernel that judges phases reaches this many inverse bandwidths to each side.
 const REACH: f64 = 3.0;
 
+/// Its edges lie this many inverse reaches outside the band, half the transition of a Hann window, so that the band passes whole.
+const MARGIN: f64 = 0.8;
+
 /// Presentations that could wait for a state.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Onsets {
@@ -219,8 +222,9 @@ impl Signal {
     /// the recording and where a sample is no number.
     fn phase_rad(&self, at_ns: i64) -> Option<f64> {
         let [low_hz, high_hz] = self.band_hz;
-        let (width_hz, centre_hz) = (high_hz - low_hz, 0.5 * (low_hz + high_hz));
-        let reach_s = REACH / width_hz;
+        let centre_hz = 0.5 * (low_hz + high_hz);
+        let reach_s = REACH / (high_hz - low_hz);
+        let width_hz = high_hz - low_hz + 2.0 * MARGIN / reach_s;
         let reach = (reach_s * self.rate_hz).ceil() as usize;
         let middle = self.at_ns.partition_point(|&sample_ns| sample_ns < at_ns);
         let first = middle.checked_sub(reach)?;

@@ -88,17 +88,22 @@ def main():
 
     filtered = mne.filter.filter_data(x, rate_hz, *BAND_HZ, method="fir", phase="zero")
     recorded, true = phase_at(signal.hilbert(filtered), place), phase_at(own, place)
+    # Next to the ends no band-pass has both sides.
+    inside = (place > 0.6 * rate_hz) & (place < len(x) - 0.6 * rate_hz)
+    sos = signal.butter(4, BAND_HZ, "bandpass", fs=rate_hz, output="sos")
+    snr_db = 10.0 * np.log10(np.divide(*(np.var(signal.sosfilt(sos, part)) for part in (own.real, x - own.real))))
+    print(f"alpha over everything else in the band: {snr_db:.1f} dB")
     bad = []
     for group in summary["phases"]:
         key = -1.0 if group["wanted_deg"] is None else round(group["wanted_deg"], 3)
         of = wanted == key
-        for name, angles in (("recorded", recorded[of]), ("latent", true[of])):
+        for name, angles in (("recorded", recorded[of & inside]), ("latent", true[of])):
             resultant, mean_deg = circular(angles)
             ours = group[name]
             apart = abs((ours["mean_deg"] - mean_deg + 180.0) % 360.0 - 180.0)
             print(f"{name}, wanted {key:g}: R {ours['resultant']:.3f} at {ours['mean_deg']:.0f}, judge {resultant:.3f} at {mean_deg:.0f}")
-            if abs(ours["resultant"] - resultant) > 0.05 or (resultant > 0.3 and apart > 6.0) or ours["n"] != of.sum():
-                bad.append(f"{name}, wanted {key:g}: {ours} against {resultant:.3f} at {mean_deg:.1f}, n {of.sum()}")
+            if abs(ours["resultant"] - resultant) > 0.05 or (resultant > 0.3 and apart > 6.0) or ours["n"] != len(angles):
+                bad.append(f"{name}, wanted {key:g}: {ours} against {resultant:.3f} at {mean_deg:.1f}, n {len(angles)}")
 
     free = np.flatnonzero(wanted == -1.0)
     ends = onsets["end_sample"][shown][free].astype(int)

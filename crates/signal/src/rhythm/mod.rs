@@ -45,19 +45,27 @@ pub struct RhythmModel {
 }
 
 impl RhythmModel {
-    /// Power of the rhythm over the power of everything else, both within a band, at a sampling rate.
+    /// Power of the rhythm over the power of everything else but hum, both within a band, at a sampling rate.
     pub fn band_snr(&self, band_hz: [f64; 2], rate_hz: f64) -> f64 {
         const STEPS: usize = 200;
-        let (mut rhythm, mut rest) = (0.0, 0.0);
+        let (mut rhythm, mut background) = (0.0, 0.0);
         for i in 0..STEPS {
             let hz = band_hz[0] + (i as f64 + 0.5) / STEPS as f64 * (band_hz[1] - band_hz[0]);
-            rhythm += self.rhythm_power * oscillator_density(hz, self.centre_hz, self.half_width_hz, rate_hz);
-            rest += self.white_power * white_density(rate_hz);
-            for (power, corner_hz) in self.background_power.iter().zip(CORNERS_HZ) {
-                rest += power * relaxation_density(hz, corner_hz, rate_hz);
-            }
+            let densities = self.densities(hz, rate_hz);
+            rhythm += densities[0];
+            background += densities[1];
         }
-        rhythm / rest.max(f64::MIN_POSITIVE)
+        rhythm / background.max(f64::MIN_POSITIVE)
+    }
+
+    /// One-sided power densities at a frequency, at a sampling rate: of the rhythm, and of the background without hum.
+    pub fn densities(&self, hz: f64, rate_hz: f64) -> [f64; 2] {
+        let mut background = self.white_power * white_density(rate_hz);
+        for (power, corner_hz) in self.background_power.iter().zip(CORNERS_HZ) {
+            background += power * relaxation_density(hz, corner_hz, rate_hz);
+        }
+        let rhythm = oscillator_density(hz, self.centre_hz, self.half_width_hz, rate_hz);
+        [self.rhythm_power * rhythm, background]
     }
 }
 
@@ -85,6 +93,3 @@ pub(crate) fn relaxation_density(hz: f64, corner_hz: f64, rate_hz: f64) -> f64 {
 pub(crate) fn white_density(rate_hz: f64) -> f64 {
     2.0 / rate_hz
 }
-
-#[cfg(test)]
-mod tests;

@@ -156,7 +156,7 @@ impl RhythmTracker {
         }
         let seen = |of: &[f64; STATES]| of.iter().zip(&SEEN).map(|(x, seen)| x * seen).sum::<f64>();
         let variance = seen(&shared) + self.model.white_power;
-        if !(variance > 0.0) {
+        if variance.is_nan() || variance <= 0.0 {
             return;
         }
         let bound = CLIP * libm::sqrt(variance);

@@ -69,6 +69,9 @@ pub enum Command {
     Gradient(GradientArgs),
     /// Make stimuli that drive a model of the visual brain as a specification wants.
     Synth(SynthArgs),
+    /// Cover the screen with grey when a session's display falls silent: started by `photic run` itself.
+    #[command(hide = true)]
+    Watchdog(crate::watchdog::WatchdogArgs),
     /// Fit a model's own parameters (a scotoma, receptive-field size, gains) to a person's recording.
     Fit(FitArgs),
     /// Write the embedded model, look into an ONNX model, compare one with a recording.
@@ -414,6 +417,10 @@ pub struct RunArgs {
     /// Leave inlets and loop at normal priority even where real-time priority is allowed.
     #[arg(long)]
     pub no_realtime: bool,
+    /// Where there is no window whose key could be held: when the dead-man key is held, in s since the start, as
+    /// `0-10,12.5-20`. For tests.
+    #[arg(long, value_name = "SPANS", hide = true)]
+    pub held: Option<crate::run::HeldSpans>,
 }
 
 /// `photic replay`.

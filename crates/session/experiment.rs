@@ -79,6 +79,7 @@ impl Experiment {
             blocks: schedule.blocks.iter().map(|scheduled| lower_block(&scheduled.block)).collect(),
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
+            interlock: crate::limits::lower(protocol.limits.as_ref()),
         };
         let patch_px =
             (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;

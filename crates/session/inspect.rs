@@ -91,8 +91,11 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             "safety    no [safety] table: a window without a simulated participant is refused"
         );
     }
+    let limits = crate::limits::describe(&experiment.protocol, &lowered.schedule);
+    text.push_str(limits.as_ref().map_or("", |(text, _)| text));
     let json = json!({
         "protocol": experiment.protocol.name, "stimuli": stimuli, "flashes": flashes,
+        "limits": limits.map(|(_, json)| json),
         "duration_s": lowered.schedule.duration_s(),
         "blocks": lowered.schedule.blocks.iter().map(|block| json!({"name": block.block.name,
             "start_s": block.start_s, "end_s": block.end_s})).collect::<Vec<_>>(),

@@ -124,6 +124,10 @@ fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
     for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
         source.time_scale = entry.time_scale;
     }
+    if session.meta.format_version < 2 {
+        // It was decided without an interlock, so it is replayed without one.
+        plan.interlock = closedloop::InterlockPlan::OFF;
+    }
     Ok((session, Loop::prepare(&plan)?))
 }
 
@@ -235,6 +239,7 @@ impl<'a> Tracks<'a> {
             turn: turn.index,
             now_ns: turn.now_ns,
             stop: turn.stop,
+            held: turn.held,
             flips: self.flips.get(cursor.flips..flips_end).unwrap_or_default(),
             markers: &cursor.markers,
             sources: &inputs[..self.sources.len()],
@@ -264,7 +269,7 @@ impl<'a> Tracks<'a> {
                 };
             }
             let flips_end = self.flips.partition_point(|flip| flip.onset_ns <= now_ns) as u64;
-            turns.push(Turn { index: turns.len() as u64, now_ns, flips_end, stop: false, takes });
+            turns.push(Turn { index: turns.len() as u64, now_ns, flips_end, stop: false, held: false, takes });
         }
         turns
     }

@@ -49,6 +49,8 @@ pub struct LoopDriver {
     new_markers: Vec<Marker>,
     outputs: Outputs,
     unrecorded: bool,
+    /// The dead-man key as the next turn will be told it.
+    held: bool,
 }
 
 /// What a turn came to.
@@ -97,18 +99,25 @@ impl LoopDriver {
                 now_ns: 0,
                 flips_end: 0,
                 stop: false,
+                held: false,
                 takes: [Take::default(); MAX_SOURCES],
             },
             new_flips: Vec::with_capacity(BATCH),
             new_markers: Vec::with_capacity(BATCH),
             outputs: Outputs::default(),
             unrecorded: false,
+            held: false,
         }
     }
 
     /// The step, for the yardstick of a bench.
     pub fn step_mut(&mut self) -> &mut Loop {
         &mut self.step
+    }
+
+    /// Whether the operator holds the dead-man key from the next turn on.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// When [`LoopDriver::turn`] has to be called at the latest.
@@ -124,12 +133,14 @@ impl LoopDriver {
             self.unrecorded = true;
             return TurnEnd::Held;
         }
-        let due = now_ns >= self.step.next_wake_ns() || self.turn.index == 0 || (stop && !self.turn.stop);
+        let asked = (stop && !self.turn.stop) || self.held != self.turn.held;
+        let due = now_ns >= self.step.next_wake_ns() || self.turn.index == 0 || asked;
         if !self.take() && !due {
             return TurnEnd::Idle;
         }
         self.turn.now_ns = now_ns;
         self.turn.stop |= stop;
+        self.turn.held = self.held;
         self.run_step();
         self.publish(clock);
         self.record();
@@ -171,6 +182,7 @@ impl LoopDriver {
             turn: self.turn.index,
             now_ns: self.turn.now_ns,
             stop: self.turn.stop,
+            held: self.turn.held,
             flips: &self.new_flips,
             markers: &self.new_markers,
             sources: &sources[..self.ports.len()],

@@ -2,7 +2,7 @@
 
 use timeline::MAX_SOURCES;
 
-use crate::plan::{BlockKind, ControllerPlan, DecoderPlan, Plan, PrepareError, ResponsePlan};
+use crate::plan::{BlockKind, ControllerPlan, DecoderPlan, LimitsPlan, Plan, PrepareError, ResponsePlan};
 
 /// Durations beyond a week are mistakes, and keep sums of nanoseconds far from overflow.
 const LONGEST_NS: i64 = 7 * 86_400 * 1_000_000_000;
@@ -40,7 +40,22 @@ pub(crate) fn check(plan: &Plan) -> Result<(), PrepareError> {
         ) => check_response(&response)?,
         None => {}
     }
+    if let Some(limits) = plan.interlock.limits {
+        check_limits(&limits, plan.grey_ramp_ns)?;
+    }
     check_blocks(plan)
+}
+
+fn check_limits(limits: &LimitsPlan, grey_ramp_ns: i64) -> Result<(), PrepareError> {
+    within("dose in s", limits.dose_s, f64::MIN_POSITIVE, 7.0 * 86_400.0, "above 0, up to a week")?;
+    duration("longest on-time in ns", limits.longest_ns)?;
+    duration("pause in ns", limits.pause_ns)?;
+    duration("total on-time in ns", limits.total_ns)?;
+    duration("session length in ns", limits.session_ns)?;
+    duration("release of the dead-man key in ns", limits.dead_man_ns.unwrap_or(1))?;
+    // The ramp to grey is what every breach ends in; it must not be one.
+    let ramp_per_s = 1e9 / grey_ramp_ns as f64 * (1.0 - 1e-9);
+    within("slew_per_s", limits.slew_per_s, ramp_per_s, 1e3, "at least full contrast per grey ramp, up to 1000")
 }
 
 fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {

@@ -8,6 +8,7 @@
 mod check;
 mod controller;
 mod decoder;
+pub mod interlock;
 mod latch;
 mod plan;
 mod run;
@@ -16,7 +17,7 @@ mod screen;
 mod screen_clock;
 
 pub use plan::{
-    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, PrepareError,
-    ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
+    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan, Plan,
+    PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
 };
 pub use run::{Inputs, Loop, Outputs, SourceInput};

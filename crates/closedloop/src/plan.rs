@@ -18,6 +18,43 @@ pub struct Plan {
     pub decoder: Option<DecoderPlan>,
     /// How decisions become contrast.
     pub controller: Option<ControllerPlan>,
+    /// What may be shown at all.
+    pub interlock: InterlockPlan,
+}
+
+/// What may be shown at all, whatever blocks and controller want.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InterlockPlan {
+    /// Whether faults of clock, samples and display lead to grey. Recordings of format version 1 were made without.
+    pub faults: bool,
+    /// The protocol's limits.
+    pub limits: Option<LimitsPlan>,
+}
+
+impl InterlockPlan {
+    /// Faults are watched for, nothing else is limited.
+    pub const FAULTS: Self = Self { faults: true, limits: None };
+    /// Nothing is watched: as it was before there was an interlock.
+    pub const OFF: Self = Self { faults: false, limits: None };
+}
+
+/// Limits of what is shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LimitsPlan {
+    /// The most contrast times time of the whole run, in s of full contrast.
+    pub dose_s: f64,
+    /// The longest time without a pause.
+    pub longest_ns: i64,
+    /// How long zero contrast has to last to be a pause.
+    pub pause_ns: i64,
+    /// The longest time with contrast above zero, over the whole run.
+    pub total_ns: i64,
+    /// The fastest change of contrast, per s.
+    pub slew_per_s: f64,
+    /// The longest run.
+    pub session_ns: i64,
+    /// How long the dead-man key may be up; `None` where there is no such key.
+    pub dead_man_ns: Option<i64>,
 }
 
 /// One source.

@@ -7,7 +7,8 @@ use timeline::{Command, Decision, Flip, Marker, Notice, NoticeKind, SceneId, Sou
 use crate::check::check;
 use crate::controller::Controller;
 use crate::decoder::{Decoder, Estimate};
-use crate::latch::{Gate, GateMove, Latch};
+use crate::interlock::{Interlock, Look, Verdict, is_sane};
+use crate::latch::{Gate, Latch};
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen};
@@ -24,6 +25,8 @@ pub struct Inputs<'a> {
     pub now_ns: i64,
     /// Whether the operator asked for the end.
     pub stop: bool,
+    /// Whether the operator holds the dead-man key.
+    pub held: bool,
     /// Flips that came since the turn before, oldest first.
     pub flips: &'a [Flip],
     /// Markers of all marker sources that came since the turn before, oldest first per source.
@@ -50,6 +53,11 @@ impl SourceInput<'_> {
     pub(crate) fn count(&self, channels: usize) -> usize {
         self.at_ns.len().min(self.values.len() / channels.max(1))
     }
+
+    /// Whether one sample at least is made of numbers only.
+    pub(crate) fn has_numbers(&self, channels: usize) -> bool {
+        self.values.chunks_exact(channels.max(1)).any(|row| row.iter().all(|value| value.is_finite()))
+    }
 }
 
 /// What a turn answers; cleared by [`Loop::step`] at its entry.
@@ -73,6 +81,10 @@ pub struct Loop {
     controller: Option<Controller>,
     schedule: Schedule,
     latch: Latch,
+    interlock: Interlock,
+    /// Whether latch or interlock keep the screen grey.
+    dark: bool,
+    begun: bool,
     screen: Screen,
     qualities: Vec<Quality>,
     flat_samples: Vec<u64>,
@@ -109,7 +121,10 @@ impl Loop {
             controller: plan.controller.map(|controller| Controller::new(controller, changes)),
             schedule: Schedule::new(&plan.blocks),
             latch: Latch::new(plan),
-            screen: Screen::new(plan.grey_ramp_ns),
+            interlock: Interlock::new(plan),
+            dark: false,
+            begun: false,
+            screen: Screen::new(plan.grey_ramp_ns, plan.interlock.limits.is_some()),
             qualities: qualities.collect(),
             flat_samples: plan
                 .sources
@@ -138,7 +153,9 @@ impl Loop {
         }
         self.qualities.iter_mut().for_each(Quality::reset);
         self.schedule.reset();
+        self.interlock.reset();
         self.screen.reset();
+        (self.dark, self.begun) = (false, false);
         self.next_decision = 0;
         self.now_ns = None;
         self.answered_before = 0;
@@ -156,20 +173,23 @@ impl Loop {
         let now_ns = inputs.now_ns;
         let cause = Cause { turn: inputs.turn, now_ns, decision: None };
         if self.now_ns.is_none() {
-            self.schedule.start(now_ns);
             self.latch.start(now_ns);
             self.screen.start(cause, outputs);
         }
-        self.now_ns = Some(now_ns);
+        let before_ns = self.now_ns.replace(now_ns).unwrap_or(now_ns);
         self.inspect(inputs, outputs);
-        let moved = self.latch.step(now_ns, inputs.sources, outputs);
+        self.latch.step(now_ns, inputs.sources, outputs);
+        let verdict = self.look(inputs, before_ns, outputs);
         self.decode(inputs, outputs);
         if inputs.stop && !self.ending {
             outputs.notice(now_ns, NoticeKind::Stop, None, 0, 0.0);
             self.end();
         }
+        if verdict.end && !self.ending {
+            self.end();
+        }
         self.follow_schedule(now_ns, outputs);
-        self.follow_gate(moved, cause, outputs);
+        self.follow_gate(verdict.grey, cause, outputs);
         self.show(cause, outputs);
         if self.ending && self.screen.is_grey() {
             self.finished = true;
@@ -180,8 +200,8 @@ impl Loop {
     /// The instant at which [`Loop::step`] must be called at the latest, even if nothing comes.
     pub fn next_wake_ns(&self) -> i64 {
         let Some(now_ns) = self.now_ns.filter(|_| !self.finished) else { return i64::MAX };
-        let mut next = self.latch.next_ns();
-        if !self.ending {
+        let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
+        if !self.ending && self.begun {
             next = next.min(self.schedule.next_ns(now_ns));
         }
         let ramp_end_ns = self.screen.ramp_end_ns();
@@ -202,6 +222,22 @@ impl Loop {
     /// Signal quality of a channel of a source, as seen so far. For the report; not for the hot path of others.
     pub fn quality(&self, source: SourceId, channel: usize) -> Option<QualityReport> {
         self.qualities.get(usize::from(source.0))?.report(channel)
+    }
+
+    /// What the interlock says of this turn; the schedule begins as soon as stimulation may.
+    fn look(&mut self, inputs: &Inputs<'_>, before_ns: i64, outputs: &mut Outputs) -> Verdict {
+        let now_ns = inputs.now_ns;
+        let look = Look { now_ns, held: inputs.held, flips: inputs.flips, ramp: self.screen.ramp() };
+        let verdict = self.interlock.step(&look, outputs);
+        if verdict.rebase {
+            self.screen.rebase(before_ns);
+        }
+        if !self.begun && self.interlock.may_begin() {
+            self.begun = true;
+            self.schedule.start(now_ns);
+            self.interlock.begin(now_ns);
+        }
+        verdict
     }
 
     /// Counts what is wrong with the samples of this turn.
@@ -245,7 +281,8 @@ impl Loop {
         let Some(decoder) = &mut self.decoder else { return };
         let source = decoder.source();
         let Some(input) = inputs.sources.get(usize::from(source.0)) else { return };
-        let set_point = self.schedule.set_point_at(inputs.now_ns).filter(|_| !self.ending);
+        let set_point = self.schedule.set_point_at(inputs.now_ns).filter(|_| self.begun && !self.ending);
+        let faults = self.plan.interlock.faults;
         let (estimates, next) = (&mut self.estimates, &mut self.next_decision);
         let emit = |estimate: &Estimate, outputs: &mut Outputs| {
             let decision = Decision {
@@ -269,7 +306,8 @@ impl Loop {
         };
         match decoder {
             Decoder::Ssvep(ssvep) => {
-                inputs.flips.iter().for_each(|flip| ssvep.clock.take(flip));
+                let told = inputs.flips.iter().filter(|flip| !faults || is_sane(flip, inputs.now_ns));
+                told.for_each(|flip| ssvep.clock.take(flip));
                 ssvep.step(input, inputs.now_ns, outputs, emit);
             }
             Decoder::Cca(listener) => listener.step(inputs.markers, input, inputs.now_ns, outputs, emit),
@@ -278,7 +316,7 @@ impl Loop {
 
     /// Ends and begins blocks as their time comes.
     fn follow_schedule(&mut self, now_ns: i64, outputs: &mut Outputs) {
-        while !self.ending {
+        while self.begun && !self.ending {
             let answered = match &self.decoder {
                 Some(Decoder::Cca(listener)) => listener.answered(),
                 _ => 0,
@@ -346,25 +384,26 @@ impl Loop {
         }
     }
 
-    fn follow_gate(&mut self, moved: GateMove, cause: Cause, outputs: &mut Outputs) {
-        match moved {
-            GateMove::Closed => {
-                self.screen.fade(cause, outputs);
-                // Until the latch opens, samples may come that saw nothing but grey.
-                if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
-                    ssvep.restart(i64::MAX);
-                }
+    /// Grey begins or ends, by the latch or by the interlock.
+    fn follow_gate(&mut self, locked: bool, cause: Cause, outputs: &mut Outputs) {
+        let dark = locked || matches!(self.latch.gate(), Gate::Grey { .. });
+        if dark == std::mem::replace(&mut self.dark, dark) {
+            return;
+        }
+        if dark {
+            self.screen.fade(cause, outputs);
+            // Until it opens again, samples may come that saw nothing but grey.
+            if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
+                ssvep.restart(i64::MAX);
             }
-            GateMove::Opened => {
-                self.resumed_ns = cause.now_ns + self.plan.grey_ramp_ns;
-                if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
-                    ssvep.restart(self.resumed_ns);
-                }
-                if let Some(controller) = &mut self.controller {
-                    controller.restart(self.resumed_ns);
-                }
-            }
-            GateMove::None | GateMove::Released => {}
+            return;
+        }
+        self.resumed_ns = cause.now_ns + self.plan.grey_ramp_ns;
+        if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
+            ssvep.restart(self.resumed_ns);
+        }
+        if let Some(controller) = &mut self.controller {
+            controller.restart(self.resumed_ns);
         }
     }
 
@@ -372,7 +411,7 @@ impl Loop {
     fn show(&mut self, cause: Cause, outputs: &mut Outputs) {
         let measured = self.measured_contrast();
         let gate = self.latch.gate();
-        if self.ending || matches!(gate, Gate::Grey { .. }) {
+        if self.ending || self.dark {
             self.screen.fade(cause, outputs);
             self.screen.settle_grey(cause, outputs);
             return;
@@ -408,7 +447,12 @@ impl Loop {
         } else {
             self.slew_per_s()
         };
-        self.screen.show(scene, contrast, slew_per_s, cause, outputs);
+        let allowed_per_s = self.interlock.slew_per_s(slew_per_s);
+        let commands = outputs.commands.len();
+        self.screen.show(scene, contrast, allowed_per_s, cause, outputs);
+        if allowed_per_s < slew_per_s && outputs.commands.len() > commands {
+            self.interlock.slowed(cause.now_ns, slew_per_s, outputs);
+        }
     }
 
     /// The contrast that the controller wants after the estimates of this turn, and the decision that caused it.

@@ -21,15 +21,27 @@ pub(crate) struct Screen {
     scene: SceneId,
     ramp: Ramp,
     grey_ramp_ns: i64,
+    /// Whether one scene has to be gone before another comes, because the rate of change is limited.
+    fades_between: bool,
 }
 
 impl Screen {
-    pub(crate) fn new(grey_ramp_ns: i64) -> Self {
-        Self { next_index: 0, scene: SceneId::GREY, ramp: Ramp::constant(0.0), grey_ramp_ns }
+    pub(crate) fn new(grey_ramp_ns: i64, fades_between: bool) -> Self {
+        Self { next_index: 0, scene: SceneId::GREY, ramp: Ramp::constant(0.0), grey_ramp_ns, fades_between }
     }
 
     pub(crate) fn reset(&mut self) {
-        *self = Self::new(self.grey_ramp_ns);
+        *self = Self::new(self.grey_ramp_ns, self.fades_between);
+    }
+
+    /// What was told last.
+    pub(crate) fn ramp(&self) -> &Ramp {
+        &self.ramp
+    }
+
+    /// The clock went from one instant back to an earlier one: what runs now stands still from there on.
+    pub(crate) fn rebase(&mut self, before_ns: i64) {
+        self.ramp = Ramp::constant(self.ramp.at(before_ns));
     }
 
     /// Grey, and nothing on the way there any more.
@@ -56,6 +68,25 @@ impl Screen {
         if same && (contrast - self.ramp.to).abs() < DEAD_BAND && (contrast > 0.0 || self.ramp.to == 0.0) {
             return;
         }
+        if !same && self.fades_between && self.ramp.at(cause.now_ns) > 0.0 {
+            // Asked again in every turn, so the other scene comes when this one is gone.
+            if self.ramp.to > 0.0 {
+                self.change(self.scene, 0.0, slew_per_s, cause, out);
+            }
+            return;
+        }
+        self.change(scene, contrast, slew_per_s, cause, out);
+    }
+
+    fn change(
+        &mut self,
+        scene: SceneId,
+        contrast: f64,
+        slew_per_s: f64,
+        cause: Cause,
+        out: &mut Outputs,
+    ) {
+        let same = scene == self.scene;
         // Another scene starts from zero contrast: scenes share the mean luminance, so that alone is no flash.
         let from = if same { self.ramp.at(cause.now_ns) } else { 0.0 };
         let over_ns = libm::ceil((contrast - from).abs() / slew_per_s * 1e9) as i64;

@@ -34,6 +34,7 @@ fn plan(time_scale: f64, until_cues: u32) -> Plan {
             rest_false_alarm: 0.01,
         })),
         controller: None,
+        interlock: InterlockPlan::FAULTS,
     }
 }
 
@@ -103,6 +104,7 @@ fn play(
             turn: turn as u64,
             now_ns,
             stop: false,
+            held: false,
             flips: &[],
             markers: &recording.markers[first_marker..marker],
             sources: &[eeg, SourceInput::default()],

@@ -33,6 +33,7 @@ fn listen_plan() -> Plan {
             rest_false_alarm: 0.01,
         })),
         controller: None,
+        interlock: InterlockPlan::FAULTS,
     }
 }
 
@@ -68,6 +69,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             turn,
             now_ns,
             stop: false,
+            held: false,
             flips: &flips,
             markers: if cued && turn % 400 == 100 { &cue } else { &[] },
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],

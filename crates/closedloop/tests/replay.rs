@@ -85,6 +85,7 @@ fn play(looped: &mut Loop, session: &Session) -> Vec<Outputs> {
             turn: index as u64,
             now_ns: turn.now_ns,
             stop: turn.stop,
+            held: false,
             flips: &turn.flips,
             markers: &[],
             sources: &[eeg],

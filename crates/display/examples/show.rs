@@ -95,6 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         escape: Arc::clone(&escape),
         start: Box::new(|| ()),
         progress: Arc::new(Progress::default()),
+        interlock: display::interlock::Interlock::none(),
     })?;
     reader.join().map_err(|_| "the reader panicked")?;
     println!("{summary:#?}");

@@ -7,6 +7,7 @@ use std::thread::Thread;
 
 use stimulus::{Patch, RetinaGrid, Scene, Screen};
 use thiserror::Error;
+use crate::interlock::Interlock;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowWriter, Writer};
 use timeline::{Command, Event, Flip};
@@ -65,6 +66,8 @@ pub struct Ports {
     pub start: Box<dyn FnOnce()>,
     /// Counters for a progress view.
     pub progress: Arc<Progress>,
+    /// Whom the display looks at by itself, and who looks at it.
+    pub interlock: Interlock,
 }
 
 /// How the display keeps the refresh.

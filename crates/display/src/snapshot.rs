@@ -43,7 +43,7 @@ impl Snapshots {
         patch: &Patch,
         grid: Option<&RetinaGrid>,
     ) -> Result<Self, DisplayError> {
-        let gpu = Gpu::open(&Gpu::instance(), None, screen)?;
+        let gpu = Gpu::open(&Gpu::instance(), None, [screen.width_px, screen.height_px])?;
         let target = Offscreen::prepare(&gpu.device, screen);
         let renderer = Renderer::prepare(&gpu.device, screen, &scenes, patch, grid, OFFSCREEN_FORMAT);
         let read = |label, size| {

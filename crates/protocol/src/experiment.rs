@@ -26,6 +26,8 @@ pub struct Protocol {
     pub controller: Option<Controller>,
     /// The bound under which a flagged stimulus may be shown to a person, if the file states one.
     pub safety: Option<Safety>,
+    /// What may be shown at all, if the file states limits.
+    pub limits: Option<crate::Limits>,
     /// The blocks in the order of the file, at least one.
     pub blocks: Vec<Block>,
 }

@@ -45,6 +45,7 @@
 mod check;
 mod error;
 mod experiment;
+mod limits;
 mod parse;
 pub mod reader;
 mod rig;
@@ -57,6 +58,7 @@ pub use experiment::{
     Listen, MarkerText, Markers, Order, Pi, Protocol, Response, Safety, Samples, Show, SsvepAmplitude,
     Stimulus, StimulusKind, Stream, StreamKind, Unit, Waveform,
 };
+pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 

@@ -7,6 +7,7 @@ use crate::MAX_STREAMS;
 use crate::check;
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
+use crate::limits::{limits_fit, read_limits};
 use crate::reader::{Document, Range, Table};
 
 /// One day: longer spans of time in a protocol are slips of the unit.
@@ -24,7 +25,7 @@ impl Protocol {
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
         let document = Document::parse(text, file)?;
         let root =
-            document.root(&["protocol", "stream", "stimulus", "decoder", "controller", "safety", "block"])?;
+            document.root(&["protocol", "stream", "stimulus", "decoder", "controller", "safety", "limits", "block"])?;
         let head = root.table("protocol", &["name", "description", "grey_ramp_s", "min_free_mb", "order"])?;
         let streams = read_streams(&root)?;
         let stimuli = read_stimuli(&root)?;
@@ -39,6 +40,7 @@ impl Protocol {
             decoder: None,
             controller: root.optional("controller", read_controller)?,
             safety: root.optional("safety", read_safety)?,
+            limits: root.optional("limits", read_limits)?,
             blocks: Vec::new(),
         };
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
@@ -52,6 +54,7 @@ impl Protocol {
         }
         check::order(&head, &tables, &protocol)?;
         check::calibration_comes_first(&tables, &protocol)?;
+        limits_fit(&root, &protocol)?;
         Ok(protocol)
     }
 

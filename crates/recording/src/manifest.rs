@@ -13,7 +13,7 @@ use crate::SessionFolder;
 use crate::folder::write_atomically;
 
 /// Version of the folder's layout that this crate writes, and the newest that it reads.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Why a manifest could not be written or read.
 #[derive(Debug, Error)]

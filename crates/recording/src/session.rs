@@ -179,12 +179,14 @@ impl Parts {
     }
 
     fn take<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {
-        let found =
-            self.records.iter().find(|stream| stream.header.name == T::STREAM).map(|stream| &stream.values);
-        let Some(Values::Int64(columns)) = found else {
+        let found = self.records.iter().find(|stream| stream.header.name == T::STREAM);
+        let Some((width, Values::Int64(columns))) =
+            found.map(|stream| (stream.header.channel_count, &stream.values))
+        else {
             return Err(OpenError::NoStream { path: self.path.clone(), stream: T::STREAM.into() });
         };
-        let rows = columns.chunks_exact(T::COLUMNS.len()).enumerate();
+        // An older recording may have fewer columns than this build writes; the row itself says which it can miss.
+        let rows = columns.chunks_exact(width.max(1)).enumerate();
         rows.map(|(record, row)| {
             T::read(row).map_err(|error| OpenError::Record { path: self.path.clone(), record, error })
         })

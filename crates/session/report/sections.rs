@@ -374,6 +374,21 @@ impl<'a> Facts<'a> {
             N::FlatChannel => format!("{}, {:.2} s without change", channel(notice.count), notice.value),
             N::MissedFrames => counted(notice.count, "refresh", "refreshes"),
             N::RecordingEnded => format!("{} not written", counted(notice.count, "byte", "bytes")),
+            N::DoseSpent => format!("{:.3} s of {:.3} s at full contrast", notice.value, s_from_ns(notice.count)),
+            N::OnTimeSpent | N::OnTimePause | N::SessionSpent => {
+                format!("{} of {:.3} s, less the ramp to grey", seconds(), notice.value)
+            }
+            N::SlewLimited => {
+                format!("{:.3} per s was asked for, {}", notice.value, counted(notice.count, "command", "commands"))
+            }
+            N::DeadManUp | N::DeadManDown => format!("up for {}", seconds()),
+            N::InterlockOpened | N::LoopBack => format!("after {}", seconds()),
+            N::TimeJump => format!("by {}", seconds()),
+            N::FlipsMissing => format!("newest flip {} old", seconds()),
+            N::FlipRefused => counted(notice.count, "flip", "flips"),
+            N::DisplayGrey => format!("at frame {}", notice.count),
+            N::LoopLost | N::WatchdogTook => format!("silent for {}", seconds()),
+            N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }
     }

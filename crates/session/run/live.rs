@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use acquisition::{Found, InletPlan, InletThread, MarkerPlan, MarkerThread, SampleOutlet, ThreadPorts};
 use closedloop::Loop;
+use display::interlock::{Answer, Interlock};
 use display::{Config, Display, Mode, Ports};
 use recording::{Options, SessionFolder};
+use timeline::heartbeat::Heartbeat;
 use timeline::latest::{LatestWriter, latest};
 use timeline::ring::RowReader;
 use timeline::{SourceId, clock, ns_from_s};
 
 use super::carriers::{Carriers, Kind, Source, SourcePorts, retina_ring};
+use super::lifeline::Lifeline;
+use super::operator::Operator;
 use super::participant::{Chair, Way};
 use super::progress;
 use super::realtime::{Granted, Role};
@@ -38,6 +42,22 @@ pub struct Ending {
     pub asked: Arc<AtomicBool>,
     /// The loop is finished, or failed: everybody ends.
     pub over: Arc<AtomicBool>,
+}
+
+/// What tests do inside the threads of a live run to break it; each is called with the instant at which it is.
+pub struct Hooks {
+    /// Before each turn of the loop.
+    pub turn: Box<dyn FnMut(i64) + Send>,
+    /// Before each frame of the display.
+    pub frame: Box<dyn FnMut(i64)>,
+    /// Before each write of the recorder.
+    pub pump: Box<dyn FnMut(i64) + Send>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { turn: Box::new(|_| ()), frame: Box::new(|_| ()), pump: Box::new(|_| ()) }
+    }
 }
 
 /// Real-time priority: whether it is wanted, and who got it.
@@ -66,7 +86,7 @@ impl Drop for EndsWith {
 ///
 /// # Errors
 /// What kept the session from starting, or ended it; what was recorded stays.
-pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
+pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, SessionError> {
     let mut room = Room::furnish(prepared)?;
     let sources: Vec<&Source> = room.sources.iter().collect();
     let step = Loop::prepare(&prepared.plan_for(&room.sources))?;
@@ -91,6 +111,9 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
     let (folder, mut manifest, recorder) =
         prepared.open_recording(&room.sources, Options::default(), clock::now_ns(), Some(&description))?;
     let carriers = Carriers::lay(&room.sources, step, recorder);
+    let lifeline = lifeline(prepared, &folder, &display)?;
+    let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
+    let beats = Arc::new(Heartbeat::default());
 
     let ending = Ending::default();
     stop_on_signal(&ending)?;
@@ -100,7 +123,8 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
 
     let seconds = prepared.args.seconds;
     let rights = Rights { wanted: !prepared.args.no_realtime, granted: Granted::default() };
-    let loop_thread = spawn_loop(carriers.driver, &ending, &barrier, seconds, &rights)?;
+    let running = Running { driver: carriers.driver, operator, beats: Arc::clone(&beats), hook: hooks.turn };
+    let loop_thread = spawn_loop(running, &ending, &barrier, seconds, &rights)?;
     let wake = loop_thread.thread().clone();
     let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier, &rights)?;
     let chair_thread = match room.take_way(inlets.sink.take())? {
@@ -117,7 +141,9 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
         }
     };
     let (status_in, status) = latest(&Status::default());
-    let recorder_thread = spawn_recorder(carriers.pump, status_in, &barrier)?;
+    // Who limits a dose wants it on record: without a record such a run ends.
+    let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
+    let recorder_thread = spawn_recorder(carriers.pump, status_in, &barrier, end, hooks.pump)?;
     let view = progress::spawn(status, prepared, &ending)?;
 
     let at_start = Arc::clone(&barrier);
@@ -132,7 +158,16 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
             at_start.wait();
         }),
         progress: Arc::default(),
+        interlock: Interlock {
+            grey_ramp_ns: prepared.lowered.plan.grey_ramp_ns,
+            loop_beats: Some(beats),
+            key,
+            beat: beat(lifeline.as_ref(), hooks.frame)?,
+        },
     });
+    if let Some(lifeline) = lifeline {
+        lifeline.end();
+    }
     // However the display ended, nobody may go on without it.
     ending.asked.store(true, Ordering::Release);
     if shown.is_err() {
@@ -310,8 +345,42 @@ enum Asked {
     Never,
 }
 
+/// The watchdog, where light reaches somebody.
+fn lifeline(
+    prepared: &Prepared,
+    folder: &SessionFolder,
+    display: &Display,
+) -> Result<Option<Lifeline>, SessionError> {
+    if display_mode(&prepared.args) == DisplayMode::Offscreen {
+        return Ok(None);
+    }
+    // Neutral grey is half of the linear range.
+    let level = 0.5_f64.powf(1.0 / prepared.experiment.rig.screen.gamma);
+    Lifeline::start(folder.path(), level, display.monitor()).map(Some)
+}
+
+/// What the display calls at each frame: the test's hook, then the watchdog's beat.
+fn beat(
+    lifeline: Option<&Lifeline>,
+    mut hook: Box<dyn FnMut(i64)>,
+) -> Result<Box<dyn FnMut(i64) -> Answer>, SessionError> {
+    let mut beats = lifeline.map(Lifeline::beats).transpose()?;
+    Ok(Box::new(move |now_ns| {
+        hook(now_ns);
+        beats.as_mut().map_or(Answer::Nothing, |beats| beats(now_ns))
+    }))
+}
+
+/// What the loop's thread has.
+struct Running {
+    driver: LoopDriver,
+    operator: Operator,
+    beats: Arc<Heartbeat>,
+    hook: Box<dyn FnMut(i64) + Send>,
+}
+
 fn spawn_loop(
-    mut driver: LoopDriver,
+    running: Running,
     ending: &Ending,
     barrier: &Arc<Barrier>,
     seconds: Option<f64>,
@@ -321,13 +390,22 @@ fn spawn_loop(
     let (barrier, rights) = (Arc::clone(barrier), rights.clone());
     spawn("loop", move || {
         let _ends = EndsWith(Arc::clone(&over));
+        let Running { mut driver, operator, beats, mut hook } = running;
         rights.enter(Role::Loop);
         barrier.wait();
-        let end_ns = seconds.map_or(i64::MAX, |seconds| clock::now_ns().saturating_add(ns_from_s(seconds)));
+        let start_ns = clock::now_ns();
+        let end_ns = seconds.map_or(i64::MAX, |seconds| start_ns.saturating_add(ns_from_s(seconds)));
         loop {
             let now_ns = clock::now_ns();
+            hook(now_ns);
             let stop = now_ns >= end_ns || asked.load(Ordering::Acquire);
-            match driver.turn(now_ns, stop, clock::now_ns) {
+            driver.hold(operator.held(now_ns - start_ns));
+            let end = driver.turn(now_ns, stop, clock::now_ns);
+            if end != TurnEnd::Held {
+                // A loop that is held does not decide, so it is as good as silent.
+                beats.beat();
+            }
+            match end {
                 TurnEnd::Finished => return if stop { Asked::Early } else { Asked::Never },
                 TurnEnd::Stepped => {}
                 TurnEnd::Idle | TurnEnd::Held => thread::park_timeout(TICK),
@@ -365,12 +443,21 @@ fn spawn_recorder(
     mut pump: RecorderPump,
     mut status: LatestWriter<Status>,
     barrier: &Arc<Barrier>,
+    end: Option<Arc<AtomicBool>>,
+    mut hook: Box<dyn FnMut(i64) + Send>,
 ) -> Result<JoinHandle<(RecorderPump, Status)>, SessionError> {
     let barrier = Arc::clone(barrier);
     spawn("recorder", move || {
         barrier.wait();
-        while !pump.pump(clock::now_ns()) {
+        let mut pump_once = move |pump: &mut RecorderPump| {
+            hook(clock::now_ns());
+            pump.pump(clock::now_ns())
+        };
+        while !pump_once(&mut pump) {
             status.publish(pump.status());
+            if let Some(end) = end.as_ref().filter(|_| pump.has_ended()) {
+                end.store(true, Ordering::Release);
+            }
             thread::sleep(Duration::from_nanos(PUMP_EVERY_NS.unsigned_abs()));
         }
         let last = pump.status();

@@ -2,11 +2,13 @@
 
 mod carriers;
 mod live;
+mod operator;
 pub mod participant;
 mod progress;
 mod realtime;
 mod recorder;
 pub(crate) mod sources;
+mod lifeline;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,9 @@ use crate::summary::Summary;
 use crate::{report, safety};
 use ::participant::nominal;
 use carriers::{Source, raw_stream, source_entry};
+pub use live::Hooks;
+pub use operator::HeldSpans;
+use operator::Operator;
 
 /// A session that is ready to be recorded: everything but the carriers and the threads.
 pub(crate) struct Prepared {
@@ -52,10 +57,18 @@ pub(crate) struct Ended {
 /// # Errors
 /// What kept it from starting, or made it end. Whatever was recorded until then stays.
 pub fn run(args: RunArgs, network: bool) -> Result<Summary, SessionError> {
+    run_with(args, network, Hooks::default())
+}
+
+/// The same with something of one's own in the threads of a live run, for tests that break them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(args: RunArgs, network: bool, hooks: Hooks) -> Result<Summary, SessionError> {
     let prepared = prepare(args, network)?;
     let folder = match prepared.args.clock {
         ClockMode::Virtual => run_virtual(&prepared, &mut ())?,
-        ClockMode::Live => live::run(&prepared)?,
+        ClockMode::Live => live::run(&prepared, hooks)?,
     };
     let session = RecordedSession::open(folder.path())?;
     let summary = Summary::of(&session);
@@ -87,6 +100,7 @@ pub(crate) fn prepare_experiment(
         return Err(SessionError::Usage(text.into()));
     }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
+    Operator::check(&experiment, &args)?;
     Ok(Prepared { experiment, lowered, person, args, network })
 }
 
@@ -149,9 +163,10 @@ pub(crate) fn run_virtual(
     let way = participant::Way::Sink(Box::new(sources::sink(&sources, carriers.sources)?));
     let chair =
         participant::Chair::new(brain, retina, carriers.participant_events, way, samples.samples.rate_hz);
-    let mut pump = carriers.pump;
-    let result =
-        virtual_clock::run(presenter, chair, carriers.driver, &mut pump, prepared.args.seconds, watcher);
+    let (mut pump, driver) = (carriers.pump, carriers.driver);
+    let (operator, _) = Operator::seat(&prepared.experiment, &prepared.args);
+    let seconds = prepared.args.seconds;
+    let result = virtual_clock::run(presenter, chair, driver, &mut pump, seconds, &operator, watcher);
     let (end_ns, error) = match result {
         Ok(end_ns) => (end_ns, None),
         Err(error) => (virtual_clock::START_NS, Some(error)),
@@ -311,5 +326,6 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         wait_s: 0.0,
         in_process: true,
         no_realtime: true,
+        held: None,
     }
 }

@@ -83,6 +83,11 @@ impl RecorderPump {
         finished
     }
 
+    /// Whether recording ended before the session.
+    pub fn has_ended(&self) -> bool {
+        self.recorder.ended().is_some()
+    }
+
     /// What a person wants to see.
     pub fn status(&self) -> Status {
         self.status

@@ -9,6 +9,7 @@ use timeline::latest::LatestReader;
 use timeline::ring::{RowHead, RowWriter, Writer};
 use timeline::{Command, Event, Flip, s_from_ns};
 
+use super::operator::Operator;
 use super::participant::Chair;
 use super::recorder::{PUMP_EVERY_NS, RecorderPump};
 use crate::error::SessionError;
@@ -97,6 +98,7 @@ pub fn run(
     mut driver: LoopDriver,
     pump: &mut RecorderPump,
     seconds: Option<f64>,
+    operator: &Operator,
     watcher: &mut impl Watcher,
 ) -> Result<i64, SessionError> {
     let mut stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
@@ -107,6 +109,7 @@ pub fn run(
     loop {
         let chunk_ns = chair.next_chunk_ns() + TRANSPORT_NS;
         let now_ns = flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns);
+        driver.hold(operator.held(now_ns - START_NS));
         if now_ns == stop_ns {
             // Asked once; as an event that is always due it would hold the clock.
             (stop, stop_ns) = (true, i64::MAX);

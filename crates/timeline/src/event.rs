@@ -205,6 +205,8 @@ pub struct Turn {
     pub flips_end: u64,
     /// Whether the operator (Esc, Ctrl-C, end of `--seconds`) asked for the end.
     pub stop: bool,
+    /// Whether the operator held the dead-man key; `false` in recordings of format version 1, which knew none.
+    pub held: bool,
     /// Per source, in the order of [`SourceId`].
     pub takes: [Take; MAX_SOURCES],
 }
@@ -296,6 +298,42 @@ notice_kinds! {
     RecorderHeld = 44, "held by the recorder";
     /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.
     RecordingEnded = 42, "recording ended early";
+    /// The dose of `[limits]` is spent; `value` is the dose in s of full contrast, `count` the bound in ns. The run ends.
+    DoseSpent = 50, "dose spent";
+    /// The total on-time of `[limits]` is spent; `count` is the on-time in ns, `value` the bound in s. The run ends.
+    OnTimeSpent = 51, "on-time spent";
+    /// Stimulation without a pause for as long as `[limits]` allows; `count` is how long in ns, `value` the bound in s. Grey
+    /// for the pause that `[limits]` states.
+    OnTimePause = 52, "pause after the longest on-time";
+    /// The session is as long as `[limits]` allows; `count` is how long in ns, `value` the bound in s. The run ends.
+    SessionSpent = 53, "session as long as allowed";
+    /// Contrast was to change faster than `[limits]` allows, and did not; `value` is the rate asked for per s, `count` the
+    /// commands slowed down since the notice before.
+    SlewLimited = 54, "rate of change limited";
+    /// The dead-man key is up for longer than its bound; `count` is how long in ns.
+    DeadManUp = 55, "dead-man key released, ramping to grey";
+    /// The dead-man key is held; `count` is how long it was up in ns.
+    DeadManDown = 56, "dead-man key held";
+    /// No reason for grey is left and the ramp is complete: stimulation ramps up again; `count` is how long it was off in ns.
+    InterlockOpened = 57, "interlock released";
+    /// The clock went back, or no turn was taken for too long; `count` is the jump in ns.
+    TimeJump = 58, "time jumped";
+    /// The display hands over no flip while a stimulus should be seen; `count` is the age of the newest in ns.
+    FlipsMissing = 59, "display silent, ramping to grey";
+    /// Flips that cannot be true (contrast or instant) and were not used; `count` says how many.
+    FlipRefused = 60, "flip refused";
+    /// The display drew grey by itself; `count` is the frame at which the loop saw it.
+    DisplayGrey = 61, "display grey by itself";
+    /// The display: no heartbeat of the loop, ramping to grey; `count` is its age in ns.
+    LoopLost = 62, "loop silent, display ramping to grey";
+    /// The display: the loop's heart beats again; `count` is how long it did not in ns.
+    LoopBack = 63, "loop back";
+    /// The display: the window was closed or destroyed, or the dead-man key's window lost the keyboard for good.
+    WindowLost = 64, "window lost";
+    /// The display: the watchdog process is gone; stimulation goes on without it.
+    WatchdogLost = 65, "watchdog lost";
+    /// The display: the watchdog has taken the screen; `count` is how long no frame had been begun in ns.
+    WatchdogTook = 66, "watchdog took the screen";
 }
 
 /// Everything that a thread can tell the recorder, as one type, so that one ring per thread suffices.
@@ -542,7 +580,9 @@ impl Row for Turn {
         "skipped_2",
         "end_3",
         "skipped_3",
+        "held",
     ];
+    const OLDEST_COLUMNS: usize = 12;
 
     fn write(&self, put: &mut impl FnMut(i64)) {
         put(self.index as i64);
@@ -553,6 +593,7 @@ impl Row for Turn {
             put(take.end as i64);
             put(take.skipped as i64);
         }
+        put(i64::from(self.held));
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -561,18 +602,14 @@ impl Row for Turn {
             index: c.int()?,
             now_ns: c.i64(),
             flips_end: c.int()?,
-            stop: {
-                let stop = c.i64();
-                if !(0..=1).contains(&stop) {
-                    return Err(c.refuse(stop));
-                }
-                stop == 1
-            },
+            stop: c.flag()?,
+            held: false,
             takes: [Take::default(); MAX_SOURCES],
         };
         for take in &mut turn.takes {
             *take = Take { end: c.int()?, skipped: c.int()? };
         }
+        turn.held = c.flag()?;
         Ok(turn)
     }
 }

@@ -87,6 +87,7 @@ pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
             highpass_hz: 1.0,
         })),
         controller: Some(controller),
+        interlock: InterlockPlan::FAULTS,
     }
 }
 
@@ -180,7 +181,7 @@ pub fn run(
             sent = index;
         }
         let inputs =
-            Inputs { turn: log.turns, now_ns, stop: false, flips: &flips, markers: &[], sources: &[input] };
+            Inputs { turn: log.turns, now_ns, stop: false, held: false, flips: &flips, markers: &[], sources: &[input] };
         // Only the yardstick that knows the gain listens.
         looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));
         looped.step(&inputs, &mut out);

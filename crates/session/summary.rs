@@ -387,7 +387,7 @@ mod tests {
 
     fn command(index: u64, turn: u64) -> Command {
         let contrast = Ramp::constant(0.5);
-        Command { index, turn, issued_ns: 0, decision: None, scene: SceneId(1), contrast }
+        Command { index, turn, issued_ns: 0, decision: None, scene: SceneId(1), contrast, picture: None }
     }
 
     fn chunk(first_sample: u64, count: u32, arrival_ns: i64) -> Chunk {

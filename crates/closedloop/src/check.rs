@@ -89,6 +89,15 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
                 }
             }
             BlockKind::Show { contrast, .. } => within("contrast", contrast, 0.0, 1.0, "0 to 1")?,
+            BlockKind::Steer(steer) => {
+                within("contrast", steer.contrast, f64::MIN_POSITIVE, 1.0, "above 0, up to 1")?;
+                duration("on time in ns", steer.on_ns)?;
+                duration("gap in ns", steer.gap_ns)?;
+                duration("answer_within in ns", steer.answer_within_ns)?;
+                if !calibrated {
+                    return needs("a calibration block before it");
+                }
+            }
             BlockKind::Rest => {}
         }
     }

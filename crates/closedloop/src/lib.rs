@@ -14,10 +14,12 @@ mod plan;
 mod run;
 mod schedule;
 mod screen;
+mod steer;
 mod screen_clock;
 
 pub use plan::{
     BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan, Plan,
     PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
 };
+pub use steer::SteerPlan;
 pub use run::{Inputs, Loop, Outputs, SourceInput};

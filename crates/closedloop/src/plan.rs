@@ -3,6 +3,8 @@
 use thiserror::Error;
 use timeline::{MAX_SOURCES, SceneId, SourceId};
 
+use crate::steer::SteerPlan;
+
 /// Everything that the loop has to know before the first turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -116,6 +118,8 @@ pub enum BlockKind {
         /// Contrast, 0..=1.
         contrast: f64,
     },
+    /// Pictures that the planner proposes, one after the other.
+    Steer(SteerPlan),
     /// Grey screen.
     Rest,
 }

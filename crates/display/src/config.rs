@@ -9,7 +9,7 @@ use stimulus::{Patch, RetinaGrid, Scene, Screen};
 use thiserror::Error;
 use crate::interlock::Interlock;
 use timeline::latest::LatestReader;
-use timeline::ring::{RowWriter, Writer};
+use timeline::ring::{RowReader, RowWriter, Writer};
 use timeline::{Command, Event, Flip};
 
 /// Where frames go.
@@ -52,6 +52,8 @@ pub struct Progress {
 pub struct Ports {
     /// The newest command; `None` until there is one, which shows grey.
     pub commands: LatestReader<Option<Command>>,
+    /// Patterns of pictures, one row each under the picture's number; a picture must be here before a command names it.
+    pub pictures: Option<RowReader>,
     /// Flips for the loop.
     pub flips: Writer<Flip>,
     /// Flips and notices for the recorder.

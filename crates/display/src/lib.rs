@@ -21,6 +21,7 @@ mod gpu;
 mod grey;
 mod histogram;
 pub mod interlock;
+mod pictures;
 pub mod plan;
 mod readback;
 mod renderer;

@@ -19,6 +19,8 @@ pub struct FrameParams {
     pub amplitude: f32,
     /// Linear luminance of the photodiode patch, 0 or 1.
     pub patch_luminance: f32,
+    /// Which picture, where the scene shows pictures.
+    pub picture: u64,
 }
 
 /// A frame that is to be drawn, and its flip as far as it is known before it is shown.
@@ -75,13 +77,14 @@ impl FramePlan {
         let scene = self.scenes.get(place).copied().unwrap_or(Scene::Grey);
         let contrast = match (command, scene) {
             (None, _) | (_, Scene::Grey) => 0.0,
-            (Some(command), Scene::Grating(_)) => allowed(command.contrast.at(onset_ns)) * factor,
+            (Some(command), Scene::Grating(_) | Scene::Picture(_)) => allowed(command.contrast.at(onset_ns)) * factor,
         };
         Planned {
             params: FrameParams {
                 scene: place,
                 amplitude: (contrast * scene.modulation(frame)) as f32,
                 patch_luminance: if scene.patch_is_white(frame) { 1.0 } else { 0.0 },
+                picture: command.and_then(|command| command.picture).unwrap_or(0),
             },
             flip: Flip {
                 frame,

@@ -144,7 +144,7 @@ fn settle(
     screen: &Screen,
     format: wgpu::TextureFormat,
 ) -> Result<Description, DisplayError> {
-    let grey = FrameParams { scene: 0, amplitude: 0.0, patch_luminance: 0.0 };
+    let grey = FrameParams { scene: 0, amplitude: 0.0, patch_luminance: 0.0, picture: 0 };
     let surface_px = match target {
         Target::Offscreen(_) => [screen.width_px, screen.height_px],
         Target::Window(_, on_screen) => on_screen.size_px(),
@@ -211,6 +211,9 @@ enum Outcome {
 
 impl FrameLoop {
     fn begin(mut display: Display, mut ports: Ports) -> Result<Self, DisplayError> {
+        if let Some(pictures) = ports.pictures.take() {
+            display.renderer.pictures.connect(pictures);
+        }
         let mut guard = Guard::new(std::mem::replace(&mut ports.interlock, Interlock::none()));
         if let Target::Window(window, _) = &mut display.target {
             window.watch_key(guard.take_key());

@@ -67,6 +67,11 @@ impl Snapshots {
         })
     }
 
+    /// Puts a pattern, `texels * texels` values -1..=1 from the top left corner, into the picture.
+    pub fn load(&mut self, texels: &[f32]) {
+        self.renderer.pictures.load(&self.gpu.queue, 0, texels);
+    }
+
     /// Draws scene number `scene` as it is in a frame, and waits for it.
     ///
     /// # Errors
@@ -77,6 +82,7 @@ impl Snapshots {
             scene,
             amplitude: (contrast * shown.modulation(frame)) as f32,
             patch_luminance: if shown.patch_is_white(frame) { 1.0 } else { 0.0 },
+            picture: 0,
         };
         self.renderer.write(&self.gpu.queue, &params);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());

@@ -445,6 +445,7 @@ impl Thermostat {
             decision: Some(index),
             scene,
             contrast,
+            picture: None,
         });
         session
             .published

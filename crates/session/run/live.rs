@@ -149,6 +149,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let at_start = Arc::clone(&barrier);
     let shown = display.run(Ports {
         commands: carriers.commands,
+        pictures: None,
         flips: carriers.flips,
         events: carriers.display_events,
         wake,

@@ -1,6 +1,7 @@
 //! The closed set of records. Each names its cause: photon <- flip <- command <- decision <- sample range.
 
 use crate::row::{Columns, Row, RowError, index_column};
+use crate::steering::{Answer, Presentation, Request};
 
 /// The most sources (inlets) that one session can have.
 pub const MAX_SOURCES: usize = 4;
@@ -82,6 +83,8 @@ pub struct Command {
     pub scene: SceneId,
     /// Michelson contrast over time, 0..=1.
     pub contrast: Ramp,
+    /// Which picture, where the scene shows pictures; none in recordings of format version 1, which knew none.
+    pub picture: Option<u64>,
 }
 
 /// The instant at which a command stood where the display reads it: the end of the loop's own latency.
@@ -209,6 +212,8 @@ pub struct Turn {
     pub held: bool,
     /// Per source, in the order of [`SourceId`].
     pub takes: [Take; MAX_SOURCES],
+    /// The planner's answers taken so far.
+    pub answers_end: u64,
 }
 
 /// What the simulated participant's brain really did, without noise. Recorded for the judge, never seen by the loop.
@@ -268,6 +273,16 @@ notice_kinds! {
     Calibrated = 3, "calibrated";
     /// Calibration could not be trusted; `value` is the amplitude over its standard error.
     CalibrationFailed = 4, "calibration failed";
+    /// The planner did not answer in time; `count` is how long it was waited for in ns, `value` how often in a row.
+    PlannerSilent = 70, "planner silent";
+    /// An answer to no open request, or with a picture that the display keeps no more; `count` is the request that it names,
+    /// `value` the picture.
+    AnswerRefused = 71, "answer refused";
+    /// The planner: its model's predictions fail, and it goes on without the model; `count` is the number of presentations
+    /// judged, `value` their mean squared surprise in units of what was expected (1 where the model is right).
+    ModelFails = 72, "model fails, going on without it";
+    /// The planner: the model predicts again; `count` and `value` as before.
+    ModelBack = 73, "model predicts again";
     /// No sample for longer than the staleness bound; `count` is the age in ns. The loop holds its last command.
     Stale = 10, "source stale, holding";
     /// Still nothing: the screen ramps to neutral grey; `count` is the age in ns.
@@ -349,6 +364,9 @@ pub enum Event {
     ClockOffset(ClockOffset),
     Turn(Turn),
     Latent(Latent),
+    Request(Request),
+    Answer(Answer),
+    Presentation(Presentation),
     Notice(Notice),
 }
 
@@ -364,7 +382,9 @@ impl Row for Command {
         "contrast_to_f64",
         "ramp_start_ns",
         "ramp_end_ns",
+        "picture_plus_1",
     ];
+    const OLDEST_COLUMNS: usize = 9;
 
     fn write(&self, put: &mut impl FnMut(i64)) {
         put(self.index as i64);
@@ -376,6 +396,8 @@ impl Row for Command {
         put(self.contrast.to.to_bits() as i64);
         put(self.contrast.start_ns);
         put(self.contrast.end_ns);
+        // A column that lacks reads as 0.
+        put(self.picture.map_or(0, |picture| picture as i64 + 1));
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -387,6 +409,7 @@ impl Row for Command {
             decision: c.optional_index()?,
             scene: SceneId(c.int()?),
             contrast: Ramp { from: c.f64(), to: c.f64(), start_ns: c.i64(), end_ns: c.i64() },
+            picture: c.int::<u64>()?.checked_sub(1),
         })
     }
 }
@@ -581,6 +604,7 @@ impl Row for Turn {
         "end_3",
         "skipped_3",
         "held",
+        "answers_end",
     ];
     const OLDEST_COLUMNS: usize = 12;
 
@@ -594,6 +618,7 @@ impl Row for Turn {
             put(take.skipped as i64);
         }
         put(i64::from(self.held));
+        put(self.answers_end as i64);
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -605,11 +630,13 @@ impl Row for Turn {
             stop: c.flag()?,
             held: false,
             takes: [Take::default(); MAX_SOURCES],
+            answers_end: 0,
         };
         for take in &mut turn.takes {
             *take = Take { end: c.int()?, skipped: c.int()? };
         }
         turn.held = c.flag()?;
+        turn.answers_end = c.int()?;
         Ok(turn)
     }
 }

@@ -16,12 +16,14 @@ pub mod heartbeat;
 pub mod latest;
 pub mod ring;
 mod row;
+mod steering;
 
 pub use event::{
     Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, Notice, NoticeKind,
     OnsetClass, Published, Ramp, SceneId, SourceId, Take, Turn,
 };
 pub use row::{Row, RowError};
+pub use steering::{Answer, Presentation, Purpose, Request};
 
 /// Nanoseconds in one second, for conversions at the edges.
 pub const NS_PER_S: f64 = 1e9;

@@ -32,7 +32,7 @@ proptest! {
         survives(Chunk { source, first_sample: n, count: 8, arrival_ns: a, offset_ns: a, refused: 0 });
         survives(Marker { source, index: n, at_ns: a, arrival_ns: a, code: some.then_some(2) });
         survives(ClockOffset { source, at_ns: a, offset_ns: a });
-        survives(Turn { index: n, now_ns: a, flips_end: n, stop: some, held: !some, takes: [Take { end: n, skipped: n }; MAX_SOURCES] });
+        survives(Turn { index: n, now_ns: a, flips_end: n, stop: some, held: !some, takes: [Take { end: n, skipped: n }; MAX_SOURCES], answers_end: n });
         survives(Latent { at_ns: a, response_uv: x, gain: x, contrast_seen: x });
         survives(Notice { at_ns: a, kind: NoticeKind::ToGrey, source: some.then_some(source), count: a, value: x });
     }

@@ -133,6 +133,7 @@ pub fn events(index: u64) -> Vec<Event> {
             decision: Some(index),
             scene: SceneId::GREY,
             contrast: Ramp { from: 0.1, to: 0.2, start_ns: now_ns, end_ns: now_ns + 1 },
+            picture: None,
         }));
         events.push(Event::Published(Published { command: index, at_ns: now_ns + 9 }));
         events.push(Event::Marker(Marker {

@@ -33,6 +33,7 @@ fn listen_plan() -> Plan {
             rest_false_alarm: 0.01,
         })),
         controller: None,
+        artefacts: None,
     }
 }
 

@@ -21,7 +21,7 @@ const TABLE: [(&str, &[&str]); 14] = [
     ("signal", &["timeline"]),
     ("acquisition", &["timeline", "lsl"]),
     ("recording", &["timeline"]),
-    ("closedloop", &["timeline", "signal", "stimulus"]),
+    ("closedloop", &["random", "timeline", "signal", "stimulus"]),
     ("participant", &["random", "timeline", "stimulus", "signal"]),
     ("display", &["timeline", "stimulus"]),
 ];

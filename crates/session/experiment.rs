@@ -6,8 +6,9 @@
 use std::path::Path;
 
 use closedloop::{
-    BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, ResponsePlan, SourcePlan,
-    SsvepPlan, StimulusClock,
+    ArtefactPlan, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, GainModel, Levels, LqgPlan,
+    MpcPlan, OnOffPlan, PiPlan, PidGains, PidPlan, Plan, ResponsePlan, SetPointPlan, SourcePlan, SsvepPlan,
+    StimulusClock,
 };
 use protocol::{Protocol, Rig, Schedule, StreamKind};
 use stimulus::{FlashReport, Patch, RetinaGrid, Scene, Screen};
@@ -80,6 +81,7 @@ impl Experiment {
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
             interlock: crate::limits::lower(protocol.limits.as_ref()),
+            artefacts: protocol.artefacts.as_ref().map(lower_artefacts),
         };
         let patch_px =
             (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
@@ -136,12 +138,7 @@ impl Lowered {
 
 /// The contrast response of any controller.
 pub fn response_of(controller: &ControllerPlan) -> &ResponsePlan {
-    match controller {
-        ControllerPlan::Pi(plan) => &plan.response,
-        ControllerPlan::OpenLoopNominal(plan)
-        | ControllerPlan::OpenLoopCalibrated(plan)
-        | ControllerPlan::KnownGain(plan) => plan,
-    }
+    controller.response()
 }
 
 fn read(path: &Path) -> Result<String, SessionError> {
@@ -237,16 +234,17 @@ fn scene_id(stimulus: usize) -> SceneId {
 }
 
 fn lower_block(block: &protocol::Block) -> BlockPlan {
-    let kind = match block.kind {
+    let kind = match &block.kind {
         protocol::BlockKind::Calibrate(calibrate) => closedloop::BlockKind::Calibrate {
             scene: scene_id(calibrate.stimulus),
             contrast: calibrate.contrast,
             on_ns: ns_from_s(calibrate.on_s),
             off_ns: ns_from_s(calibrate.off_s),
         },
-        protocol::BlockKind::Hold(hold) => {
-            closedloop::BlockKind::Hold { scene: scene_id(hold.stimulus), set_point_uv: hold.set_point_uv }
-        }
+        protocol::BlockKind::Hold(hold) => closedloop::BlockKind::Hold {
+            scene: scene_id(hold.stimulus),
+            set_point: lower_set_point(&hold.set_point),
+        },
         protocol::BlockKind::Listen(listen) => {
             closedloop::BlockKind::Listen { until_cues: listen.until_cues }
         }
@@ -296,6 +294,36 @@ fn lower_decoder(decoder: &protocol::Decoder, scenes: &[Scene]) -> Result<Decode
     })
 }
 
+/// The set point over the time of its block.
+pub(crate) fn lower_set_point(set_point: &protocol::SetPoint) -> SetPointPlan {
+    match *set_point {
+        protocol::SetPoint::Constant(uv) => SetPointPlan::Constant { uv },
+        protocol::SetPoint::Steps { ref levels_uv, each_s } => {
+            match Levels::new(levels_uv, ns_from_s(each_s)) {
+                Some(levels) => SetPointPlan::Steps(levels),
+                // The protocol allows no other number of levels; the loop refuses what is not a number.
+                None => SetPointPlan::Constant { uv: f64::NAN },
+            }
+        }
+        protocol::SetPoint::Ramp { from_uv, to_uv, over_s } => {
+            SetPointPlan::Ramp { from_uv, to_uv, over_ns: ns_from_s(over_s) }
+        }
+        protocol::SetPoint::Sine { mean_uv, amplitude_uv, period_s } => {
+            SetPointPlan::Sine { mean_uv, amplitude_uv, period_ns: ns_from_s(period_s) }
+        }
+    }
+}
+
+fn lower_artefacts(artefacts: &protocol::Artefacts) -> ArtefactPlan {
+    ArtefactPlan {
+        blink_uv: artefacts.blink_uv,
+        muscle_uv: artefacts.muscle_uv,
+        muscle_from_hz: artefacts.muscle_from_hz,
+        flat_uv: artefacts.flat_uv,
+        segment_s: artefacts.segment_s,
+    }
+}
+
 fn lower_controller(controller: &protocol::Controller) -> ControllerPlan {
     match controller {
         protocol::Controller::Pi(pi) => ControllerPlan::Pi(PiPlan {
@@ -303,12 +331,54 @@ fn lower_controller(controller: &protocol::Controller) -> ControllerPlan {
             kp: pi.kp,
             ki_per_s: pi.ki_per_s,
         }),
+        protocol::Controller::OnOff(on_off) => ControllerPlan::OnOff(OnOffPlan {
+            response: lower_response(&on_off.response),
+            contrast_low: on_off.contrast_low,
+            contrast_high: on_off.contrast_high,
+            band_uv: on_off.band_uv,
+            least_on_ns: ns_from_s(on_off.least_on_s),
+            least_off_ns: ns_from_s(on_off.least_off_s),
+        }),
+        protocol::Controller::Pid(pid) => ControllerPlan::Pid(PidPlan {
+            response: lower_response(&pid.response),
+            gains: PidGains {
+                kp: pid.kp,
+                ki_per_s: pid.ki_per_s,
+                kd_s: pid.kd_s,
+                derivative_tau_s: pid.derivative_tau_s,
+                set_point_weight: pid.set_point_weight,
+                tracking_tau_s: pid.tracking_tau_s,
+            },
+            smith: pid.smith,
+        }),
+        protocol::Controller::Lqg(lqg) => ControllerPlan::Lqg(LqgPlan {
+            response: lower_response(&lqg.response),
+            model: lower_model(&lqg.model),
+            change_penalty_s: lqg.change_penalty_s,
+        }),
+        protocol::Controller::Mpc(mpc) => ControllerPlan::Mpc(MpcPlan {
+            response: lower_response(&mpc.response),
+            model: lower_model(&mpc.model),
+            levels: mpc.levels as usize,
+            horizon: mpc.horizon as usize,
+            move_s: mpc.move_s,
+            change_penalty_uv: mpc.change_penalty_uv,
+        }),
         protocol::Controller::OpenLoopNominal(response) => {
             ControllerPlan::OpenLoopNominal(lower_response(response))
         }
         protocol::Controller::OpenLoopCalibrated(response) => {
             ControllerPlan::OpenLoopCalibrated(lower_response(response))
         }
+    }
+}
+
+fn lower_model(model: &protocol::GainModel) -> GainModel {
+    GainModel {
+        drift_sd: model.drift_sd,
+        drift_tau_s: model.drift_tau_s,
+        fluctuation_sd: model.fluctuation_sd,
+        fluctuation_tau_s: model.fluctuation_tau_s,
     }
 }
 

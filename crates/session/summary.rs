@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use closedloop::SetPointPlan;
 use protocol::{Decoder, Protocol};
 use recording::{ClockKind, RecordedSession};
 use serde::Serialize;
@@ -209,10 +210,22 @@ fn loop_latencies_us(session: &RecordedSession) -> Vec<f64> {
     values
 }
 
+/// A stretch of a block with a set point, whose course began with the block.
+#[derive(Clone, Copy)]
+struct Held {
+    span: Span,
+    begin_ns: i64,
+    set_point: SetPointPlan,
+}
+
 fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Option<TrackingError> {
     let held = blocks(session, protocol);
-    let held: Vec<(Span, f64)> =
-        held.iter().filter_map(|Block { span, set_point_uv, .. }| Some((*span, (*set_point_uv)?))).collect();
+    let held: Vec<Held> = held
+        .iter()
+        .filter_map(|Block { span, set_point, .. }| {
+            Some(Held { span: *span, begin_ns: span.start_ns, set_point: (*set_point)? })
+        })
+        .collect();
     if held.is_empty() && !session.decisions.iter().any(|decision| decision.set_point.is_some()) {
         return None;
     }
@@ -221,10 +234,10 @@ fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Opt
         _ => None,
     };
     let settling_s = window_s.map(|window_s| 2.0 * window_s);
-    let settled: Option<Vec<(Span, f64)>> = settling_s.map(|settling_s| {
+    let settled: Option<Vec<Held>> = settling_s.map(|settling_s| {
         let settling_ns = timeline::ns_from_s(settling_s);
         let later = |span: &Span| Span { start_ns: (span.start_ns + settling_ns).min(span.end_ns), ..*span };
-        held.iter().map(|(span, set_point)| (later(span), *set_point)).collect()
+        held.iter().map(|held| Held { span: later(&held.span), ..*held }).collect()
     });
     let measured = measured_error(session, |_| true);
     let (latent, latent_s) = latent_error(session, &held).unzip();
@@ -237,8 +250,9 @@ fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Opt
             .map(|(error, _)| error),
         measured_settled: settled
             .and_then(|settled| {
-                let within =
-                    |at_ns| settled.iter().any(|(span, _)| at_ns >= span.start_ns && at_ns < span.end_ns);
+                let within = |at_ns| {
+                    settled.iter().any(|held| at_ns >= held.span.start_ns && at_ns < held.span.end_ns)
+                };
                 measured_error(session, within)
             })
             .map(|(error, _)| error),
@@ -263,21 +277,23 @@ fn measured_error(session: &RecordedSession, counts: impl Fn(i64) -> bool) -> Op
 }
 
 /// Mean absolute error over time and the time in s. A latent value holds until the next one.
-fn latent_error(session: &RecordedSession, held: &[(Span, f64)]) -> Option<(f64, f64)> {
+fn latent_error(session: &RecordedSession, held: &[Held]) -> Option<(f64, f64)> {
     let (mut sum, mut time_s) = (0.0, 0.0);
     let mut next_block = 0;
     for (at, latent) in session.latents.iter().enumerate() {
         let end_ns = session.latents.get(at + 1).map_or(latent.at_ns, |next| next.at_ns);
         let holds = Span { start_ns: latent.at_ns, end_ns };
-        while held.get(next_block).is_some_and(|(span, _)| span.end_ns <= holds.start_ns) {
+        while held.get(next_block).is_some_and(|held| held.span.end_ns <= holds.start_ns) {
             next_block += 1;
         }
-        for (span, set_point) in &held[next_block..] {
-            if span.start_ns >= holds.end_ns {
+        for held in &held[next_block..] {
+            if held.span.start_ns >= holds.end_ns {
                 break;
             }
-            let error = (latent.response_uv - set_point).abs();
-            if let Some(both) = holds.overlap(span).filter(|_| error.is_finite()) {
+            let Some(both) = holds.overlap(&held.span) else { continue };
+            // A latent value holds for milliseconds; the set point at its begin stands for it.
+            let error = (latent.response_uv - held.set_point.at_uv(both.start_ns - held.begin_ns)).abs();
+            if error.is_finite() {
                 sum += error * both.length_s();
                 time_s += both.length_s();
             }

@@ -2,6 +2,10 @@
 
 use timeline::MAX_SOURCES;
 
+use crate::controller::{
+    GainModel, MAX_CANDIDATES, MAX_HORIZON, MpcPlan, OnOffPlan, PidPlan, margins, weighted, window_weights,
+};
+use crate::neurofeedback::ArtefactPlan;
 use crate::plan::{BlockKind, ControllerPlan, DecoderPlan, LimitsPlan, Plan, PrepareError, ResponsePlan};
 
 /// Durations beyond a week are mistakes, and keep sums of nanoseconds far from overflow.
@@ -27,18 +31,11 @@ pub(crate) fn check(plan: &Plan) -> Result<(), PrepareError> {
             });
         }
     }
-    match plan.controller {
-        Some(ControllerPlan::Pi(pi)) => {
-            check_response(&pi.response)?;
-            within("kp", pi.kp, 0.0, 10.0, "0 to 10")?;
-            within("ki_per_s", pi.ki_per_s, 0.0, 10.0, "0 to 10")?;
-        }
-        Some(
-            ControllerPlan::OpenLoopNominal(response)
-            | ControllerPlan::OpenLoopCalibrated(response)
-            | ControllerPlan::KnownGain(response),
-        ) => check_response(&response)?,
-        None => {}
+    if let Some(controller) = &plan.controller {
+        check_controller(controller, plan.decoder.as_ref())?;
+    }
+    if let Some(artefacts) = &plan.artefacts {
+        check_artefacts(artefacts)?;
     }
     if let Some(limits) = plan.interlock.limits {
         check_limits(&limits, plan.grey_ramp_ns)?;
@@ -58,6 +55,94 @@ fn check_limits(limits: &LimitsPlan, grey_ramp_ns: i64) -> Result<(), PrepareErr
     within("slew_per_s", limits.slew_per_s, ramp_per_s, 1e3, "at least full contrast per grey ramp, up to 1000")
 }
 
+fn check_controller(controller: &ControllerPlan, decoder: Option<&DecoderPlan>) -> Result<(), PrepareError> {
+    check_response(controller.response())?;
+    match controller {
+        ControllerPlan::Pi(pi) => {
+            within("kp", pi.kp, 0.0, 10.0, "0 to 10")?;
+            within("ki_per_s", pi.ki_per_s, 0.0, 10.0, "0 to 10")
+        }
+        ControllerPlan::OnOff(on_off) => check_on_off(on_off),
+        ControllerPlan::Pid(pid) => check_pid(pid, decoder),
+        ControllerPlan::Lqg(lqg) => {
+            within("change_penalty_s", lqg.change_penalty_s, 0.0, 1e3, "0 to 1000")?;
+            check_model(&lqg.model, decoder)
+        }
+        ControllerPlan::Mpc(mpc) => {
+            check_model(&mpc.model, decoder)?;
+            check_mpc(mpc)
+        }
+        ControllerPlan::OpenLoopNominal(_)
+        | ControllerPlan::OpenLoopCalibrated(_)
+        | ControllerPlan::KnownGain(_) => Ok(()),
+    }
+}
+
+fn check_on_off(plan: &OnOffPlan) -> Result<(), PrepareError> {
+    let ResponsePlan { contrast_min, contrast_max, .. } = plan.response;
+    within("contrast_low", plan.contrast_low, contrast_min, contrast_max, "contrast_min to contrast_max")?;
+    within(
+        "contrast_high",
+        plan.contrast_high,
+        plan.contrast_low,
+        contrast_max,
+        "contrast_low to contrast_max",
+    )?;
+    within("band_uv", plan.band_uv, 0.0, 1e6, "0 to 1e6")?;
+    // Zero is no least time at all, and that is allowed.
+    duration("least_on in ns", plan.least_on_ns.max(1))?;
+    duration("least_off in ns", plan.least_off_ns.max(1))
+}
+
+fn check_pid(plan: &PidPlan, decoder: Option<&DecoderPlan>) -> Result<(), PrepareError> {
+    let gains = &plan.gains;
+    within("kp", gains.kp, 0.0, 1e3, "0 to 1000")?;
+    within("ki_per_s", gains.ki_per_s, 0.0, 1e3, "0 to 1000")?;
+    within("kd_s", gains.kd_s, 0.0, 1e3, "0 to 1000")?;
+    within("derivative_tau_s", gains.derivative_tau_s, 0.0, 1e3, "0 to 1000")?;
+    within("set_point_weight", gains.set_point_weight, 0.0, 1.0, "0 to 1")?;
+    within("tracking_tau_s", gains.tracking_tau_s, 1e-3, 1e6, "0.001 to 1e6")?;
+    let Some(DecoderPlan::SsvepAmplitude(ssvep)) = decoder else { return Ok(()) };
+    let (window_s, update_s) = (ssvep.window_s, ssvep.update_s);
+    // The decoder checks them again, with the rate.
+    within("update_s", update_s, 1e-4, 60.0, "0.0001 to 60")?;
+    within("window_s", window_s, update_s, 60.0, "update_s to 60")?;
+    let weights = window_weights(window_s, update_s);
+    if margins(gains, update_s, plan.smith, |q| weighted(&weights, q)).is_none() {
+        let (kp, ki_per_s, kd_s) = (gains.kp, gains.ki_per_s, gains.kd_s);
+        return Err(PrepareError::Unstable { kp, ki_per_s, kd_s, window_s, update_s });
+    }
+    Ok(())
+}
+
+fn check_model(model: &GainModel, decoder: Option<&DecoderPlan>) -> Result<(), PrepareError> {
+    within("drift_sd", model.drift_sd, 0.0, 10.0, "0 to 10")?;
+    within("drift_tau_s", model.drift_tau_s, 1e-3, 1e6, "0.001 to 1e6")?;
+    within("fluctuation_sd", model.fluctuation_sd, 0.0, 10.0, "0 to 10")?;
+    within("fluctuation_tau_s", model.fluctuation_tau_s, 1e-3, 1e6, "0.001 to 1e6")?;
+    let Some(DecoderPlan::SsvepAmplitude(ssvep)) = decoder else { return Ok(()) };
+    // Each segment of the window is a state of the filter, and its work grows with their square.
+    within("updates in the decoder's window", ssvep.window_s / ssvep.update_s, 1.0, 100.0, "1 to 100")
+}
+
+fn check_mpc(plan: &MpcPlan) -> Result<(), PrepareError> {
+    within("levels", plan.levels as f64, 2.0, MAX_CANDIDATES as f64, "2 to 128")?;
+    within("horizon", plan.horizon as f64, 1.0, MAX_HORIZON as f64, "1 to 32")?;
+    within("move_s", plan.move_s, 1e-2, 60.0, "0.01 to 60")?;
+    within("change_penalty_uv", plan.change_penalty_uv, 0.0, 1e6, "0 to 1e6")?;
+    let ResponsePlan { contrast_min, contrast_max, slew_per_s, .. } = plan.response;
+    let step = (contrast_max - contrast_min) / (plan.levels - 1) as f64;
+    let allowed = "at least (contrast_max - contrast_min) / (levels - 1), or no level could ever be reached";
+    within("slew_per_s * move_s", slew_per_s * plan.move_s, step, f64::INFINITY, allowed)
+}
+
+fn check_artefacts(plan: &ArtefactPlan) -> Result<(), PrepareError> {
+    within("blink_uv", plan.blink_uv, f64::MIN_POSITIVE, 1e6, "above 0, up to 1e6")?;
+    within("muscle_uv", plan.muscle_uv, f64::MIN_POSITIVE, 1e6, "above 0, up to 1e6")?;
+    within("flat_uv", plan.flat_uv, 0.0, 1e6, "0 to 1e6")?;
+    within("segment_s", plan.segment_s, 1e-2, 10.0, "0.01 to 10")
+}
+
 fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
     let mut calibrated = false;
     for (index, block) in plan.blocks.iter().enumerate() {
@@ -73,13 +158,12 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
                 }
                 calibrated = true;
             }
-            BlockKind::Hold { set_point_uv, .. } => {
-                within("set point in uV", set_point_uv, 0.0, 1e6, "0 to 1e6")?;
+            BlockKind::Hold { set_point, .. } => {
+                set_point.check()?;
                 match plan.controller {
                     None => return needs("a controller"),
-                    Some(ControllerPlan::Pi(_) | ControllerPlan::OpenLoopCalibrated(_)) if !calibrated => {
-                        return needs("a calibration block before it");
-                    }
+                    Some(ControllerPlan::OpenLoopNominal(_) | ControllerPlan::KnownGain(_)) => {}
+                    Some(_) if !calibrated => return needs("a calibration block before it"),
                     Some(_) => {}
                 }
             }

@@ -10,16 +10,32 @@ mod controller;
 mod decoder;
 pub mod interlock;
 mod latch;
+mod neurofeedback;
 mod plan;
 mod run;
 mod schedule;
 mod screen;
 mod steer;
 mod screen_clock;
+mod set_point;
+mod trial;
 
+pub use controller::{
+    Candidate, GainFilter, GainModel, Horizon, LqGain, LqgPlan, MAX_CANDIDATES, MAX_HORIZON, Margins,
+    MpcPlan, OnOff, OnOffPlan, Pid, PidGains, PidPlan, margins, weighted, window_weights,
+};
+pub use neurofeedback::{
+    AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, Spread, ThresholdPlan,
+};
 pub use plan::{
     BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan, Plan,
     PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
 };
 pub use steer::SteerPlan;
 pub use run::{Inputs, Loop, Outputs, SourceInput};
+pub use set_point::{Levels, MAX_LEVELS, SET_POINT_STEP_NS, SetPointPlan};
+pub use trial::{
+    Answer, Bandit, BanditPlan, BanditRule, MAX_REVERSALS, Proposal, Psychometric, PsychometricForm,
+    QuestPlus, QuestPlusPlan, QuestPlusStop, QuestPosterior, Staircase, StaircasePlan, StaircaseRule,
+    TrialController, TrialPlan,
+};

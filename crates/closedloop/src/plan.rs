@@ -3,6 +3,9 @@
 use thiserror::Error;
 use timeline::{MAX_SOURCES, SceneId, SourceId};
 
+use crate::controller::{LqgPlan, MpcPlan, OnOffPlan, PidPlan};
+use crate::neurofeedback::ArtefactPlan;
+use crate::set_point::SetPointPlan;
 use crate::steer::SteerPlan;
 
 /// Everything that the loop has to know before the first turn.
@@ -20,6 +23,8 @@ pub struct Plan {
     pub decoder: Option<DecoderPlan>,
     /// How decisions become contrast.
     pub controller: Option<ControllerPlan>,
+    /// What freezes the controller while it lies in the decoder's window.
+    pub artefacts: Option<ArtefactPlan>,
     /// What may be shown at all.
     pub interlock: InterlockPlan,
 }
@@ -104,7 +109,7 @@ pub enum BlockKind {
         /// The stimulus.
         scene: SceneId,
         /// Wanted response at the report channel.
-        set_point_uv: f64,
+        set_point: SetPointPlan,
     },
     /// Grey screen; ends early when that many cues have been answered.
     Listen {
@@ -194,12 +199,36 @@ pub struct ClassPlan {
 pub enum ControllerPlan {
     /// Feed-forward by calibrated gain plus proportional-integral feedback with anti-windup.
     Pi(PiPlan),
+    /// Two contrasts, switched by the measured amplitude; no model.
+    OnOff(OnOffPlan),
+    /// Feed-forward by calibrated gain plus textbook PID in drive, with or without a Smith predictor.
+    Pid(PidPlan),
+    /// Kalman estimate of the log gain and linear-quadratic action.
+    Lqg(LqgPlan),
+    /// Kalman estimate of the log gain and the best sequence of contrasts over a horizon.
+    Mpc(MpcPlan),
     /// Feed-forward by the nominal gain of the protocol; no feedback.
     OpenLoopNominal(ResponsePlan),
     /// Feed-forward by the gain that the calibration found; no feedback.
     OpenLoopCalibrated(ResponsePlan),
     /// Yardstick for benches: feed-forward by the gain given to [`crate::Loop::set_known_gain`]. Never in a protocol.
     KnownGain(ResponsePlan),
+}
+
+impl ControllerPlan {
+    /// The contrast response and the limits, whichever controller it is.
+    pub fn response(&self) -> &ResponsePlan {
+        match self {
+            Self::Pi(plan) => &plan.response,
+            Self::OnOff(plan) => &plan.response,
+            Self::Pid(plan) => &plan.response,
+            Self::Lqg(plan) => &plan.response,
+            Self::Mpc(plan) => &plan.response,
+            Self::OpenLoopNominal(response)
+            | Self::OpenLoopCalibrated(response)
+            | Self::KnownGain(response) => response,
+        }
+    }
 }
 
 /// The contrast response `r = gain * c^n / (c^n + s^n)` (Naka and Rushton 1966; for the human visual evoked potential
@@ -271,6 +300,23 @@ pub enum PrepareError {
         block: usize,
         /// What it needs.
         needs: &'static str,
+    },
+    /// The feedback would not settle at any gain near the believed one.
+    #[error(
+        "the pid loop is unstable: kp {kp}, ki {ki_per_s} per s, kd {kd_s} s with a window of {window_s} s and an update \
+         every {update_s} s; lower gains, or predictor = \"smith\", are needed"
+    )]
+    Unstable {
+        /// Proportional gain.
+        kp: f64,
+        /// Integral gain.
+        ki_per_s: f64,
+        /// Derivative gain.
+        kd_s: f64,
+        /// The decoder's window.
+        window_s: f64,
+        /// Time between decisions.
+        update_s: f64,
     },
     /// The classes of the listener are not usable.
     #[error("classes: {0}")]

@@ -5,10 +5,11 @@ use signal::{Quality, QualityReport};
 use timeline::{Command, Decision, Flip, Marker, Notice, NoticeKind, SceneId, SourceId};
 
 use crate::check::check;
-use crate::controller::Controller;
+use crate::controller::{Controller, Timing};
 use crate::decoder::{Decoder, Estimate};
 use crate::interlock::{Interlock, Look, Verdict, is_sane};
 use crate::latch::{Gate, Latch};
+use crate::neurofeedback::Freeze;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen};
@@ -79,6 +80,7 @@ pub struct Loop {
     plan: Plan,
     decoder: Option<Decoder>,
     controller: Option<Controller>,
+    freeze: Option<Freeze>,
     schedule: Schedule,
     latch: Latch,
     interlock: Interlock,
@@ -109,16 +111,21 @@ impl Loop {
     pub fn prepare(plan: &Plan) -> Result<Self, PrepareError> {
         check(plan)?;
         let decoder = plan.decoder.as_ref().map(|decoder| Decoder::new(plan, decoder)).transpose()?;
-        let changes = match &decoder {
-            Some(Decoder::Ssvep(ssvep)) => ssvep.updates_per_window(),
-            _ => 0,
+        let timing = match &decoder {
+            Some(Decoder::Ssvep(ssvep)) => ssvep.timing(),
+            _ => Timing::default(),
+        };
+        let freeze = match (plan.artefacts, &decoder) {
+            (Some(artefacts), Some(decoder)) => Some(Freeze::new(plan, artefacts, decoder.source())?),
+            _ => None,
         };
         let qualities = plan.sources.iter().map(|source| {
             let channels = if source.is_marker { 0 } else { source.channels };
             Quality::new(channels, if source.is_marker { 1.0 } else { source.rate_hz })
         });
         Ok(Self {
-            controller: plan.controller.map(|controller| Controller::new(controller, changes)),
+            controller: plan.controller.map(|controller| Controller::new(controller, timing)),
+            freeze,
             schedule: Schedule::new(&plan.blocks),
             latch: Latch::new(plan),
             interlock: Interlock::new(plan),
@@ -151,6 +158,9 @@ impl Loop {
         if let Some(controller) = &mut self.controller {
             controller.reset();
         }
+        if let Some(freeze) = &mut self.freeze {
+            freeze.reset();
+        }
         self.qualities.iter_mut().for_each(Quality::reset);
         self.schedule.reset();
         self.interlock.reset();
@@ -180,6 +190,9 @@ impl Loop {
         self.inspect(inputs, outputs);
         self.latch.step(now_ns, inputs.sources, outputs);
         let verdict = self.look(inputs, before_ns, outputs);
+        if let Some(freeze) = &mut self.freeze {
+            freeze.step(inputs.sources);
+        }
         self.decode(inputs, outputs);
         if inputs.stop && !self.ending {
             outputs.notice(now_ns, NoticeKind::Stop, None, 0, 0.0);
@@ -349,9 +362,9 @@ impl Loop {
                     ssvep.begin_calibration(start_ns, on_ns, off_ns, ramp_ns);
                 }
             }
-            BlockKind::Hold { set_point_uv, .. } => {
+            BlockKind::Hold { set_point, .. } => {
                 if let Some(controller) = &mut self.controller {
-                    controller.hold(set_point_uv, now_ns.max(self.resumed_ns));
+                    controller.hold(set_point, start_ns, now_ns, now_ns.max(self.resumed_ns));
                 }
             }
             _ => {}
@@ -409,7 +422,7 @@ impl Loop {
 
     /// Brings the screen to what the block, the controller and the gate want.
     fn show(&mut self, cause: Cause, outputs: &mut Outputs) {
-        let measured = self.measured_contrast();
+        let measured = self.measured_contrast(cause.now_ns, outputs);
         let gate = self.latch.gate();
         if self.ending || self.dark {
             self.screen.fade(cause, outputs);
@@ -456,11 +469,15 @@ impl Loop {
     }
 
     /// The contrast that the controller wants after the estimates of this turn, and the decision that caused it.
-    fn measured_contrast(&mut self) -> Option<(f64, Option<u64>)> {
+    fn measured_contrast(&mut self, now_ns: i64, outputs: &mut Outputs) -> Option<(f64, Option<u64>)> {
         let controller = self.controller.as_mut()?;
+        controller.follow(now_ns, now_ns.max(self.resumed_ns));
         let mut wanted = (controller.contrast()?, None);
         let Some(Decoder::Ssvep(ssvep)) = &self.decoder else { return Some(wanted) };
         for (estimate, decision) in &self.estimates {
+            if self.freeze.as_mut().is_some_and(|freeze| freeze.holds(estimate, now_ns, outputs)) {
+                continue;
+            }
             if let Some(contrast) = controller.update(estimate, ssvep.update_s()) {
                 wanted = (contrast, Some(*decision));
             }

@@ -35,6 +35,7 @@ fn plan(time_scale: f64, until_cues: u32) -> Plan {
         })),
         controller: None,
         interlock: InterlockPlan::FAULTS,
+        artefacts: None,
     }
 }
 

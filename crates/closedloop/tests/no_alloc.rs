@@ -34,6 +34,7 @@ fn listen_plan() -> Plan {
         })),
         controller: None,
         interlock: InterlockPlan::FAULTS,
+        artefacts: None,
     }
 }
 

@@ -3,6 +3,8 @@
 //! A name that refers to another table (a stream, a stimulus, a channel) has become an index here, because parsing has
 //! already proved that the table exists.
 
+use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
+
 /// One experiment, as its file states it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Protocol {
@@ -24,6 +26,8 @@ pub struct Protocol {
     pub decoder: Option<Decoder>,
     /// How the error becomes a contrast, if anything is held.
     pub controller: Option<Controller>,
+    /// What freezes the controller while it lies in the decoder's window, if the file says so.
+    pub artefacts: Option<Artefacts>,
     /// The bound under which a flagged stimulus may be shown to a person, if the file states one.
     pub safety: Option<Safety>,
     /// What may be shown at all, if the file states limits.
@@ -243,6 +247,14 @@ pub struct Class {
 pub enum Controller {
     /// `pi`: proportional and integral, with anti-windup.
     Pi(Pi),
+    /// `on_off`: a thermostat's switch with hysteresis.
+    OnOff(OnOff),
+    /// `pid`: proportional, integral and derivative.
+    Pid(Pid),
+    /// `lqg`: Kalman estimate and linear-quadratic action.
+    Lqg(Lqg),
+    /// `mpc`: the best sequence of contrasts over a horizon.
+    Mpc(Mpc),
     /// `open_loop_nominal`: the contrast that the nominal response needs for the set point.
     OpenLoopNominal(Response),
     /// `open_loop_calibrated`: the same, with the gain that the calibration block found.
@@ -254,6 +266,10 @@ impl Controller {
     pub fn response(&self) -> &Response {
         match self {
             Self::Pi(pi) => &pi.response,
+            Self::OnOff(on_off) => &on_off.response,
+            Self::Pid(pid) => &pid.response,
+            Self::Lqg(lqg) => &lqg.response,
+            Self::Mpc(mpc) => &mpc.response,
             Self::OpenLoopNominal(response) | Self::OpenLoopCalibrated(response) => response,
         }
     }
@@ -311,7 +327,7 @@ pub struct Block {
 }
 
 /// What happens in a block.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum BlockKind {
     /// The stimulus goes on and off at one contrast, and the decoder learns its filter, phase and gain.
     Calibrate(Calibrate),
@@ -339,12 +355,12 @@ pub struct Calibrate {
 }
 
 /// See [`BlockKind::Hold`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hold {
     /// Index into [`Protocol::stimuli`], the decoder's own.
     pub stimulus: usize,
-    /// The amplitude wanted at the decoder's reported channel in uV, above 0.
-    pub set_point_uv: f64,
+    /// The amplitude wanted at the decoder's reported channel, above 0 and within the nominal response's reach.
+    pub set_point: SetPoint,
 }
 
 /// See [`BlockKind::Listen`].

@@ -43,6 +43,7 @@
 //! ```
 
 mod check;
+mod controller;
 mod error;
 mod experiment;
 mod limits;
@@ -52,6 +53,7 @@ mod rig;
 mod schedule;
 mod suggest;
 
+pub use controller::{Artefacts, GainModel, Lqg, Mpc, OnOff, Pid, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{
     Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Flicker, FlickerKind, Grating, Hold,
@@ -64,3 +66,6 @@ pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.
 pub const MAX_STREAMS: usize = 4;
+
+/// The most levels of a stepped set point.
+pub const MAX_LEVELS: usize = 16;

@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::MAX_STREAMS;
 use crate::check;
+use crate::controller::{
+    SET_POINT_KEYS, read_artefacts, read_lqg, read_mpc, read_on_off, read_pid, read_set_point,
+};
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
 use crate::limits::{limits_fit, read_limits};
@@ -24,8 +27,17 @@ impl Protocol {
     /// See [`ProtocolError`]: the first fault found, unknown keys of a table before anything else in it.
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
         let document = Document::parse(text, file)?;
-        let root =
-            document.root(&["protocol", "stream", "stimulus", "decoder", "controller", "safety", "limits", "block"])?;
+        let root = document.root(&[
+            "protocol",
+            "stream",
+            "stimulus",
+            "decoder",
+            "controller",
+            "artefacts",
+            "safety",
+            "limits",
+            "block",
+        ])?;
         let head = root.table("protocol", &["name", "description", "grey_ramp_s", "min_free_mb", "order"])?;
         let streams = read_streams(&root)?;
         let stimuli = read_stimuli(&root)?;
@@ -39,12 +51,14 @@ impl Protocol {
             stimuli,
             decoder: None,
             controller: root.optional("controller", read_controller)?,
+            artefacts: root.optional("artefacts", read_artefacts)?,
             safety: root.optional("safety", read_safety)?,
             limits: root.optional("limits", read_limits)?,
             blocks: Vec::new(),
         };
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
         check::markers_have_classes(&root, &protocol)?;
+        check::artefacts_have_a_controller(&root, &protocol)?;
 
         let tables = root.list("block", BLOCK_KEYS)?;
         for table in &tables {
@@ -245,14 +259,18 @@ fn read_class(table: &Table<'_>) -> Result<Class, ProtocolError> {
     })
 }
 
-const RESPONSE_KEYS: [&str; 6] =
+pub(crate) const RESPONSE_KEYS: [&str; 6] =
     ["nominal_gain_uv", "semisaturation", "exponent", "contrast_min", "contrast_max", "slew_per_s"];
 
 fn read_controller(root: &Table<'_>, key: &str) -> Result<Controller, ProtocolError> {
-    let kinds = ["pi", "open_loop_nominal", "open_loop_calibrated"];
+    let kinds = ["pi", "on_off", "pid", "lqg", "mpc", "open_loop_nominal", "open_loop_calibrated"];
     let table = root.table(key, &kinds)?;
     Ok(match table.one_of(&kinds)? {
         "pi" => Controller::Pi(read_pi(&table)?),
+        "on_off" => Controller::OnOff(read_on_off(&table)?),
+        "pid" => Controller::Pid(read_pid(&table)?),
+        "lqg" => Controller::Lqg(read_lqg(&table)?),
+        "mpc" => Controller::Mpc(read_mpc(&table)?),
         key @ "open_loop_nominal" => {
             Controller::OpenLoopNominal(read_response(&table.table(key, &RESPONSE_KEYS)?)?)
         }
@@ -275,7 +293,7 @@ fn read_pi(controller: &Table<'_>) -> Result<Pi, ProtocolError> {
     Ok(pi)
 }
 
-fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError> {
+pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError> {
     let contrast_min = table.number("contrast_min", Range::from(0.0).below(1.0))?;
     Ok(Response {
         nominal_gain_uv: table.number("nominal_gain_uv", Range::above(0.0).up_to(1_000.0))?,
@@ -315,10 +333,12 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
             })
         }
         "hold" => {
-            let table = block.table("hold", &["stimulus", "set_point_uv"])?;
+            let mut keys = vec!["stimulus"];
+            keys.extend(SET_POINT_KEYS);
+            let table = block.table("hold", &keys)?;
             BlockKind::Hold(Hold {
                 stimulus: check::stimulus(&table, protocol)?,
-                set_point_uv: table.number("set_point_uv", Range::above(0.0).up_to(1_000.0))?,
+                set_point: read_set_point(&table, protocol)?,
             })
         }
         "listen" => {

@@ -139,17 +139,17 @@ fn keys() {
         ("sf_cpd = 1.0", "sf_cpp = 0.1", "f.toml:15:13: stimulus.target.grating.sf_cpp: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `sf_cpd`? Its unit is cycles per degree of visual angle, not cycles per px"),
         ("diameter_deg = 10.0", "diameter_px = 100", "f.toml:15:68: stimulus.target.grating.diameter_px: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `diameter_deg`? Its unit is deg, not px"),
         ("phase_deg = 0.0", "phase_rad = 3.141592653589793", "f.toml:15:51: stimulus.target.grating.phase_rad: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `phase_deg`? Its unit is deg, not rad: write `phase_deg = 180`"),
-        ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
+        ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
         ("contrast = 0.6", "contrast_percent = 60", "f.toml:30:36: block[calibrate].calibrate.contrast_percent: unknown key; valid here: stimulus, contrast, on_s, off_s // did you mean `contrast`? It is a share of 1: write `contrast = 0.6`"),
         ("counterphase_hz = 7.5", "counterphase_khz = 0.0075", "f.toml:15:117: stimulus.target.grating.flicker.counterphase_khz: unknown key; valid here: counterphase_hz, on_off_hz, waveform // did you mean `counterphase_hz`? Its unit is Hz, not kHz: write `counterphase_hz = 7.5`"),
-        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, safety, block // did you mean `stream`?"),
-        ("[controller.pi]", "[controller.pid]", "f.toml:18:13: controller.pid: unknown key; valid here: pi, open_loop_nominal, open_loop_calibrated // did you mean `pi`?"),
+        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, artefacts, safety, block // did you mean `stream`?"),
+        ("[controller.pi]", "[controller.pdi]", "f.toml:18:13: controller.pdi: unknown key; valid here: pi, on_off, pid, lqg, mpc, open_loop_nominal, open_loop_calibrated // did you mean `pi`?"),
         ("min_free_mb = 200\n", "", "f.toml:1:2: protocol.min_free_mb: missing; wanted: a whole number from 1 to 1000000000"),
         ("rate_hz = 250.0\n", "", "f.toml:6:9: stream.eeg.rate_hz: missing; wanted: a number above 0, at most 200000 Hz"),
         ("kp = 0.2\n", "", "f.toml:18:13: controller.pi.kp: missing; wanted: a number from 0 to 1000"),
         ("window_s = 2.0, ", "", "f.toml:17:1: decoder.ssvep_amplitude.window_s: missing; wanted: a number above 0, at most 600 s"),
         ("name = \"calibrate\"\n", "", "f.toml:27:1: block[#1].name: missing; wanted: a text in quotes that is not empty"),
-        (", set_point_uv = 2.0", "", "f.toml:34:1: block[hold].hold.set_point_uv: missing; wanted: a number above 0, at most 1000 uV"),
+        (", set_point_uv = 2.0", "", "f.toml:34:1: block[hold].hold: missing; wanted: one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine"),
         ("counterphase_hz = 7.5, ", "", "f.toml:15:105: stimulus.target.grating.flicker: missing; wanted: one of counterphase_hz, on_off_hz"),
         ("counterphase_hz = 7.5", "counterphase_hz = 7.5, on_off_hz = 10.0", "f.toml:15:140: stimulus.target.grating.flicker.on_off_hz: cannot stand beside counterphase_hz; only one of counterphase_hz, on_off_hz"),
         ("hold = { stimulus = \"target\", set_point_uv = 2.0 }\n", "", "f.toml:31:1: block[hold]: missing; wanted: one of calibrate, hold, listen, show, rest"),
@@ -270,7 +270,7 @@ fn the_picture_points_at_the_spot() {
     let error =
         Protocol::parse(&HOLD.replace("set_point_uv = 2.0", "set_point_mv = 0.002"), "my.toml").unwrap_err();
     let expected = "\
-my.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv
+my.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine
    |
 34 | hold = { stimulus = \"target\", set_point_mv = 0.002 }
    |                               ^^^^^^^^^^^^

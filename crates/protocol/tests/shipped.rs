@@ -46,8 +46,8 @@ fn thermostat_calibrates_and_then_steps() {
     let set_points: Vec<f64> = protocol
         .blocks
         .iter()
-        .filter_map(|b| match b.kind {
-            BlockKind::Hold(hold) => Some(hold.set_point_uv),
+        .filter_map(|b| match &b.kind {
+            BlockKind::Hold(hold) => Some(hold.set_point.range_uv()[1]),
             _ => None,
         })
         .collect();

@@ -373,6 +373,16 @@ impl<'a> Facts<'a> {
             N::RingFull => counted(notice.count, "record", "records"),
             N::FlatChannel => format!("{}, {:.2} s without change", channel(notice.count), notice.value),
             N::MissedFrames => counted(notice.count, "refresh", "refreshes"),
+            N::Frozen => {
+                let kind = match notice.count {
+                    1 => "blink or movement",
+                    2 => "muscle",
+                    3 => "dead channel",
+                    _ => "unknown",
+                };
+                format!("{kind}, {:.1} \u{b5}V", notice.value)
+            }
+            N::Thawed => format!("controller held for {}", seconds()),
             N::RecordingEnded => format!("{} not written", counted(notice.count, "byte", "bytes")),
             N::DoseSpent => format!("{:.3} s of {:.3} s at full contrast", notice.value, s_from_ns(notice.count)),
             N::OnTimeSpent | N::OnTimePause | N::SessionSpent => {

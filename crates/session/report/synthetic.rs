@@ -355,8 +355,8 @@ fn finish(session: &mut RecordedSession, refresh_hz: f64, exit: &str) {
 fn hold_of(protocol: &Protocol, t: f64) -> Option<f64> {
     let schedule = protocol.schedule(1);
     let block = schedule.blocks.iter().find(|block| (block.start_s..block.end_s).contains(&(t % 144.0)))?;
-    match block.block.kind {
-        BlockKind::Hold(hold) => Some(hold.set_point_uv),
+    match &block.block.kind {
+        BlockKind::Hold(hold) => Some(hold.set_point.range_uv()[0]),
         _ => None,
     }
 }

@@ -69,7 +69,7 @@ pub fn calibrate(seconds: i64) -> BlockPlan {
 }
 
 pub fn hold(seconds: i64, set_point_uv: f64) -> BlockPlan {
-    block(seconds, BlockKind::Hold { scene: GRATING, set_point_uv })
+    block(seconds, BlockKind::Hold { scene: GRATING, set_point: SetPointPlan::Constant { uv: set_point_uv } })
 }
 
 pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
@@ -88,6 +88,7 @@ pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
         })),
         controller: Some(controller),
         interlock: InterlockPlan::FAULTS,
+        artefacts: None,
     }
 }
 

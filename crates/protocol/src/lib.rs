@@ -50,6 +50,7 @@ pub mod reader;
 mod rig;
 mod schedule;
 mod suggest;
+pub mod variant;
 
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Loader;
+use crate::study::Shard;
 
 /// Closed-loop visual stimulation: shows a stimulus, measures the brain over LSL, corrects itself, records everything.
 #[derive(Debug, Parser)]
@@ -63,6 +64,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run many simulated sessions of a specification (participants x protocols x arms x seeds) and compare the arms.
+    Study(StudyArgs),
     /// Stream a recording over LSL.
     Play(PlayArgs),
     /// Gradient of an ONNX model with respect to its input.
@@ -431,6 +434,34 @@ pub struct ReplayArgs {
     /// Instead of the recorded turns, feed this many samples per turn and compare what was decided (not when).
     #[arg(long, value_name = "SAMPLES")]
     pub rechunk: Option<usize>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photic study`.
+#[derive(Debug, Clone, Args)]
+pub struct StudyArgs {
+    /// Specification (TOML).
+    pub spec: PathBuf,
+    /// Folder of journal, table and page; without it, one below `studies/`. A study that was interrupted goes on there.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Run only part i of n of the sessions (from 1), as one of many processes; the last one writes the table.
+    #[arg(long, value_name = "I/N", conflicts_with = "merge")]
+    pub shard: Option<Shard>,
+    /// Run nothing: write table and page from the journals that are there, which must be whole.
+    #[arg(long)]
+    pub merge: bool,
+    /// Run the held-out seeds instead of the tuning seeds: once, at the end.
+    #[arg(long)]
+    pub held_out: bool,
+    /// Sessions at a time; 0 for as many as there are cores.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Read and check everything; run nothing.
+    #[arg(long)]
+    pub check: bool,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

@@ -198,6 +198,14 @@ pub enum SessionError {
         /// What is wrong, and what is allowed.
         reason: String,
     },
+    /// A study's folder, journal or table.
+    #[error("{path}: {reason}")]
+    Study {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
     /// A session that cannot be replayed.
     #[error("{path}: cannot be replayed: {reason}")]
     NotReplayable {

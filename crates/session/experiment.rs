@@ -20,9 +20,10 @@ use crate::error::SessionError;
 const PATCH_PART: f64 = 0.08;
 
 /// The rig of a run that names none: simulated, so it is refused where light would reach a person.
-const SIMULATED_RIG: &str = include_str!("../../protocols/simulated-rig.toml");
+pub(crate) const SIMULATED_RIG: &str = include_str!("../../protocols/simulated-rig.toml");
 
 /// Protocol and rig, read and checked, in human units.
+#[derive(Clone)]
 pub struct Experiment {
     /// The protocol.
     pub protocol: Protocol,

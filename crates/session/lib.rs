@@ -14,6 +14,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod safety;
+pub mod study;
 pub mod summary;
 pub mod synth;
 pub mod turns;

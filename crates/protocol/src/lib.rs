@@ -52,6 +52,7 @@ pub mod reader;
 mod rig;
 mod schedule;
 mod suggest;
+pub mod variant;
 
 pub use controller::{Artefacts, GainModel, Lqg, Mpc, OnOff, Pid, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};

@@ -443,7 +443,7 @@ impl Lane {
 }
 
 /// Header of a raw source: what it says of itself, without host and address.
-fn source_header(index: usize, stream: &RawStream) -> StreamHeader {
+pub(crate) fn source_header(index: usize, stream: &RawStream) -> StreamHeader {
     const PRIVATE: [&str; 7] = [
         "hostname",
         "v4address",

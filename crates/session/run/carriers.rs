@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use acquisition::{ChannelFormat, ChannelMap, MarkerPorts, SinkPorts, SourceInfo};
 use closedloop::Loop;
 use recording::xdf::Format;
-use recording::{RawStream, Recorder, SourceEntry, SourceKind};
+use recording::{RawStream, SourceEntry, SourceKind};
 use timeline::latest::{LatestReader, latest};
 use timeline::ring::{RowReader, RowWriter, Writer, ring, rows};
 use timeline::{Command, Event, Flip, SourceId};
 
-use super::recorder::RecorderPump;
+use super::recorder::{RecorderPump, Target};
 use crate::turns::{LoopDriver, Port};
 
 /// What the recorder may be behind by before a ring is full. It pumps ten times a second; a stalled disk takes longer.
@@ -82,7 +82,7 @@ pub struct Carriers {
 
 impl Carriers {
     /// Lays all rings.
-    pub fn lay(sources: &[Source], step: Loop, recorder: Recorder) -> Self {
+    pub fn lay(sources: &[Source], step: Loop, recorder: impl Into<Target>) -> Self {
         let (texts_in, texts) = crossbeam_channel::bounded(TEXTS);
         let mut recorder_events = Vec::new();
         let mut event_ring = || {

@@ -7,15 +7,14 @@ pub mod participant;
 mod progress;
 mod realtime;
 mod recorder;
+pub mod simulated;
 pub(crate) mod sources;
 mod lifeline;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use ::participant::Person;
-use closedloop::{ControllerPlan, Loop};
 use display::Description;
 use recording::{
     ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder,
@@ -67,7 +66,7 @@ pub fn run(args: RunArgs, network: bool) -> Result<Summary, SessionError> {
 pub fn run_with(args: RunArgs, network: bool, hooks: Hooks) -> Result<Summary, SessionError> {
     let prepared = prepare(args, network)?;
     let folder = match prepared.args.clock {
-        ClockMode::Virtual => run_virtual(&prepared, &mut ())?,
+        ClockMode::Virtual => simulated::to_folder(&prepared, &mut ())?,
         ClockMode::Live => live::run(&prepared, hooks)?,
     };
     let session = RecordedSession::open(folder.path())?;
@@ -111,71 +110,6 @@ fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<&'sta
         None if experiment.protocol.controller.is_some() => Ok(Some(nominal())),
         None => Ok(None),
     }
-}
-
-/// A session of an experiment on the virtual clock, read back; for benches, tests and studies.
-///
-/// `controller` takes the place of the protocol's, so that arms of a comparison differ in nothing else (and so that the
-/// yardstick, which no protocol can name, can run at all).
-///
-/// # Errors
-/// As [`run`].
-pub fn simulate(
-    experiment: Experiment,
-    args: RunArgs,
-    controller: Option<ControllerPlan>,
-    watcher: &mut impl virtual_clock::Watcher,
-) -> Result<RecordedSession, SessionError> {
-    let mut prepared = prepare_experiment(experiment, args, false)?;
-    if controller.is_some() {
-        prepared.lowered.plan.controller = controller;
-    }
-    let folder = run_virtual(&prepared, watcher)?;
-    Ok(RecordedSession::open(folder.path())?)
-}
-
-/// Runs on the virtual clock, watched by `watcher`; the folder is complete but for the report.
-///
-/// # Errors
-/// As [`run`].
-pub(crate) fn run_virtual(
-    prepared: &Prepared,
-    watcher: &mut impl virtual_clock::Watcher,
-) -> Result<SessionFolder, SessionError> {
-    let person = prepared.person.ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
-    let samples = sources::participant_stream(&prepared.experiment.protocol)?;
-    let sources = vec![sources::in_process(person, &prepared.experiment.protocol, samples)?];
-    let options = Options::virtual_clock();
-    let (folder, mut manifest, recorder) =
-        prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
-    let step = Loop::prepare(&prepared.plan_for(&sources))?;
-    let carriers = carriers::Carriers::lay(&sources, step, recorder);
-    let (retina_in, retina) =
-        carriers::retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
-    let presenter = virtual_clock::ScriptedPresenter::new(
-        &prepared.lowered,
-        retina_in,
-        carriers.commands,
-        carriers.flips,
-        carriers.display_events,
-    );
-    let brain = participant::prepare(person, &prepared.lowered, samples.samples, prepared.args.seed)?;
-    let way = participant::Way::Sink(Box::new(sources::sink(&sources, carriers.sources)?));
-    let chair =
-        participant::Chair::new(brain, retina, carriers.participant_events, way, samples.samples.rate_hz);
-    let (mut pump, driver) = (carriers.pump, carriers.driver);
-    let (operator, _) = Operator::seat(&prepared.experiment, &prepared.args);
-    let seconds = prepared.args.seconds;
-    let result = virtual_clock::run(presenter, chair, driver, &mut pump, seconds, &operator, watcher);
-    let (end_ns, error) = match result {
-        Ok(end_ns) => (end_ns, None),
-        Err(error) => (virtual_clock::START_NS, Some(error)),
-    };
-    let status = pump.status();
-    let written = pump.close(end_ns);
-    let asked = prepared.args.seconds.is_some_and(|seconds| seconds < prepared.lowered.schedule.duration_s());
-    Ended::new(asked, &status, &written, None, error).seal(&folder, &mut manifest)?;
-    Ok(folder)
 }
 
 impl Prepared {
@@ -309,23 +243,4 @@ pub(crate) fn display_mode(args: &RunArgs) -> DisplayMode {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         if set("DISPLAY") || set("WAYLAND_DISPLAY") { DisplayMode::Window } else { DisplayMode::Offscreen }
     })
-}
-
-/// Arguments of a run on the virtual clock, for benches and tests.
-pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<f64>) -> RunArgs {
-    RunArgs {
-        protocol: PathBuf::new(),
-        rig: None,
-        participant: Some(participant.into()),
-        display: Some(DisplayMode::Offscreen),
-        clock: ClockMode::Virtual,
-        out,
-        seconds,
-        seed,
-        json: false,
-        wait_s: 0.0,
-        in_process: true,
-        no_realtime: true,
-        held: None,
-    }
 }

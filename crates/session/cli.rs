@@ -393,6 +393,10 @@ pub struct RunArgs {
     /// `nominal` when the protocol has a controller, else `none`.
     #[arg(long, value_name = "NAME|none")]
     pub participant: Option<String>,
+    /// Brain of the simulated participant in place of its own, where pictures are shown: a committed one (`energy-1` ...) or
+    /// an ONNX file whose first output is the response, 0 to 1.
+    #[arg(long, value_name = "NAME|FILE.onnx")]
+    pub brain: Option<String>,
     /// How to show it; without this option a window where there is a desktop, else offscreen.
     #[arg(long, value_enum)]
     pub display: Option<DisplayMode>,

@@ -32,6 +32,17 @@ pub enum SessionError {
         /// Why, with the nearest that can be made.
         error: stimulus::FlickerError,
     },
+    /// A picture that the screen cannot show.
+    #[error("stimulus `{stimulus}`: {reason}")]
+    Picture {
+        /// Name in the protocol.
+        stimulus: String,
+        /// Why, with what is possible.
+        reason: String,
+    },
+    /// The planner.
+    #[error("planner: {0}")]
+    Planner(#[from] planner::PlannerError),
     /// A grating finer than the screen.
     #[error(
         "stimulus `{stimulus}`: sf_cpd = {sf_cpd} has {px_per_cycle:.2} px per cycle on this screen, at least 4 are \

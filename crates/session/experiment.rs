@@ -110,7 +110,7 @@ pub struct Lowered {
 impl Lowered {
     /// Highest contrast at which each scene can be shown by this schedule; scenes that it never shows are left out.
     pub fn highest_contrasts(&self) -> Vec<(SceneId, f64)> {
-        use closedloop::BlockKind::{Calibrate, Hold, Listen, Rest, Show};
+        use closedloop::BlockKind::{Calibrate, Hold, Listen, Rest, Show, Steer};
         let limit =
             self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
         let mut highest = std::collections::BTreeMap::<SceneId, f64>::new();
@@ -118,6 +118,7 @@ impl Lowered {
             let shown = match block.kind {
                 Calibrate { scene, contrast, .. } | Show { scene, contrast } => Some((scene, contrast)),
                 Hold { scene, .. } => Some((scene, limit)),
+                Steer(steer) => Some((steer.scene, steer.contrast)),
                 Listen { .. } | Rest => None,
             };
             if let Some((scene, contrast)) = shown {
@@ -163,22 +164,13 @@ pub(crate) fn screen(rig: &Rig) -> Result<Screen, SessionError> {
 }
 
 fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scene, SessionError> {
-    let protocol::StimulusKind::Grating(grating) = &stimulus.kind;
-    let named =
-        |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
-    let flicker = stimulus::Flicker::realise(
-        match grating.flicker.kind {
-            protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
-            protocol::FlickerKind::OnOff => stimulus::FlickerKind::OnOff,
-        },
-        grating.flicker.frequency_hz,
-        match grating.flicker.waveform {
-            protocol::Waveform::Sine => stimulus::Waveform::Sine,
-            protocol::Waveform::Square => stimulus::Waveform::Square,
-        },
-        screen.refresh_hz,
-    )
-    .map_err(named)?;
+    let flicker = lower_flicker(stimulus, screen)?;
+    let grating = match &stimulus.kind {
+        protocol::StimulusKind::Grating(grating) => grating,
+        protocol::StimulusKind::Picture(picture) => {
+            return crate::steering::lower_picture(stimulus, picture, flicker, screen);
+        }
+    };
     let px_per_cycle = 1.0 / screen.cycles_per_px(grating.sf_cpd);
     if px_per_cycle < 4.0 {
         return Err(SessionError::TooFine {
@@ -206,6 +198,29 @@ fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scen
         edge_px: screen.size_px(grating.edge_deg),
         flicker,
     }))
+}
+
+/// The flicker that the refresh really makes.
+fn lower_flicker(
+    stimulus: &protocol::Stimulus,
+    screen: &Screen,
+) -> Result<stimulus::Flicker, SessionError> {
+    let flicker = stimulus.kind.flicker();
+    let named =
+        |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
+    stimulus::Flicker::realise(
+        match flicker.kind {
+            protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
+            protocol::FlickerKind::OnOff => stimulus::FlickerKind::OnOff,
+        },
+        flicker.frequency_hz,
+        match flicker.waveform {
+            protocol::Waveform::Sine => stimulus::Waveform::Sine,
+            protocol::Waveform::Square => stimulus::Waveform::Square,
+        },
+        screen.refresh_hz,
+    )
+    .map_err(named)
 }
 
 fn lower_stream(stream: &protocol::Stream) -> SourcePlan {
@@ -251,6 +266,9 @@ fn lower_block(block: &protocol::Block) -> BlockPlan {
         }
         protocol::BlockKind::Show(show) => {
             closedloop::BlockKind::Show { scene: scene_id(show.stimulus), contrast: show.contrast }
+        }
+        protocol::BlockKind::Steer(steer) => {
+            closedloop::BlockKind::Steer(crate::steering::lower_steer(&steer, scene_id(steer.stimulus)))
         }
         protocol::BlockKind::Rest => closedloop::BlockKind::Rest,
     };

@@ -45,6 +45,21 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     );
     let mut stimuli = Vec::new();
     for (id, scene) in lowered.scenes.iter().enumerate() {
+        if let Scene::Picture(picture) = scene {
+            let name = scene_name(&experiment, id as u16);
+            let _ = writeln!(
+                text,
+                "stimulus  {name}: pictures of {0} x {0} texels of {1} px, flicker realised at {2} Hz, response at {3} Hz",
+                picture.texels,
+                picture.texel_px,
+                picture.flicker.frequency_hz(),
+                picture.flicker.response_hz()
+            );
+            stimuli.push(json!({
+                "name": name, "texels": picture.texels, "texel_px": picture.texel_px,
+                "flicker_hz": picture.flicker.frequency_hz(), "response_hz": picture.flicker.response_hz(),
+            }));
+        }
         if let Scene::Grating(grating) = scene {
             let name = scene_name(&experiment, id as u16);
             let (num, den) = grating.flicker.cycles_per_frame();

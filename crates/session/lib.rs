@@ -3,6 +3,7 @@
 //! Nothing here decides, decodes, draws or stores by itself; see ARCHITECTURE.md for what lives where. `tests/` and
 //! `benches/` at the top of the repository belong to this package.
 
+pub mod brain;
 pub mod cli;
 pub mod error;
 pub mod experiment;
@@ -14,6 +15,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod safety;
+pub mod steering;
 pub mod study;
 pub mod summary;
 pub mod synth;

@@ -2,7 +2,9 @@
 
 use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
-use timeline::{Command, Decision, Flip, Marker, Notice, NoticeKind, SceneId, SourceId};
+use timeline::{
+    Answer, Command, Decision, Flip, Marker, Notice, NoticeKind, Presentation, Request, SourceId,
+};
 
 use crate::check::check;
 use crate::controller::{Controller, Timing};
@@ -12,7 +14,8 @@ use crate::latch::{Gate, Latch};
 use crate::neurofeedback::Freeze;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
-use crate::screen::{Cause, Screen};
+use crate::screen::{Cause, Screen, Shown};
+use crate::steer::{Steer, SteerPlan, Wish};
 
 /// A channel without any change for this long is flat.
 const FLAT_S: f64 = 2.0;
@@ -34,6 +37,8 @@ pub struct Inputs<'a> {
     pub markers: &'a [Marker],
     /// Per source, in the order of the plan (marker sources stay empty).
     pub sources: &'a [SourceInput<'a>],
+    /// What the planner answered since the turn before, oldest first.
+    pub answers: &'a [Answer],
 }
 
 /// One contiguous run of samples of one source.
@@ -68,6 +73,10 @@ pub struct Outputs {
     pub decisions: ArrayVec<Decision, 32>,
     /// Commands to publish, oldest first; the display draws the last.
     pub commands: ArrayVec<Command, 8>,
+    /// What is asked of the planner.
+    pub requests: ArrayVec<Request, 2>,
+    /// Presentations that are over.
+    pub presentations: ArrayVec<Presentation, 2>,
     /// What somebody should know of afterwards.
     pub notices: ArrayVec<Notice, 32>,
     /// The run is over and the screen is grey.
@@ -82,6 +91,7 @@ pub struct Loop {
     controller: Option<Controller>,
     freeze: Option<Freeze>,
     schedule: Schedule,
+    steering: Steer,
     latch: Latch,
     interlock: Interlock,
     /// Whether latch or interlock keep the screen grey.
@@ -127,6 +137,7 @@ impl Loop {
             controller: plan.controller.map(|controller| Controller::new(controller, timing)),
             freeze,
             schedule: Schedule::new(&plan.blocks),
+            steering: Steer::new(),
             latch: Latch::new(plan),
             interlock: Interlock::new(plan),
             dark: false,
@@ -163,6 +174,7 @@ impl Loop {
         }
         self.qualities.iter_mut().for_each(Quality::reset);
         self.schedule.reset();
+        self.steering = Steer::new();
         self.interlock.reset();
         self.screen.reset();
         (self.dark, self.begun) = (false, false);
@@ -194,6 +206,8 @@ impl Loop {
             freeze.step(inputs.sources);
         }
         self.decode(inputs, outputs);
+        self.steering.hear(inputs.answers, now_ns, outputs);
+        self.steering.measure(self.estimates.iter());
         if inputs.stop && !self.ending {
             outputs.notice(now_ns, NoticeKind::Stop, None, 0, 0.0);
             self.end();
@@ -215,7 +229,7 @@ impl Loop {
         let Some(now_ns) = self.now_ns.filter(|_| !self.finished) else { return i64::MAX };
         let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
         if !self.ending && self.begun {
-            next = next.min(self.schedule.next_ns(now_ns));
+            next = next.min(self.schedule.next_ns(now_ns)).min(self.steering.next_ns());
         }
         let ramp_end_ns = self.screen.ramp_end_ns();
         if ramp_end_ns > now_ns {
@@ -338,6 +352,7 @@ impl Loop {
                 Some((BlockKind::Listen { until_cues }, _)) => {
                     answered - self.answered_before >= u64::from(until_cues)
                 }
+                Some((BlockKind::Steer(_), _)) => self.steering.is_done(),
                 _ => false,
             };
             match self.schedule.advance(now_ns, done, outputs) {
@@ -367,11 +382,13 @@ impl Loop {
                     controller.hold(set_point, start_ns, now_ns, now_ns.max(self.resumed_ns));
                 }
             }
+            BlockKind::Steer(plan) => self.steering.begin(plan, now_ns.max(self.resumed_ns)),
             _ => {}
         }
     }
 
     fn finish(&mut self, kind: BlockKind, now_ns: i64, outputs: &mut Outputs) {
+        self.steering.end(now_ns, outputs);
         let next_holds = self.schedule.set_point_at(now_ns).is_some();
         if let (Some(controller), false) = (&mut self.controller, next_holds) {
             controller.release();
@@ -405,6 +422,7 @@ impl Loop {
         }
         if dark {
             self.screen.fade(cause, outputs);
+            self.steering.interrupt(cause.now_ns, outputs);
             // Until it opens again, samples may come that saw nothing but grey.
             if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
                 ssvep.restart(i64::MAX);
@@ -425,9 +443,15 @@ impl Loop {
         let measured = self.measured_contrast(cause.now_ns, outputs);
         let gate = self.latch.gate();
         if self.ending || self.dark {
+            if self.ending {
+                self.steering.end(cause.now_ns, outputs);
+            }
             self.screen.fade(cause, outputs);
             self.screen.settle_grey(cause, outputs);
             return;
+        }
+        if let Some((BlockKind::Steer(plan), _)) = self.schedule.block() {
+            return self.present(&plan, gate == Gate::Open, cause, outputs);
         }
         if gate == Gate::Holding {
             return;
@@ -443,7 +467,7 @@ impl Loop {
                 None => return,
             },
             Some((BlockKind::Show { scene, contrast }, _)) => (scene, contrast),
-            Some((BlockKind::Listen { .. } | BlockKind::Rest, _)) | None => {
+            Some((BlockKind::Listen { .. } | BlockKind::Rest | BlockKind::Steer(_), _)) | None => {
                 self.screen.fade(cause, outputs);
                 self.screen.settle_grey(cause, outputs);
                 return;
@@ -452,7 +476,25 @@ impl Loop {
         self.steer(scene, contrast, cause, outputs);
     }
 
-    fn steer(&mut self, scene: SceneId, contrast: f64, cause: Cause, outputs: &mut Outputs) {
+    /// Shows what the planner proposed, or nothing between two pictures.
+    fn present(&mut self, plan: &SteerPlan, may_show: bool, cause: Cause, outputs: &mut Outputs) {
+        match self.steering.step(may_show, cause, outputs) {
+            Wish::Picture(picture) => {
+                let commands = outputs.commands.len();
+                let shown = Shown { scene: plan.scene, picture: Some(picture) };
+                self.steer(shown, plan.contrast, cause, outputs);
+                if let Some(command) = outputs.commands.get(commands).map(|command| *command) {
+                    self.steering.begun(command.index, command.contrast.end_ns, cause.now_ns);
+                }
+            }
+            Wish::Nothing => {
+                self.screen.fade(cause, outputs);
+                self.screen.settle_grey(cause, outputs);
+            }
+        }
+    }
+
+    fn steer(&mut self, shown: impl Into<Shown>, contrast: f64, cause: Cause, outputs: &mut Outputs) {
         // Coming back from grey takes the grey ramp, whatever the slew allows.
         let slew_per_s = if cause.now_ns < self.resumed_ns {
             let left_s = (self.resumed_ns - cause.now_ns) as f64 / 1e9;
@@ -462,7 +504,7 @@ impl Loop {
         };
         let allowed_per_s = self.interlock.slew_per_s(slew_per_s);
         let commands = outputs.commands.len();
-        self.screen.show(scene, contrast, allowed_per_s, cause, outputs);
+        self.screen.show(shown, contrast, allowed_per_s, cause, outputs);
         if allowed_per_s < slew_per_s && outputs.commands.len() > commands {
             self.interlock.slowed(cause.now_ns, slew_per_s, outputs);
         }
@@ -498,6 +540,8 @@ impl Outputs {
     fn clear(&mut self) {
         self.decisions.clear();
         self.commands.clear();
+        self.requests.clear();
+        self.presentations.clear();
         self.notices.clear();
         self.finished = false;
     }

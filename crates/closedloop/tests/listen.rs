@@ -109,6 +109,7 @@ fn play(
             flips: &[],
             markers: &recording.markers[first_marker..marker],
             sources: &[eeg, SourceInput::default()],
+            answers: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(out.decisions.iter());

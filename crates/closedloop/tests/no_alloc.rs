@@ -74,6 +74,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             flips: &flips,
             markers: if cued && turn % 400 == 100 { &cue } else { &[] },
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],
+            answers: &[],
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);

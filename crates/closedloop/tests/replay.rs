@@ -89,6 +89,7 @@ fn play(looped: &mut Loop, session: &Session) -> Vec<Outputs> {
             flips: &turn.flips,
             markers: &[],
             sources: &[eeg],
+            answers: &[],
         };
         looped.step(&inputs, &mut out);
         assert!(out.finished || looped.next_wake_ns() > turn.now_ns);

@@ -50,8 +50,7 @@ pub(crate) fn ssvep_fits_stream_and_stimulus(
     if samples.unit != Unit::Microvolt {
         return Err(table.refuse("stream", "a stream with unit = \"uV\": the amplitude is one in uV"));
     }
-    let StimulusKind::Grating(grating) = protocol.stimuli[ssvep.stimulus].kind;
-    let response_hz = grating.flicker.response_hz();
+    let response_hz = protocol.stimuli[ssvep.stimulus].kind.flicker().response_hz();
     if response_hz >= samples.rate_hz / 2.0 {
         let allowed = format!(
             "a stimulus whose response, here at {response_hz} Hz, is below half the stream's rate, {} Hz",
@@ -219,6 +218,7 @@ pub(crate) fn block_stands_alone(
             let text = format!("needs the decoder cca, and there is {}", decoder_name(protocol));
             Err(table.contradiction("listen", text))
         }
+        BlockKind::Steer(steer) => needs_ssvep(table, "steer", steer.stimulus, protocol),
         BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Rest => Ok(()),
     }
 }

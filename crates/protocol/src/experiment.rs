@@ -4,6 +4,7 @@
 //! already proved that the table exists.
 
 use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
+use crate::steering::{Picture, Planner, Steer};
 
 /// One experiment, as its file states it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Protocol {
     pub safety: Option<Safety>,
     /// What may be shown at all, if the file states limits.
     pub limits: Option<crate::Limits>,
+    /// How pictures are proposed, if any are.
+    pub planner: Option<Planner>,
     /// The blocks in the order of the file, at least one.
     pub blocks: Vec<Block>,
 }
@@ -123,6 +126,18 @@ pub struct Stimulus {
 pub enum StimulusKind {
     /// A flickering sine grating in a round window.
     Grating(Grating),
+    /// A flickering picture that the planner makes.
+    Picture(Picture),
+}
+
+impl StimulusKind {
+    /// How it changes over time.
+    pub fn flicker(&self) -> &Flicker {
+        match self {
+            Self::Grating(grating) => &grating.flicker,
+            Self::Picture(picture) => &picture.flicker,
+        }
+    }
 }
 
 /// A sine grating in a round window with a soft edge, on neutral grey.
@@ -337,6 +352,8 @@ pub enum BlockKind {
     Listen(Listen),
     /// The stimulus is shown at a constant contrast.
     Show(Show),
+    /// The planner's pictures are shown one after the other.
+    Steer(Steer),
     /// The screen stays grey.
     Rest,
 }

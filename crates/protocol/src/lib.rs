@@ -51,6 +51,7 @@ mod parse;
 pub mod reader;
 mod rig;
 mod schedule;
+mod steering;
 mod suggest;
 pub mod variant;
 
@@ -64,6 +65,7 @@ pub use experiment::{
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
+pub use steering::{Aim, Picture, Planner, Steer};
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.
 pub const MAX_STREAMS: usize = 4;

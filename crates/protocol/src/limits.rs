@@ -102,6 +102,10 @@ impl Protocol {
                 let contrast = response.map_or(1.0, |response| nominal_contrast(response, hold.set_point_uv));
                 (contrast, block.duration_s, 1.0)
             }
+            BlockKind::Steer(steer) => {
+                let count = f64::from(steer.presentations);
+                (steer.contrast, count * steer.on_s, count)
+            }
             BlockKind::Calibrate(calibrate) => {
                 let period_s = calibrate.on_s + calibrate.off_s;
                 let whole = (block.duration_s / period_s).floor();
@@ -116,6 +120,7 @@ impl Protocol {
         let ramp_s = self.grey_ramp_s;
         let unbroken_s = match block.kind {
             BlockKind::Calibrate(calibrate) => calibrate.on_s + ramp_s,
+            BlockKind::Steer(steer) => steer.on_s + ramp_s,
             // A pause may come at any time, but not before there is something to see.
             _ => 2.0 * ramp_s,
         };

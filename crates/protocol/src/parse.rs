@@ -11,6 +11,7 @@ use crate::controller::{
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
 use crate::limits::{limits_fit, read_limits};
+use crate::steering::{read_picture, read_planner, read_steer};
 use crate::reader::{Document, Range, Table};
 
 /// One day: longer spans of time in a protocol are slips of the unit.
@@ -36,6 +37,7 @@ impl Protocol {
             "artefacts",
             "safety",
             "limits",
+            "planner",
             "block",
         ])?;
         let head = root.table("protocol", &["name", "description", "grey_ramp_s", "min_free_mb", "order"])?;
@@ -54,6 +56,7 @@ impl Protocol {
             artefacts: root.optional("artefacts", read_artefacts)?,
             safety: root.optional("safety", read_safety)?,
             limits: root.optional("limits", read_limits)?,
+            planner: root.optional("planner", read_planner)?,
             blocks: Vec::new(),
         };
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
@@ -156,9 +159,12 @@ fn read_markers(table: &Table<'_>) -> Result<StreamKind, ProtocolError> {
 
 fn read_stimuli(root: &Table<'_>) -> Result<Vec<Stimulus>, ProtocolError> {
     let mut stimuli = Vec::new();
-    for (name, table) in root.named_tables("stimulus", &["grating"])? {
-        let key = table.one_of(&["grating"])?;
-        let kind = StimulusKind::Grating(read_grating(&table, key)?);
+    let kinds = ["grating", "picture"];
+    for (name, table) in root.named_tables("stimulus", &kinds)? {
+        let kind = match table.one_of(&kinds)? {
+            key @ "picture" => StimulusKind::Picture(read_picture(&table, key)?),
+            key => StimulusKind::Grating(read_grating(&table, key)?),
+        };
         stimuli.push(Stimulus { name, kind });
     }
     Ok(stimuli)
@@ -182,7 +188,7 @@ fn read_grating(stimulus: &Table<'_>, key: &str) -> Result<Grating, ProtocolErro
     Ok(grating)
 }
 
-fn read_flicker(grating: &Table<'_>) -> Result<Flicker, ProtocolError> {
+pub(crate) fn read_flicker(grating: &Table<'_>) -> Result<Flicker, ProtocolError> {
     let table = grating.table("flicker", &["counterphase_hz", "on_off_hz", "waveform"])?;
     let key = table.one_of(&["counterphase_hz", "on_off_hz"])?;
     let kind = if key == "on_off_hz" { FlickerKind::OnOff } else { FlickerKind::Counterphase };
@@ -307,8 +313,8 @@ pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError
 
 // ------------------------------------------------------------------------------------------------- blocks
 
-const BLOCK_KINDS: [&str; 5] = ["calibrate", "hold", "listen", "show", "rest"];
-const BLOCK_KEYS: &[&str] = &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "rest"];
+const BLOCK_KINDS: [&str; 6] = ["calibrate", "hold", "listen", "show", "steer", "rest"];
+const BLOCK_KEYS: &[&str] = &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "steer", "rest"];
 
 fn read_block(table: &Table<'_>, protocol: &Protocol) -> Result<Block, ProtocolError> {
     Ok(Block {
@@ -352,6 +358,7 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
                 contrast: table.number("contrast", contrast)?,
             })
         }
+        "steer" => BlockKind::Steer(read_steer(block, protocol)?),
         _ => {
             block.table("rest", &[])?;
             BlockKind::Rest

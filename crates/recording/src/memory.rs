@@ -29,6 +29,10 @@ struct Kept {
     notices: Vec<timeline::Notice>,
     latents: Vec<timeline::Latent>,
     clock_offsets: Vec<timeline::ClockOffset>,
+    requests: Vec<timeline::Request>,
+    answers: Vec<timeline::Answer>,
+    presentations: Vec<timeline::Presentation>,
+    pictures: Vec<Vec<f32>>,
 }
 
 impl MemoryRecorder {
@@ -62,6 +66,9 @@ impl MemoryRecorder {
             Event::ClockOffset(offset) => session.clock_offsets.push(offset),
             Event::Turn(turn) => session.turns.push(turn),
             Event::Latent(latent) => session.latents.push(latent),
+            Event::Request(request) => session.requests.push(request),
+            Event::Answer(answer) => session.answers.push(answer),
+            Event::Presentation(presentation) => session.presentations.push(presentation),
             Event::Notice(notice) => session.notices.push(notice),
         }
     }
@@ -79,6 +86,11 @@ impl MemoryRecorder {
         }
     }
 
+    /// Takes a picture.
+    pub fn take_picture(&mut self, texels: &[f64]) {
+        self.session.pictures.push(texels.iter().map(|&value| value as f32).collect());
+    }
+
     /// The session, as if it had been read from a folder of this name.
     pub fn into_session(self, name: &Path, meta: Manifest) -> RecordedSession {
         let Kept {
@@ -93,6 +105,10 @@ impl MemoryRecorder {
             notices,
             latents,
             clock_offsets,
+            requests,
+            answers,
+            presentations,
+            pictures,
         } = self.session;
         RecordedSession {
             folder: SessionFolder::nowhere(name),
@@ -108,6 +124,10 @@ impl MemoryRecorder {
             notices,
             latents,
             clock_offsets,
+            requests,
+            answers,
+            presentations,
+            pictures,
             is_closed: true,
             problems: Vec::new(),
         }

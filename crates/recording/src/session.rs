@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use timeline::{
-    Chunk, ClockOffset, Command, Decision, Flip, Latent, Marker, Notice, Published, Row, RowError, SourceId,
-    Turn,
+    Answer, Chunk, ClockOffset, Command, Decision, Flip, Latent, Marker, Notice, Presentation, Published,
+    Request, Row, RowError, SourceId, Turn,
 };
 
-use crate::recorder::{ROLE, ROLE_RECORDS, ROLE_SOURCE};
+use crate::recorder::{ROLE, ROLE_PICTURES, ROLE_RECORDS, ROLE_SOURCE};
 use crate::xdf::{ClockMeasure, Problem, ReadError, Recording, Stream, StreamHeader, Values, read_path};
 use crate::{FolderError, Manifest, ManifestError, SessionFolder};
 
@@ -93,6 +93,14 @@ pub struct RecordedSession {
     pub latents: Vec<Latent>,
     /// Clock offsets, to the nanosecond.
     pub clock_offsets: Vec<ClockOffset>,
+    /// What the loop asked of the planner. This and the following are empty in recordings of format version 1.
+    pub requests: Vec<Request>,
+    /// What it was answered.
+    pub answers: Vec<Answer>,
+    /// Pictures that were shown, and what measured them.
+    pub presentations: Vec<Presentation>,
+    /// The texels of each picture, by its number.
+    pub pictures: Vec<Vec<f32>>,
     /// Whether every stream was closed by its footer: the session ended in order.
     pub is_closed: bool,
     /// What in the recording was not as it should be (a torn end after a crash, damage).
@@ -125,9 +133,11 @@ impl RecordedSession {
     ) -> Result<Self, OpenError> {
         let is_closed = recording.streams.iter().all(|stream| stream.footer.is_some());
         let mut parts = Parts { path, records: Vec::new(), sources: Vec::new() };
+        let mut pictures = Vec::new();
         for stream in recording.streams {
             match stream.header.field(ROLE) {
                 Some(ROLE_RECORDS) => parts.records.push(stream),
+                Some(ROLE_PICTURES) => pictures = pictures_of(&stream),
                 Some(role) => {
                     if let Some(index) = role.strip_prefix(ROLE_SOURCE).and_then(|index| index.parse().ok()) {
                         parts.sources.push((index, stream));
@@ -148,6 +158,10 @@ impl RecordedSession {
             notices: parts.take()?,
             latents: parts.take()?,
             clock_offsets: parts.take()?,
+            requests: parts.take_newer()?,
+            answers: parts.take_newer()?,
+            presentations: parts.take_newer()?,
+            pictures,
             is_closed,
             problems: recording.problems,
             folder,
@@ -178,6 +192,12 @@ impl Parts {
         Ok(sources.into_iter().map(|(_, stream)| RecordedSource::from(stream)).collect())
     }
 
+    /// Records that older recordings have no stream for.
+    fn take_newer<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {
+        let is_there = self.records.iter().any(|stream| stream.header.name == T::STREAM);
+        if is_there { self.take() } else { Ok(Vec::new()) }
+    }
+
     fn take<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {
         let found = self.records.iter().find(|stream| stream.header.name == T::STREAM);
         let Some((width, Values::Int64(columns))) =
@@ -191,6 +211,15 @@ impl Parts {
             T::read(row).map_err(|error| OpenError::Record { path: self.path.clone(), record, error })
         })
         .collect()
+    }
+}
+
+fn pictures_of(stream: &Stream) -> Vec<Vec<f32>> {
+    match &stream.values {
+        Values::Float32(values) => {
+            values.chunks_exact(stream.header.channel_count.max(1)).map(<[f32]>::to_vec).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

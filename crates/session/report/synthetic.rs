@@ -194,6 +194,10 @@ pub fn empty(protocol: &str) -> Held {
         notices: Vec::new(),
         latents: Vec::new(),
         clock_offsets: Vec::new(),
+        requests: Vec::new(),
+        answers: Vec::new(),
+        presentations: Vec::new(),
+        pictures: Vec::new(),
         is_closed: true,
         problems: Vec::new(),
     };

@@ -20,6 +20,7 @@ use super::carriers::{Carriers, Kind, Source, SourcePorts, retina_ring};
 use super::lifeline::Lifeline;
 use super::operator::Operator;
 use super::participant::{Chair, Way};
+use super::planner::Seat;
 use super::progress;
 use super::realtime::{Granted, Role};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
@@ -31,6 +32,9 @@ use crate::turns::{LoopDriver, TurnEnd};
 
 /// The loop's tick where nothing wakes it.
 const TICK: Duration = Duration::from_millis(1);
+
+/// How often the planner looks for a request; a picture takes it hundreds of times as long.
+const PLANNER_TICK: Duration = Duration::from_millis(2);
 
 /// What one inlet may take at once.
 const MAX_CHUNK: usize = 4096;
@@ -108,17 +112,20 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         title: format!("Photic: {}", prepared.experiment.protocol.name),
     })?;
     let description = display.description().clone();
+    let options = Options { picture_texels: prepared.picture_texels(), ..Options::default() };
     let (folder, mut manifest, recorder) =
-        prepared.open_recording(&room.sources, Options::default(), clock::now_ns(), Some(&description))?;
-    let carriers = Carriers::lay(&room.sources, step, recorder);
+        prepared.open_recording(&room.sources, options, clock::now_ns(), Some(&description))?;
+    let mut carriers = Carriers::lay(&room.sources, step, recorder);
+    let (planner, pictures) = prepared.seat_planner(&mut carriers, false, clock::now_ns())?;
     let lifeline = lifeline(prepared, &folder, &display)?;
     let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
     let beats = Arc::new(Heartbeat::default());
 
     let ending = Ending::default();
     stop_on_signal(&ending)?;
-    // Display, loop, recorder, one per source, the participant.
-    let threads = 3 + room.sources.len() + usize::from(room.answer.is_some());
+    // Display, loop, recorder, one per source, the participant, the planner.
+    let threads =
+        3 + room.sources.len() + usize::from(room.answer.is_some()) + usize::from(planner.is_some());
     let barrier = Arc::new(Barrier::new(threads));
 
     let seconds = prepared.args.seconds;
@@ -140,6 +147,9 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
             None
         }
     };
+    let deadline_s = prepared.experiment.protocol.planner.as_ref().map_or(0.0, |planner| planner.deadline_s);
+    let planner_thread =
+        planner.map(|seat| spawn_planner(seat, &ending, &barrier, deadline_s, wake.clone())).transpose()?;
     let (status_in, status) = latest(&Status::default());
     // Who limits a dose wants it on record: without a record such a run ends.
     let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
@@ -149,7 +159,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let at_start = Arc::clone(&barrier);
     let shown = display.run(Ports {
         commands: carriers.commands,
-        pictures: None,
+        pictures,
         flips: carriers.flips,
         events: carriers.display_events,
         wake,
@@ -182,6 +192,9 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let stopped = join(loop_thread, "loop").map(|asked| asked == Asked::Early);
     ending.over.store(true, Ordering::Release);
     note(inlets.join());
+    if let Some(thread) = planner_thread {
+        note(join(thread, "planner").and_then(|result| result));
+    }
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
     }
@@ -230,7 +243,7 @@ impl Room {
         };
         let stream = sources::participant_stream(protocol)?;
         let brain =
-            super::participant::prepare(person, &prepared.lowered, stream.samples, prepared.args.seed)?;
+            super::participant::prepare(person, &prepared.lowered, stream.samples, prepared.args.seed, prepared.population()?)?;
         let answer = Some((stream.samples.rate_hz, brain));
         let lsl = match prepared.args.in_process {
             true => None,
@@ -415,6 +428,32 @@ fn spawn_loop(
                 return Asked::Early;
             }
         }
+    })
+}
+
+/// The planner works whenever it is asked. When it fails or hangs the loop gets no answers, notices, and ends its block.
+fn spawn_planner(
+    mut seat: Seat,
+    ending: &Ending,
+    barrier: &Arc<Barrier>,
+    deadline_s: f64,
+    wake: Thread,
+) -> Result<JoinHandle<Result<(), SessionError>>, SessionError> {
+    let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
+    spawn("planner", move || {
+        barrier.wait();
+        while !over.load(Ordering::Acquire) {
+            let until_ns = clock::now_ns().saturating_add(ns_from_s(deadline_s));
+            let mut is_over = || clock::now_ns() >= until_ns || over.load(Ordering::Acquire);
+            match seat.plan(&mut is_over)? {
+                Some(ready) => {
+                    seat.answer(&ready, clock::now_ns());
+                    wake.unpark();
+                }
+                None => thread::sleep(PLANNER_TICK),
+            }
+        }
+        Ok(())
     })
 }
 

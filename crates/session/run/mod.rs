@@ -4,6 +4,7 @@ mod carriers;
 mod live;
 mod operator;
 pub mod participant;
+mod planner;
 mod progress;
 mod realtime;
 mod recorder;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use ::participant::Person;
 use display::Description;
+use timeline::ring::RowReader;
 use recording::{
     ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder,
     WallTime, check_free, sha256_hex,
@@ -113,6 +115,41 @@ fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<&'sta
 }
 
 impl Prepared {
+    /// The planner with its carriers, where the protocol has one; and the pictures' way to the display.
+    fn seat_planner(
+        &self,
+        carriers: &mut carriers::Carriers,
+        untimed: bool,
+        now_ns: i64,
+    ) -> Result<(Option<planner::Seat>, Option<RowReader>), SessionError> {
+        let planned =
+            crate::steering::planner(&self.experiment.protocol, &self.lowered, self.args.seed, untimed)?;
+        let Some(planned) = planned else { return Ok((None, None)) };
+        let (seat, ends) = planner::Seat::lay(planned, now_ns);
+        carriers.driver.connect(ends.port);
+        carriers.pump.connect(ends.events, ends.recorded);
+        Ok((Some(seat), Some(ends.pictures)))
+    }
+
+    /// Values of a picture, where there are pictures.
+    fn picture_texels(&self) -> Option<usize> {
+        crate::steering::canvas(&self.experiment.protocol, &self.lowered).map(|canvas| canvas.count())
+    }
+
+    /// The simulated participant's brain, where it is not its own.
+    fn population(&self) -> Result<Option<Box<dyn ::participant::Population>>, SessionError> {
+        let canvas = crate::steering::canvas(&self.experiment.protocol, &self.lowered);
+        match (&self.args.brain, canvas) {
+            (Some(name), Some(canvas)) => {
+                Ok(Some(Box::new(crate::brain::ModelPopulation::open(name, &canvas)?)))
+            }
+            (Some(name), None) => {
+                Err(SessionError::Usage(format!("--brain {name}: the protocol has no [planner] with pictures")))
+            }
+            (None, _) => Ok(None),
+        }
+    }
+
     /// The loop's plan with what the sources really are.
     fn plan_for(&self, sources: &[Source]) -> closedloop::Plan {
         let mut plan = self.lowered.plan.clone();

@@ -48,6 +48,13 @@ impl Target {
         }
     }
 
+    fn take_picture(&mut self, head: &RowHead, texels: &[f64]) {
+        match self {
+            Self::Disk(recorder) => recorder.take_picture(head, texels),
+            Self::Memory(recorder) => recorder.take_picture(texels),
+        }
+    }
+
     fn take_sample(&mut self, source: SourceId, head: &RowHead, values: &[f64]) {
         match self {
             Self::Disk(recorder) => recorder.take_sample(source, head, values),
@@ -67,6 +74,7 @@ pub struct RecorderPump {
     recorder: Target,
     events: Vec<Reader<Event>>,
     rows: Vec<(SourceId, RowReader)>,
+    pictures: Option<RowReader>,
     row: Vec<f64>,
     texts: Receiver<TextMarker>,
     status: Status,
@@ -80,7 +88,21 @@ impl RecorderPump {
         rows: Vec<(SourceId, RowReader)>,
         texts: Receiver<TextMarker>,
     ) -> Self {
-        Self { recorder: recorder.into(), events, rows, row: Vec::new(), texts, status: Status::default() }
+        Self {
+            recorder: recorder.into(),
+            events,
+            rows,
+            pictures: None,
+            row: Vec::new(),
+            texts,
+            status: Status::default(),
+        }
+    }
+
+    /// Where the planner's events and pictures come from.
+    pub fn connect(&mut self, events: Reader<Event>, pictures: RowReader) {
+        self.events.push(events);
+        self.pictures = Some(pictures);
     }
 
     /// Writes everything that waits. `true` once every writing end is gone and all is written.
@@ -99,6 +121,12 @@ impl RecorderPump {
             while let Some(head) = rows.pop(&mut self.row) {
                 self.status.samples += 1;
                 self.recorder.take_sample(*source, &head, &self.row);
+            }
+        }
+        if let Some(pictures) = &mut self.pictures {
+            self.row.resize(pictures.width(), 0.0);
+            while let Some(head) = pictures.pop(&mut self.row) {
+                self.recorder.take_picture(&head, &self.row);
             }
         }
         while let Ok(marker) = self.texts.try_recv() {
@@ -165,6 +193,9 @@ impl Status {
             | Event::Chunk(_)
             | Event::Marker(_)
             | Event::ClockOffset(_)
+            | Event::Request(_)
+            | Event::Answer(_)
+            | Event::Presentation(_)
             | Event::Turn(_) => {}
         }
     }

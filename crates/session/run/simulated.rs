@@ -68,7 +68,7 @@ pub(crate) fn to_folder(
     watcher: &mut impl Watcher,
 ) -> Result<SessionFolder, SessionError> {
     let sources = prepared.seat()?;
-    let options = Options::virtual_clock();
+    let options = Options { picture_texels: prepared.picture_texels(), ..Options::virtual_clock() };
     let (folder, mut manifest, recorder) =
         prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
     let Ran { pump, end_ns, error } = prepared.drive(&sources, recorder, None, watcher)?;
@@ -94,6 +94,7 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         in_process: true,
         no_realtime: true,
         held: None,
+        brain: None,
     }
 }
 
@@ -126,7 +127,8 @@ impl Prepared {
     ) -> Result<Ran, SessionError> {
         let answer = sources::participant_stream(&self.experiment.protocol)?;
         let step = Loop::prepare(&self.plan_for(sources))?;
-        let carriers = Carriers::lay(sources, step, target);
+        let mut carriers = Carriers::lay(sources, step, target);
+        let (planner, pictures) = self.seat_planner(&mut carriers, true, virtual_clock::START_NS)?;
         let (retina_in, retina) = retina_ring(self.lowered.retina.cells(), self.lowered.screen.refresh_hz);
         let presenter = ScriptedPresenter::new(
             &self.lowered,
@@ -134,12 +136,17 @@ impl Prepared {
             carriers.commands,
             carriers.flips,
             carriers.display_events,
+            pictures,
         );
         let brain = match (participant, self.person) {
             (Some(participant), _) => participant,
-            (None, Some(person)) => {
-                participant::prepare(person, &self.lowered, answer.samples, self.args.seed)?
-            }
+            (None, Some(person)) => participant::prepare(
+                person,
+                &self.lowered,
+                answer.samples,
+                self.args.seed,
+                self.population()?,
+            )?,
             (None, None) => return Err(SessionError::Usage("no simulated participant".into())),
         };
         let way = participant::Way::Sink(Box::new(sources::sink(sources, carriers.sources)?));
@@ -148,7 +155,7 @@ impl Prepared {
         let mut pump = carriers.pump;
         let (operator, _) = Operator::seat(&self.experiment, &self.args);
         let (driver, seconds) = (carriers.driver, self.args.seconds);
-        let ran = virtual_clock::run(presenter, chair, driver, &mut pump, seconds, &operator, watcher);
+        let ran = virtual_clock::run(presenter, chair, driver, &mut pump, planner, seconds, &operator, watcher);
         Ok(match ran {
             Ok(end_ns) => Ran { pump, end_ns, error: None },
             Err(error) => Ran { pump, end_ns: virtual_clock::START_NS, error: Some(error) },

@@ -311,9 +311,9 @@ notice_kinds! {
     Stop = 40, "stop";
     /// The controller holds, because an artefact lies in the decoder's window; `count` is its kind (1 blink, 2 muscle,
     /// 3 flat), `value` what was measured in uV.
-    Frozen = 60, "frozen by an artefact";
+    Frozen = 80, "frozen by an artefact";
     /// No artefact lies in the window any more; `count` is how long the controller held, in ns.
-    Thawed = 61, "artefact over";
+    Thawed = 81, "artefact over";
     /// The recorder could not take a turn for a while; the loop held, nothing was lost.
     RecorderHeld = 44, "held by the recorder";
     /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.

@@ -14,6 +14,9 @@ use timeline::{Notice, NoticeKind, Ramp};
 /// The loop beats at least every millisecond. This much later the display takes it for dead.
 pub const LOOP_SILENT_NS: i64 = 500_000_000;
 
+/// A command issued further in the future than this is from a loop whose clock is wrong: its ramps would come too late.
+pub const COMMAND_AHEAD_NS: i64 = 200_000_000;
+
 /// The dead-man key of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -121,13 +124,14 @@ pub(crate) struct Guard {
     pub(crate) veil: Veil,
     watchdog_gone: bool,
     taken: bool,
+    ahead: bool,
 }
 
 impl Guard {
     pub(crate) fn new(interlock: Interlock) -> Self {
         let veil = Veil::new(interlock.grey_ramp_ns);
         let pulse = Pulse::new(LOOP_SILENT_NS);
-        Self { interlock, pulse, veil, watchdog_gone: false, taken: false }
+        Self { interlock, pulse, veil, watchdog_gone: false, taken: false, ahead: false }
     }
 
     pub(crate) fn grey_ramp_ns(&self) -> i64 {
@@ -139,10 +143,11 @@ impl Guard {
         self.taken
     }
 
-    /// Before each frame: beats, looks, and lets the veil fall or rise. What has to be recorded comes back.
-    pub(crate) fn look(&mut self, now_ns: i64, ending: bool) -> [Option<Notice>; 2] {
-        let told = [self.beat(now_ns), self.listen(now_ns)];
-        if ending || self.taken || self.pulse.is_lost() {
+    /// Before each frame: beats, looks, and lets the veil fall or rise. `issued_ns` is when the newest command was issued.
+    /// What has to be recorded comes back.
+    pub(crate) fn look(&mut self, now_ns: i64, issued_ns: i64, ending: bool) -> [Option<Notice>; 3] {
+        let told = [self.beat(now_ns), self.listen(now_ns), self.compare(now_ns, issued_ns)];
+        if ending || self.taken || self.ahead || self.pulse.is_lost() {
             self.veil.fall(now_ns);
         } else {
             self.veil.rise(now_ns);
@@ -168,6 +173,12 @@ impl Guard {
             Change::Lost(age_ns) => Some(notice(now_ns, NoticeKind::LoopLost, age_ns)),
             Change::Back(age_ns) => Some(notice(now_ns, NoticeKind::LoopBack, age_ns)),
         }
+    }
+
+    fn compare(&mut self, now_ns: i64, issued_ns: i64) -> Option<Notice> {
+        let lead_ns = issued_ns.saturating_sub(now_ns);
+        let was = std::mem::replace(&mut self.ahead, lead_ns > COMMAND_AHEAD_NS);
+        (self.ahead && !was).then(|| notice(now_ns, NoticeKind::TimeJump, lead_ns))
     }
 
     pub(crate) fn take_key(&mut self) -> Option<(Key, Arc<KeyState>)> {
@@ -216,7 +227,7 @@ mod tests {
             if !(60..120).contains(&frame) {
                 heart.beat();
             }
-            told.extend(guard.look(now_ns, false).into_iter().flatten().map(|notice| (frame, notice)));
+            told.extend(guard.look(now_ns, now_ns, false).into_iter().flatten().map(|notice| (frame, notice)));
         }
         assert_eq!(told.len(), 2, "{told:?}");
         assert_eq!(told[0].1.kind, NoticeKind::LoopLost);

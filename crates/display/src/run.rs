@@ -275,7 +275,8 @@ impl FrameLoop {
             sleep_until(self.plan.begin_ns());
         }
         let ending = self.ports.stop.load(Ordering::Acquire);
-        for notice in self.guard.look(now_ns(), ending).into_iter().flatten() {
+        let issued_ns = self.ports.commands.read().map_or(i64::MIN, |command| command.issued_ns);
+        for notice in self.guard.look(now_ns(), issued_ns, ending).into_iter().flatten() {
             self.tell(Event::Notice(notice));
         }
         if self.guard.is_taken() {

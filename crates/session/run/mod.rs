@@ -149,7 +149,7 @@ pub(crate) fn run_virtual(
     let (folder, mut manifest, recorder) =
         prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
     let step = Loop::prepare(&prepared.plan_for(&sources))?;
-    let carriers = carriers::Carriers::lay(&sources, step, recorder);
+    let carriers = carriers::Carriers::lay(&sources, step, recorder, carriers::EVENTS);
     let (retina_in, retina) =
         carriers::retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
     let presenter = virtual_clock::ScriptedPresenter::new(

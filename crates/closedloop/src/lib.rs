@@ -17,7 +17,7 @@ mod screen;
 mod screen_clock;
 
 pub use plan::{
-    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan, Plan,
-    PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
+    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan,
+    Plan, PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
 };
 pub use run::{Inputs, Loop, Outputs, SourceInput};

@@ -78,14 +78,7 @@ impl Screen {
         self.change(scene, contrast, slew_per_s, cause, out);
     }
 
-    fn change(
-        &mut self,
-        scene: SceneId,
-        contrast: f64,
-        slew_per_s: f64,
-        cause: Cause,
-        out: &mut Outputs,
-    ) {
+    fn change(&mut self, scene: SceneId, contrast: f64, slew_per_s: f64, cause: Cause, out: &mut Outputs) {
         let same = scene == self.scene;
         // Another scene starts from zero contrast: scenes share the mean luminance, so that alone is no flash.
         let from = if same { self.ramp.at(cause.now_ns) } else { 0.0 };

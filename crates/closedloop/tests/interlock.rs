@@ -148,7 +148,8 @@ impl Log {
     fn fastest_per_s(&self) -> f64 {
         let rate = |pair: &[(i64, SceneId, f64)]| {
             let seconds = (pair[1].0 - pair[0].0) as f64 / 1e9;
-            let change = if pair[0].1 == pair[1].1 { (pair[1].2 - pair[0].2).abs() } else { pair[0].2 + pair[1].2 };
+            let change =
+                if pair[0].1 == pair[1].1 { (pair[1].2 - pair[0].2).abs() } else { pair[0].2 + pair[1].2 };
             change / seconds
         };
         self.contrast.windows(2).map(rate).fold(0.0, f64::max)

@@ -162,8 +162,7 @@ pub(crate) fn limits_fit(root: &Table<'_>, protocol: &Protocol) -> Result<(), Pr
             return Err(on_time.refuse("total_s", allowed));
         }
         if worth.unbroken_s > limits.on_time.longest_s {
-            let allowed =
-                format!("at least {:.3} s without a pause, for block `{name}`", worth.unbroken_s);
+            let allowed = format!("at least {:.3} s without a pause, for block `{name}`", worth.unbroken_s);
             return Err(on_time.refuse("longest_s", allowed));
         }
         let needed_s = block.duration_s + protocol.grey_ramp_s;

@@ -24,8 +24,16 @@ impl Protocol {
     /// See [`ProtocolError`]: the first fault found, unknown keys of a table before anything else in it.
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
         let document = Document::parse(text, file)?;
-        let root =
-            document.root(&["protocol", "stream", "stimulus", "decoder", "controller", "safety", "limits", "block"])?;
+        let root = document.root(&[
+            "protocol",
+            "stream",
+            "stimulus",
+            "decoder",
+            "controller",
+            "safety",
+            "limits",
+            "block",
+        ])?;
         let head = root.table("protocol", &["name", "description", "grey_ramp_s", "min_free_mb", "order"])?;
         let streams = read_streams(&root)?;
         let stimuli = read_stimuli(&root)?;

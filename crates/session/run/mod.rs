@@ -1,6 +1,7 @@
 //! `photic run`: prepare everything that may fail, run on one of the two clocks, close in order, say what it came to.
 
 mod carriers;
+mod lifeline;
 mod live;
 mod operator;
 pub mod participant;
@@ -8,7 +9,6 @@ mod progress;
 mod realtime;
 mod recorder;
 pub(crate) mod sources;
-mod lifeline;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;

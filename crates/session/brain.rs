@@ -113,7 +113,9 @@ impl ModelPopulation {
         if path.extension().is_none_or(|end| end != "onnx") {
             let names: Vec<&str> = Brain::all().iter().map(|brain| brain.name.as_str()).collect();
             let known = names.join(", ");
-            return Err(SessionError::Usage(format!("--brain {name}: no such brain and no .onnx file; there are {known}")));
+            return Err(SessionError::Usage(format!(
+                "--brain {name}: no such brain and no .onnx file; there are {known}"
+            )));
         }
         let encoder = match Encoder::open(path, None, &Limits::default()) {
             Err(EncoderError::NoForm { .. }) => foreign(path, name, canvas)?,

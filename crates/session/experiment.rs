@@ -201,10 +201,7 @@ fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scen
 }
 
 /// The flicker that the refresh really makes.
-fn lower_flicker(
-    stimulus: &protocol::Stimulus,
-    screen: &Screen,
-) -> Result<stimulus::Flicker, SessionError> {
+fn lower_flicker(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<stimulus::Flicker, SessionError> {
     let flicker = stimulus.kind.flicker();
     let named =
         |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };

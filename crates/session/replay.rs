@@ -276,7 +276,15 @@ impl<'a> Tracks<'a> {
                 };
             }
             let flips_end = self.flips.partition_point(|flip| flip.onset_ns <= now_ns) as u64;
-            turns.push(Turn { index: turns.len() as u64, now_ns, flips_end, stop: false, held: false, takes, answers_end: 0 });
+            turns.push(Turn {
+                index: turns.len() as u64,
+                now_ns,
+                flips_end,
+                stop: false,
+                held: false,
+                takes,
+                answers_end: 0,
+            });
         }
         turns
     }

@@ -29,12 +29,14 @@ pub fn lower_picture(
         )));
     }
     let side_px = texel_px * f64::from(picture.texels);
-    stimulus::Picture::centred(screen, picture.texels, texel_px as u32, flicker).map(Scene::Picture).ok_or_else(|| {
-        refuse(format!(
-            "{} texels of {texel_px} px are {side_px} px; the screen has {} x {} px",
-            picture.texels, screen.width_px, screen.height_px
-        ))
-    })
+    stimulus::Picture::centred(screen, picture.texels, texel_px as u32, flicker)
+        .map(Scene::Picture)
+        .ok_or_else(|| {
+            refuse(format!(
+                "{} texels of {texel_px} px are {side_px} px; the screen has {} x {} px",
+                picture.texels, screen.width_px, screen.height_px
+            ))
+        })
 }
 
 /// A block of presentations.

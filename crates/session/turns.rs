@@ -5,7 +5,8 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use timeline::latest::LatestWriter;
 use timeline::ring::{Reader, RowReader, Writer};
 use timeline::{
-    Answer, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Request, SourceId, Take, Turn,
+    Answer, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Request, SourceId,
+    Take, Turn,
 };
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.

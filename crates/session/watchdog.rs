@@ -133,7 +133,9 @@ impl Watchdog {
             Ok(0) => Said::Gone,
             Ok(count) if words[..count].contains(&ENDED) => Said::Ended,
             Ok(count) => Said::Beats(count as u64),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Said::Nothing,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Said::Nothing
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => Said::Nothing,
             Err(_) => Said::Gone,
         }
@@ -147,7 +149,8 @@ impl Watchdog {
             Some(window) => window.cover().map_err(|error| error.to_string()),
             None => Err(self.why_none.clone().unwrap_or_default()),
         };
-        let mut said = json!({ "silent_s": s_from_ns(silent_ns), "bound_s": s_from_ns(BOUND_NS), "beats": self.beats });
+        let mut said =
+            json!({ "silent_s": s_from_ns(silent_ns), "bound_s": s_from_ns(BOUND_NS), "beats": self.beats });
         match covered {
             Ok(()) => {
                 said["how"] = "grey window".into();

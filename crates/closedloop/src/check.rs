@@ -52,7 +52,13 @@ fn check_limits(limits: &LimitsPlan, grey_ramp_ns: i64) -> Result<(), PrepareErr
     duration("release of the dead-man key in ns", limits.dead_man_ns.unwrap_or(1))?;
     // The ramp to grey is what every breach ends in; it must not be one.
     let ramp_per_s = 1e9 / grey_ramp_ns as f64 * (1.0 - 1e-9);
-    within("slew_per_s", limits.slew_per_s, ramp_per_s, 1e3, "at least full contrast per grey ramp, up to 1000")
+    within(
+        "slew_per_s",
+        limits.slew_per_s,
+        ramp_per_s,
+        1e3,
+        "at least full contrast per grey ramp, up to 1000",
+    )
 }
 
 fn check_controller(controller: &ControllerPlan, decoder: Option<&DecoderPlan>) -> Result<(), PrepareError> {

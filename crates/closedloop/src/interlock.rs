@@ -148,6 +148,21 @@ impl Interlock {
         self.plan.limits.map_or(asked_per_s, |limits| limits.slew_per_s.min(asked_per_s))
     }
 
+    /// Whether light that would come now has to wait for the rest of a pause: a gap shorter than the pause counts as
+    /// on-time, and what is left after it would not suffice to go to grey again.
+    pub(crate) fn must_pause(&mut self, now_ns: i64, ramp: &Ramp, out: &mut Outputs) -> bool {
+        let Some(limits) = self.plan.limits else { return false };
+        let is_dark = ramp.to == 0.0 && ramp.at(now_ns) == 0.0;
+        let after_ns = self.stretch_ns + self.dark_ns + self.margin_ns() + self.slack_ns;
+        if !is_dark || self.stretch_ns == 0 || after_ns < limits.longest_ns {
+            return false;
+        }
+        self.causes.pause = true;
+        let bound_s = limits.longest_ns as f64 / 1e9;
+        out.notice(now_ns, NoticeKind::OnTimePause, None, self.stretch_ns + self.dark_ns, bound_s);
+        true
+    }
+
     /// A command left at less than the rate asked for.
     pub(crate) fn slowed(&mut self, now_ns: i64, asked_per_s: f64, out: &mut Outputs) {
         self.slowed += 1;

@@ -50,7 +50,12 @@ impl Latch {
             newest_ns: 0,
             stale: false,
         });
-        Self { watches: watches.collect(), ramp_ns: plan.grey_ramp_ns, wants_numbers: plan.interlock.faults, gate: Gate::Open }
+        Self {
+            watches: watches.collect(),
+            ramp_ns: plan.grey_ramp_ns,
+            wants_numbers: plan.interlock.faults,
+            gate: Gate::Open,
+        }
     }
 
     /// The first step: from here on sources are expected.

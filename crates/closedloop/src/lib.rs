@@ -15,9 +15,9 @@ mod plan;
 mod run;
 mod schedule;
 mod screen;
-mod steer;
 mod screen_clock;
 mod set_point;
+mod steer;
 mod trial;
 
 pub use controller::{
@@ -28,12 +28,12 @@ pub use neurofeedback::{
     AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, Spread, ThresholdPlan,
 };
 pub use plan::{
-    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan, Plan,
-    PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
+    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan,
+    Plan, PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
 };
-pub use steer::SteerPlan;
 pub use run::{Inputs, Loop, Outputs, SourceInput};
 pub use set_point::{Levels, MAX_LEVELS, SET_POINT_STEP_NS, SetPointPlan};
+pub use steer::SteerPlan;
 pub use trial::{
     Answer, Bandit, BanditPlan, BanditRule, MAX_REVERSALS, Proposal, Psychometric, PsychometricForm,
     QuestPlus, QuestPlusPlan, QuestPlusStop, QuestPosterior, Staircase, StaircasePlan, StaircaseRule,

@@ -495,6 +495,9 @@ impl Loop {
     }
 
     fn steer(&mut self, shown: impl Into<Shown>, contrast: f64, cause: Cause, outputs: &mut Outputs) {
+        if contrast > 0.0 && self.interlock.must_pause(cause.now_ns, self.screen.ramp(), outputs) {
+            return;
+        }
         // Coming back from grey takes the grey ramp, whatever the slew allows.
         let slew_per_s = if cause.now_ns < self.resumed_ns {
             let left_s = (self.resumed_ns - cause.now_ns) as f64 / 1e9;

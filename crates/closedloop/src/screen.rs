@@ -99,14 +99,7 @@ impl Screen {
         self.change(shown, contrast, slew_per_s, cause, out);
     }
 
-    fn change(
-        &mut self,
-        shown: Shown,
-        contrast: f64,
-        slew_per_s: f64,
-        cause: Cause,
-        out: &mut Outputs,
-    ) {
+    fn change(&mut self, shown: Shown, contrast: f64, slew_per_s: f64, cause: Cause, out: &mut Outputs) {
         let same = shown == self.shown;
         // Another scene starts from zero contrast: scenes share the mean luminance, so that alone is no flash.
         let from = if same { self.ramp.at(cause.now_ns) } else { 0.0 };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::Thread;
 
+use crate::interlock::Interlock;
 use stimulus::{Patch, RetinaGrid, Scene, Screen};
 use thiserror::Error;
-use crate::interlock::Interlock;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowReader, RowWriter, Writer};
 use timeline::{Command, Event, Flip};

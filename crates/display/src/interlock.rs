@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use timeline::heartbeat::{Change, Heartbeat, Pulse};
-use timeline::{Notice, NoticeKind, Ramp};
+use timeline::{Command, Notice, NoticeKind, Ramp};
 
 /// The loop beats at least every millisecond. This much later the display takes it for dead.
 pub const LOOP_SILENT_NS: i64 = 500_000_000;
+
+/// A command issued further in the future than this is from a loop whose clock is wrong: its ramps would come too late.
+pub const COMMAND_AHEAD_NS: i64 = 200_000_000;
 
 /// The dead-man key of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,13 +124,15 @@ pub(crate) struct Guard {
     pub(crate) veil: Veil,
     watchdog_gone: bool,
     taken: bool,
+    accepted: Option<Command>,
+    untrue: bool,
 }
 
 impl Guard {
     pub(crate) fn new(interlock: Interlock) -> Self {
         let veil = Veil::new(interlock.grey_ramp_ns);
         let pulse = Pulse::new(LOOP_SILENT_NS);
-        Self { interlock, pulse, veil, watchdog_gone: false, taken: false }
+        Self { interlock, pulse, veil, watchdog_gone: false, taken: false, accepted: None, untrue: false }
     }
 
     pub(crate) fn grey_ramp_ns(&self) -> i64 {
@@ -142,7 +147,7 @@ impl Guard {
     /// Before each frame: beats, looks, and lets the veil fall or rise. What has to be recorded comes back.
     pub(crate) fn look(&mut self, now_ns: i64, ending: bool) -> [Option<Notice>; 2] {
         let told = [self.beat(now_ns), self.listen(now_ns)];
-        if ending || self.taken || self.pulse.is_lost() {
+        if ending || self.taken || self.untrue || self.pulse.is_lost() {
             self.veil.fall(now_ns);
         } else {
             self.veil.rise(now_ns);
@@ -168,6 +173,27 @@ impl Guard {
             Change::Lost(age_ns) => Some(notice(now_ns, NoticeKind::LoopLost, age_ns)),
             Change::Back(age_ns) => Some(notice(now_ns, NoticeKind::LoopBack, age_ns)),
         }
+    }
+
+    /// The command to draw: the newest, or, where its instant cannot be true (in the future, or before the one that it
+    /// follows), the last that could, over which the veil falls.
+    pub(crate) fn accept(
+        &mut self,
+        now_ns: i64,
+        newest: Option<Command>,
+    ) -> (Option<Command>, Option<Notice>) {
+        let Some(newest) = newest else { return (None, None) };
+        let lead_ns = newest.issued_ns.saturating_sub(now_ns);
+        let back_ns =
+            self.accepted.map_or(0, |before| newest.issued_ns.saturating_sub(before.issued_ns)).min(0);
+        let was = std::mem::replace(&mut self.untrue, lead_ns > COMMAND_AHEAD_NS || back_ns < 0);
+        if !self.untrue {
+            self.accepted = Some(newest);
+            return (self.accepted, None);
+        }
+        self.veil.fall(now_ns);
+        let jump_ns = if back_ns < 0 { back_ns } else { lead_ns };
+        (self.accepted, (!was).then(|| notice(now_ns, NoticeKind::TimeJump, jump_ns)))
     }
 
     pub(crate) fn take_key(&mut self) -> Option<(Key, Arc<KeyState>)> {
@@ -207,7 +233,8 @@ mod tests {
     #[test]
     fn a_silent_loop_is_told_once_and_veiled_until_it_is_back() {
         let heart = Arc::new(Heartbeat::default());
-        let interlock = Interlock { grey_ramp_ns: RAMP_NS, loop_beats: Some(Arc::clone(&heart)), ..Interlock::none() };
+        let interlock =
+            Interlock { grey_ramp_ns: RAMP_NS, loop_beats: Some(Arc::clone(&heart)), ..Interlock::none() };
         let mut guard = Guard::new(interlock);
         let mut told = Vec::new();
         let step_ns = 16_666_667;
@@ -224,6 +251,29 @@ mod tests {
         assert!((0..=step_ns).contains(&late_ns), "{told:?}");
         assert_eq!((told[1].0, told[1].1.kind), (120, NoticeKind::LoopBack));
         assert_eq!(guard.veil.at(200 * step_ns), 1.0);
+    }
+
+    #[test]
+    fn a_command_from_a_wrong_clock_is_not_drawn_and_the_last_true_one_fades() {
+        let mut guard = Guard::new(Interlock { grey_ramp_ns: RAMP_NS, ..Interlock::none() });
+        let command = |index, issued_ns| {
+            let (scene, contrast) = (timeline::SceneId(1), Ramp::constant(0.5));
+            Some(Command { index, turn: index, issued_ns, decision: None, scene, contrast })
+        };
+        let shown =
+            |guard: &mut Guard, now_ns, newest| guard.accept(now_ns, newest).0.map(|shown| shown.index);
+        assert_eq!(shown(&mut guard, 1_000, None), None);
+        assert_eq!(shown(&mut guard, 1_000, command(0, 900)), Some(0));
+        assert_eq!(
+            (shown(&mut guard, 2_000, command(1, 800)), guard.veil.at(2_000 + RAMP_NS)),
+            (Some(0), 0.0)
+        );
+        assert_eq!(shown(&mut guard, 3_000, command(2, 4_000 + COMMAND_AHEAD_NS)), Some(0));
+        assert_eq!(guard.accept(3_001, command(2, 4_001 + COMMAND_AHEAD_NS)).1, None, "told once");
+        guard.look(3_002, false);
+        assert_eq!((shown(&mut guard, 4_000, command(3, 3_990)), guard.veil.at(4_000)), (Some(3), 0.0));
+        guard.look(5_000, false);
+        assert_eq!(guard.veil.at(5_000 + RAMP_NS), 1.0);
     }
 
     #[test]

@@ -77,7 +77,9 @@ impl FramePlan {
         let scene = self.scenes.get(place).copied().unwrap_or(Scene::Grey);
         let contrast = match (command, scene) {
             (None, _) | (_, Scene::Grey) => 0.0,
-            (Some(command), Scene::Grating(_) | Scene::Picture(_)) => allowed(command.contrast.at(onset_ns)) * factor,
+            (Some(command), Scene::Grating(_) | Scene::Picture(_)) => {
+                allowed(command.contrast.at(onset_ns)) * factor
+            }
         };
         Planned {
             params: FrameParams {

@@ -112,7 +112,10 @@ impl Display {
         start();
         let mut frames = FrameLoop::begin(self, ports)?;
         while !frames.finished() {
-            frames.frame()?;
+            if let Err(error) = frames.frame() {
+                frames.lost_window();
+                return Err(error);
+            }
         }
         Ok(frames.end())
     }
@@ -324,14 +327,25 @@ impl FrameLoop {
                 self.display.renderer.set_surface(&self.display.screen, size_px);
                 self.display.description.surface_px = size_px;
             }
-            if lost && !std::mem::replace(&mut self.window_lost, true) {
-                self.tell(Event::Notice(notice(now_ns(), NoticeKind::WindowLost, 0)));
+            if lost {
+                self.lost_window();
             }
         }
     }
 
+    /// For the record, once.
+    fn lost_window(&mut self) {
+        if !std::mem::replace(&mut self.window_lost, true) {
+            self.tell(Event::Notice(notice(now_ns(), NoticeKind::WindowLost, 0)));
+        }
+    }
+
     fn plan(&mut self, begun_ns: i64) -> Planned {
-        let command: Option<Command> = *self.ports.commands.read();
+        let newest: Option<Command> = *self.ports.commands.read();
+        let (command, told) = self.guard.accept(begun_ns, newest);
+        if let Some(notice) = told {
+            self.tell(Event::Notice(notice));
+        }
         let planned = self.plan.step_veiled(begun_ns, command.as_ref(), &self.guard.veil);
         self.display.renderer.write(&self.display.gpu.queue, &planned.params);
         planned

@@ -68,7 +68,11 @@ pub(crate) enum Acquired {
 
 impl OnScreen {
     /// The surface of a window, and the GPU that can present to it.
-    pub(crate) fn open(open: &OpenWindow, screen_px: [u32; 2], mode: Mode) -> Result<(Gpu, Self), DisplayError> {
+    pub(crate) fn open(
+        open: &OpenWindow,
+        screen_px: [u32; 2],
+        mode: Mode,
+    ) -> Result<(Gpu, Self), DisplayError> {
         let window = &open.window;
         let instance = Gpu::instance();
         let surface = instance

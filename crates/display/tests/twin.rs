@@ -105,7 +105,8 @@ fn pictures_equal_their_twin() {
         let grey = gpu.shoot(1, 1, 1.0).unwrap();
         assert!(grey.linear.iter().all(|&value| value == 0.5), "a picture without a pattern is grey");
         // A pattern without any symmetry, from -1 to 1.
-        let pattern: Vec<f32> = (0..picture.count()).map(|at| ((at * at * 7 + at) % 256) as f32 / 127.5 - 1.0).collect();
+        let pattern: Vec<f32> =
+            (0..picture.count()).map(|at| ((at * at * 7 + at) % 256) as f32 / 127.5 - 1.0).collect();
         gpu.load(&pattern);
         let (mut twin, mut retina) = (vec![0.0; 203 * 150], vec![0.0; grid.cells()]);
         let mut template = RetinaTemplate::prepare(&scenes[1], &grid);
@@ -116,7 +117,8 @@ fn pictures_equal_their_twin() {
             template.frame(frame, contrast, &mut retina);
             let worst = shot.linear.iter().zip(&twin).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f32::max);
             assert!(worst <= 1e-6, "{texels} texels of {texel_px} px: {worst}");
-            let worst = shot.retina.iter().zip(&retina).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
+            let worst =
+                shot.retina.iter().zip(&retina).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
             assert!(worst <= 1e-6, "retina of {texels} texels of {texel_px} px: {worst}");
         }
     }

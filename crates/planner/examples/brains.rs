@@ -22,7 +22,9 @@ fn main() {
     let canvas =
         Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
     println!("# Made by the example `brains` of crate `planner`; do not edit. Keys: `Brain` in brain.rs.");
-    println!("\n[canvas]\ntexels = 48\ntexels_per_deg = 5.0\ncontrast_rms = 0.2\naperture_deg = 9.2\nedge_deg = 0.8");
+    println!(
+        "\n[canvas]\ntexels = 48\ntexels_per_deg = 5.0\ncontrast_rms = 0.2\naperture_deg = 9.2\nedge_deg = 0.8"
+    );
     for seed in 1..=count {
         for family in Family::ALL {
             let mut spec = Spec::draw(family, seed, canvas.texels, canvas.texels_per_deg, 1);

@@ -52,7 +52,8 @@ fn main() {
     };
     let count: u64 = args.get(3).map_or(100, |n| n.parse().unwrap());
     let noise: f64 = args.get(4).map_or(0.144, |n| n.parse().unwrap());
-    let canvas = Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
+    let canvas =
+        Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
     for seed in args[2].split(',').map(|seed| seed.parse::<u64>().unwrap()) {
         let mut spec = Spec::draw(family, seed, 48, 5.0, 1);
         let mut brain = Brain::new(&spec, &canvas);
@@ -67,11 +68,20 @@ fn main() {
             brain.level(&canvas, &pattern)
         });
         let natural = natural.fold(0.0, f64::max);
-        let settings = Settings { aim: Aim::Drive, probes: 20, steps: 40, exploration: 1.0, forgetting_s: 600.0, seed };
+        let settings =
+            Settings { aim: Aim::Drive, probes: 20, steps: 40, exploration: 1.0, forgetting_s: 600.0, seed };
         let eyes = Eyes::v1(&canvas, true).unwrap();
         let began = timeline::clock::now_ns();
         let mut planner = Planner::new(canvas.clone(), settings, eyes).unwrap();
-        let mut request = Request { index: 0, turn: 0, at_ns: 0, presentation: None, picture: None, value: f64::NAN, spread: f64::NAN };
+        let mut request = Request {
+            index: 0,
+            turn: 0,
+            at_ns: 0,
+            presentation: None,
+            picture: None,
+            value: f64::NAN,
+            spread: f64::NAN,
+        };
         let mut patterns = vec![planner.first().to_vec()];
         let mut gains = Vec::new();
         let (mut worst, mut fails) = (0.0f64, 0);
@@ -85,10 +95,28 @@ fn main() {
             worst = worst.max(planner.surprise().0);
             let gain = (0.2 * random.normal()).exp();
             let value = 3.4 * (gain * level + noise * random.normal());
-            request = Request { index: index + 1, at_ns: (index as i64 + 1) * 3_500_000_000, presentation: Some(index), picture: Some(proposal.picture), value, spread: 3.4 * noise, ..request };
+            request = Request {
+                index: index + 1,
+                at_ns: (index as i64 + 1) * 3_500_000_000,
+                presentation: Some(index),
+                picture: Some(proposal.picture),
+                value,
+                spread: 3.4 * noise,
+                ..request
+            };
         }
         let took = (timeline::clock::now_ns() - began) as f64 / 1e9;
         let at = |n: usize| gains.get(n - 1).map_or(f64::NAN, |g| (g * 100.0).round() / 100.0);
-        println!("{family:?} {seed} natural {natural:.2} oracle in {oracle_s:.1} s; gain at 20 {} 30 {} 40 {} 50 {} 60 {} 80 {} 100 {} 120 {}; {took:.1} s, surprise {worst:.1}, fails {fails}", at(20), at(30), at(40), at(50), at(60), at(80), at(100), at(120));
+        println!(
+            "{family:?} {seed} natural {natural:.2} oracle in {oracle_s:.1} s; gain at 20 {} 30 {} 40 {} 50 {} 60 {} 80 {} 100 {} 120 {}; {took:.1} s, surprise {worst:.1}, fails {fails}",
+            at(20),
+            at(30),
+            at(40),
+            at(50),
+            at(60),
+            at(80),
+            at(100),
+            at(120)
+        );
     }
 }

@@ -67,7 +67,16 @@ impl Belief {
     pub fn new(covariance: Covariance, offset: Offset, own_sd: f64, forgetting_s: f64) -> Self {
         let weights = vec![0.0; covariance.size()];
         let bias = offset.mean;
-        Self { covariance, offset, own_sd, forgetting_s, seen: Vec::new(), weights, bias, inverse: Mat::zeros(0, 0) }
+        Self {
+            covariance,
+            offset,
+            own_sd,
+            forgetting_s,
+            seen: Vec::new(),
+            weights,
+            bias,
+            inverse: Mat::zeros(0, 0),
+        }
     }
 
     /// Presentations that it rests on.
@@ -192,7 +201,8 @@ impl Belief {
             *toward += if seen.picture == picture { own } else { 0.0 };
         }
         let told = self.told(&toward);
-        let mean: f64 = self.seen.iter().zip(&told).map(|(s, told)| told * (s.value - self.offset.mean)).sum();
+        let mean: f64 =
+            self.seen.iter().zip(&told).map(|(s, told)| told * (s.value - self.offset.mean)).sum();
         let offset = self.offset.sd * self.offset.sd;
         let prior = dot(features, &self.covariance.apply(features)) + offset + own;
         let known: f64 = told.iter().zip(&toward).map(|(a, b)| a * b).sum();
@@ -293,7 +303,8 @@ mod tests {
         let features: Vec<f64> = (0..12).map(|_| random.normal()).collect();
         let x: Vec<f64> = features.iter().copied().chain([1.0]).collect();
         let expected: f64 = (0..p).map(|i| x[i] * mean[(i, 0)]).sum::<f64>() + 0.2;
-        let variance: f64 = (0..p).map(|i| (0..p).map(|j| x[i] * posterior[(i, j)] * x[j]).sum::<f64>()).sum();
+        let variance: f64 =
+            (0..p).map(|i| (0..p).map(|j| x[i] * posterior[(i, j)] * x[j]).sum::<f64>()).sum();
         let found = belief.predict(&features);
         assert!((found.mean - expected).abs() < 1e-9, "{} {expected}", found.mean);
         assert!((found.sd - variance.sqrt()).abs() < 1e-9, "{} {}", found.sd, variance.sqrt());
@@ -317,7 +328,11 @@ mod tests {
                     belief.bound(&there, sign, kappa).0
                 };
                 let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-                assert!((slope - gradient[k]).abs() < 1e-6 * (1.0 + slope.abs()), "{k}: {slope} {}", gradient[k]);
+                assert!(
+                    (slope - gradient[k]).abs() < 1e-6 * (1.0 + slope.abs()),
+                    "{k}: {slope} {}",
+                    gradient[k]
+                );
             }
         }
     }
@@ -336,7 +351,10 @@ mod tests {
         let (by_h, shown) = (belief.predict(&features), belief.predict_shown(0, &features));
         assert!((shown.mean - dot(&truth, &features) - extra).abs() < 0.1, "{shown:?}");
         assert!(by_h.mean < shown.mean - 0.3 && by_h.sd > shown.sd, "{by_h:?} {shown:?}");
-        assert!(belief.predict_shown(999, &features).sd > by_h.sd, "a picture that was never shown has an offset, too");
+        assert!(
+            belief.predict_shown(999, &features).sd > by_h.sd,
+            "a picture that was never shown has an offset, too"
+        );
     }
 
     #[test]

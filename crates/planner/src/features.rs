@@ -56,9 +56,8 @@ impl Eyes {
         };
         let bytes = v1::build(&params).map_err(|fault| PlannerError::Step(fault.to_string()))?;
         let encoder = Encoder::from_bytes("the embedded V1", &bytes, None, &Limits::default())?;
-        let taps: Vec<Features> = (0..SCALES)
-            .map(|at| Features::pooled(&format!("v1.complex.s{at}"), GRID, GRID))
-            .collect();
+        let taps: Vec<Features> =
+            (0..SCALES).map(|at| Features::pooled(&format!("v1.complex.s{at}"), GRID, GRID)).collect();
         let orientations = (0..params.orientations).map(|at| params.orientation_deg(at).to_radians());
         Self::of(
             encoder,
@@ -116,15 +115,8 @@ impl Eyes {
             orientations_rad,
             places_deg: (0..GRID).map(place).collect(),
         };
-        let mut eyes = Self {
-            gradient,
-            encoder,
-            rows,
-            others,
-            mean: vec![0.0; width],
-            scale: vec![1.0; width],
-            grid,
-        };
+        let mut eyes =
+            Self { gradient, encoder, rows, others, mean: vec![0.0; width], scale: vec![1.0; width], grid };
         eyes.standardise(canvas)?;
         Ok(eyes)
     }
@@ -183,8 +175,10 @@ impl Eyes {
     pub fn features(&mut self, light: &Array5<f32>) -> Result<Vec<f64>, PlannerError> {
         let input = self.encoder.form().to_input(light.view());
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
-        let outputs = self.gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
-        let raw = self.rows.iter().zip(&outputs).flat_map(|(rows, output)| rows.gather(output.view()).into_iter());
+        let outputs =
+            self.gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
+        let raw =
+            self.rows.iter().zip(&outputs).flat_map(|(rows, output)| rows.gather(output.view()).into_iter());
         Ok(raw.zip(&self.mean).zip(&self.scale).map(|((f, mean), scale)| (f - mean) * scale).collect())
     }
 

@@ -44,8 +44,7 @@ impl Canvas {
 
     /// Place of each texel's centre in degrees, x to the right and y up, row-major from the top left corner.
     pub fn places_deg(&self) -> impl Iterator<Item = [f64; 2]> + '_ {
-        let along =
-            |index: usize| (index as f64 + 0.5 - self.texels as f64 / 2.0) / self.texels_per_deg;
+        let along = |index: usize| (index as f64 + 0.5 - self.texels as f64 / 2.0) / self.texels_per_deg;
         (0..self.count()).map(move |at| [along(at % self.texels), -along(at / self.texels)])
     }
 

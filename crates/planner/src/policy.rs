@@ -112,13 +112,15 @@ impl Planner {
         number("exploration", settings.exploration, settings.exploration >= 0.0, "0 or more")?;
         number("forgetting_s", settings.forgetting_s, settings.forgetting_s > 0.0, "above 0")?;
         canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
-        let shapes: Vec<Covariance> = LENGTHS.map(|[place, turn, octaves]| eyes.covariance(place, turn, octaves)).into();
+        let shapes: Vec<Covariance> =
+            LENGTHS.map(|[place, turn, octaves]| eyes.covariance(place, turn, octaves)).into();
         let mut random = Random::new(settings.seed, 0);
         // As strong as it can be, because calibration has to see a response whatever the brain prefers.
         let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
         let first = probe::natural(&strong, &mut random)?;
         let features = eyes.features(&canvas.light(&first))?;
-        let belief = Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, settings.forgetting_s);
+        let belief =
+            Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, settings.forgetting_s);
         let unknown = Prediction { mean: f64::NAN, sd: f64::NAN };
         let handed = vec![Handed { content: 0, pattern: first, features, predicted: unknown, measured: 0 }];
         let surprise = Surprise::default();
@@ -159,8 +161,11 @@ impl Planner {
             n if n < probes => Purpose::ProbeGabor,
             _ if self.learnt < 2 => Purpose::ProbeNatural,
             // Probes go on, or nobody would see the model come back.
-            n if self.surprise.fails() => [Purpose::Fallback, Purpose::Fallback, Purpose::Exploit][n as usize % 3],
-            n => [Purpose::Exploit, Purpose::Explore, Purpose::Exploit, Purpose::Repeat][(n - probes) as usize % 4],
+            n if self.surprise.fails() => {
+                [Purpose::Fallback, Purpose::Fallback, Purpose::Exploit][n as usize % 3]
+            }
+            n => [Purpose::Exploit, Purpose::Explore, Purpose::Exploit, Purpose::Repeat]
+                [(n - probes) as usize % 4],
         };
         let (pattern, content, iterations) = self.make(purpose, is_over)?;
         let features = match content {
@@ -230,7 +235,8 @@ impl Planner {
             let predicted = self.belief.predict_shown(at, &self.handed[at].features);
             self.sign() * predicted.mean + kappa * predicted.sd
         };
-        let shown = (0..self.handed.len()).filter(|&at| self.handed[at].content == at && self.handed[at].measured > 0);
+        let shown = (0..self.handed.len())
+            .filter(|&at| self.handed[at].content == at && self.handed[at].measured > 0);
         shown.map(|at| (at, worth(at))).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
     }
 
@@ -281,8 +287,11 @@ impl Planner {
         let other = probe::natural(&self.canvas, &mut self.random)?;
         let best = &self.handed[self.incumbent()].pattern;
         let keep = (1.0 - part * part).sqrt();
-        let mixed: Vec<f32> =
-            best.iter().zip(&other).map(|(b, o)| (keep * f64::from(*b) + part * f64::from(*o)) as f32).collect();
+        let mixed: Vec<f32> = best
+            .iter()
+            .zip(&other)
+            .map(|(b, o)| (keep * f64::from(*b) + part * f64::from(*o)) as f32)
+            .collect();
         self.canvas.allowed(&mixed)
     }
 }

@@ -15,7 +15,8 @@ const LEAVES: usize = 300;
 /// # Errors
 /// A canvas that takes no picture.
 pub fn natural(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
-    let pattern = if random.uniform() < 0.5 { dead_leaves(canvas, random) } else { one_over_f(canvas, random) };
+    let pattern =
+        if random.uniform() < 0.5 { dead_leaves(canvas, random) } else { one_over_f(canvas, random) };
     canvas.allowed(&pattern)
 }
 

@@ -114,7 +114,10 @@ mod tests {
             noticed.push(at.unwrap_or(40));
         }
         noticed.sort_unstable();
-        println!("given up {given_up} of 200; noticed after {} (median), {} (95 %)", noticed[100], noticed[190]);
+        println!(
+            "given up {given_up} of 200; noticed after {} (median), {} (95 %)",
+            noticed[100], noticed[190]
+        );
         assert!(given_up <= 4, "{given_up} of 200 right models were given up");
         assert!(noticed[190] < 20, "{}", noticed[190]);
     }

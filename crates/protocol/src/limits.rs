@@ -99,7 +99,8 @@ impl Protocol {
             BlockKind::Show(show) => (show.contrast, block.duration_s, 1.0),
             BlockKind::Hold(hold) => {
                 let response = self.controller.as_ref().map(|controller| controller.response());
-                let contrast = response.map_or(1.0, |response| nominal_contrast(response, hold.set_point_uv));
+                let contrast =
+                    response.map_or(1.0, |response| nominal_contrast(response, hold.set_point.range_uv()[1]));
                 (contrast, block.duration_s, 1.0)
             }
             BlockKind::Steer(steer) => {
@@ -167,8 +168,7 @@ pub(crate) fn limits_fit(root: &Table<'_>, protocol: &Protocol) -> Result<(), Pr
             return Err(on_time.refuse("total_s", allowed));
         }
         if worth.unbroken_s > limits.on_time.longest_s {
-            let allowed =
-                format!("at least {:.3} s without a pause, for block `{name}`", worth.unbroken_s);
+            let allowed = format!("at least {:.3} s without a pause, for block `{name}`", worth.unbroken_s);
             return Err(on_time.refuse("longest_s", allowed));
         }
         let needed_s = block.duration_s + protocol.grey_ramp_s;

@@ -11,8 +11,8 @@ use crate::controller::{
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
 use crate::limits::{limits_fit, read_limits};
-use crate::steering::{read_picture, read_planner, read_steer};
 use crate::reader::{Document, Range, Table};
+use crate::steering::{read_picture, read_planner, read_steer};
 
 /// One day: longer spans of time in a protocol are slips of the unit.
 const LONGEST_S: f64 = 86_400.0;
@@ -314,7 +314,8 @@ pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError
 // ------------------------------------------------------------------------------------------------- blocks
 
 const BLOCK_KINDS: [&str; 6] = ["calibrate", "hold", "listen", "show", "steer", "rest"];
-const BLOCK_KEYS: &[&str] = &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "steer", "rest"];
+const BLOCK_KEYS: &[&str] =
+    &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "steer", "rest"];
 
 fn read_block(table: &Table<'_>, protocol: &Protocol) -> Result<Block, ProtocolError> {
     Ok(Block {

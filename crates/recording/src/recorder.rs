@@ -79,7 +79,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { persist_every_ns: Some(2_000_000_000), boundary_every_ns: 10_000_000_000, picture_texels: None, meta: String::new() }
+        Self {
+            persist_every_ns: Some(2_000_000_000),
+            boundary_every_ns: 10_000_000_000,
+            picture_texels: None,
+            meta: String::new(),
+        }
     }
 }
 
@@ -220,7 +225,8 @@ impl<S: Sink> Recorder<S> {
             }
             sources.push(Lane::add(&mut writer, &header)?);
         }
-        let pictures = options.picture_texels.map(|texels| Lane::of_pictures(&mut writer, texels)).transpose()?;
+        let pictures =
+            options.picture_texels.map(|texels| Lane::of_pictures(&mut writer, texels)).transpose()?;
         let records = Records {
             chunks: Lane::of::<Chunk, S>(&mut writer)?,
             clock_offsets: Lane::of::<ClockOffset, S>(&mut writer)?,

@@ -384,12 +384,18 @@ impl<'a> Facts<'a> {
             }
             N::Thawed => format!("controller held for {}", seconds()),
             N::RecordingEnded => format!("{} not written", counted(notice.count, "byte", "bytes")),
-            N::DoseSpent => format!("{:.3} s of {:.3} s at full contrast", notice.value, s_from_ns(notice.count)),
+            N::DoseSpent => {
+                format!("{:.3} s of {:.3} s at full contrast", notice.value, s_from_ns(notice.count))
+            }
             N::OnTimeSpent | N::OnTimePause | N::SessionSpent => {
                 format!("{} of {:.3} s, less the ramp to grey", seconds(), notice.value)
             }
             N::SlewLimited => {
-                format!("{:.3} per s was asked for, {}", notice.value, counted(notice.count, "command", "commands"))
+                format!(
+                    "{:.3} per s was asked for, {}",
+                    notice.value,
+                    counted(notice.count, "command", "commands")
+                )
             }
             N::DeadManUp | N::DeadManDown => format!("up for {}", seconds()),
             N::InterlockOpened | N::LoopBack => format!("after {}", seconds()),

@@ -16,7 +16,7 @@ use timeline::latest::{LatestWriter, latest};
 use timeline::ring::RowReader;
 use timeline::{SourceId, clock, ns_from_s};
 
-use super::carriers::{Carriers, Kind, Source, SourcePorts, retina_ring};
+use super::carriers::{Carriers, EVENTS, Kind, Source, SourcePorts, retina_ring};
 use super::lifeline::Lifeline;
 use super::operator::Operator;
 use super::participant::{Chair, Way};
@@ -48,19 +48,26 @@ pub struct Ending {
     pub over: Arc<AtomicBool>,
 }
 
-/// What tests do inside the threads of a live run to break it; each is called with the instant at which it is.
+/// What tests do inside a live run to break it; each function is called with the instant at which it is.
 pub struct Hooks {
-    /// Before each turn of the loop.
-    pub turn: Box<dyn FnMut(i64) + Send>,
+    /// Before each turn of the loop; gives what the loop takes for that instant.
+    pub turn: Box<dyn FnMut(i64) -> i64 + Send>,
     /// Before each frame of the display.
     pub frame: Box<dyn FnMut(i64)>,
     /// Before each write of the recorder.
     pub pump: Box<dyn FnMut(i64) + Send>,
+    /// Events of one thread that may wait for the recorder.
+    pub room: usize,
 }
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { turn: Box::new(|_| ()), frame: Box::new(|_| ()), pump: Box::new(|_| ()) }
+        Self {
+            turn: Box::new(|now_ns| now_ns),
+            frame: Box::new(|_| ()),
+            pump: Box::new(|_| ()),
+            room: EVENTS,
+        }
     }
 }
 
@@ -115,7 +122,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::default() };
     let (folder, mut manifest, recorder) =
         prepared.open_recording(&room.sources, options, clock::now_ns(), Some(&description))?;
-    let mut carriers = Carriers::lay(&room.sources, step, recorder);
+    let mut carriers = Carriers::lay(&room.sources, step, recorder, hooks.room);
     let (planner, pictures) = prepared.seat_planner(&mut carriers, false, clock::now_ns())?;
     let lifeline = lifeline(prepared, &folder, &display)?;
     let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
@@ -242,8 +249,13 @@ impl Room {
             return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });
         };
         let stream = sources::participant_stream(protocol)?;
-        let brain =
-            super::participant::prepare(person, &prepared.lowered, stream.samples, prepared.args.seed, prepared.population()?)?;
+        let brain = super::participant::prepare(
+            person,
+            &prepared.lowered,
+            stream.samples,
+            prepared.args.seed,
+            prepared.population()?,
+        )?;
         let answer = Some((stream.samples.rate_hz, brain));
         let lsl = match prepared.args.in_process {
             true => None,
@@ -390,7 +402,7 @@ struct Running {
     driver: LoopDriver,
     operator: Operator,
     beats: Arc<Heartbeat>,
-    hook: Box<dyn FnMut(i64) + Send>,
+    hook: Box<dyn FnMut(i64) -> i64 + Send>,
 }
 
 fn spawn_loop(
@@ -410,8 +422,7 @@ fn spawn_loop(
         let start_ns = clock::now_ns();
         let end_ns = seconds.map_or(i64::MAX, |seconds| start_ns.saturating_add(ns_from_s(seconds)));
         loop {
-            let now_ns = clock::now_ns();
-            hook(now_ns);
+            let now_ns = hook(clock::now_ns());
             let stop = now_ns >= end_ns || asked.load(Ordering::Acquire);
             driver.hold(operator.held(now_ns - start_ns));
             let end = driver.turn(now_ns, stop, clock::now_ns);

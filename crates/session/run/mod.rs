@@ -1,6 +1,7 @@
 //! `photic run`: prepare everything that may fail, run on one of the two clocks, close in order, say what it came to.
 
 mod carriers;
+mod lifeline;
 mod live;
 mod operator;
 pub mod participant;
@@ -10,18 +11,17 @@ mod realtime;
 mod recorder;
 pub mod simulated;
 pub(crate) mod sources;
-mod lifeline;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;
 
 use ::participant::Person;
 use display::Description;
-use timeline::ring::RowReader;
 use recording::{
     ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder,
     WallTime, check_free, sha256_hex,
 };
+use timeline::ring::RowReader;
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
@@ -143,9 +143,9 @@ impl Prepared {
             (Some(name), Some(canvas)) => {
                 Ok(Some(Box::new(crate::brain::ModelPopulation::open(name, &canvas)?)))
             }
-            (Some(name), None) => {
-                Err(SessionError::Usage(format!("--brain {name}: the protocol has no [planner] with pictures")))
-            }
+            (Some(name), None) => Err(SessionError::Usage(format!(
+                "--brain {name}: the protocol has no [planner] with pictures"
+            ))),
             (None, _) => Ok(None),
         }
     }

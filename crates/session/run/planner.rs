@@ -95,7 +95,8 @@ impl Seat {
         };
         if let Some(kind) = kind {
             let (value, count) = (surprise.0, surprise.1 as i64);
-            let _ = self.events.push(Event::Notice(Notice { at_ns: now_ns, kind, source: None, count, value }));
+            let _ =
+                self.events.push(Event::Notice(Notice { at_ns: now_ns, kind, source: None, count, value }));
         }
         // The recorder's first: what a recorded turn took must be in the file before the turn is.
         let _ = self.events.push(Event::Answer(answer));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use closedloop::{ControllerPlan, Loop};
 use recording::{MemoryRecorder, Options, Outcome, RecordedSession, SessionFolder, WallTime};
 
-use super::carriers::{Carriers, Source, raw_stream, retina_ring};
+use super::carriers::{Carriers, EVENTS, Source, raw_stream, retina_ring};
 use super::recorder::{RecorderPump, Target};
 use super::virtual_clock::{self, ScriptedPresenter, Watcher};
 use super::{Ended, Prepared, participant, prepare_experiment, sources};
@@ -127,7 +127,7 @@ impl Prepared {
     ) -> Result<Ran, SessionError> {
         let answer = sources::participant_stream(&self.experiment.protocol)?;
         let step = Loop::prepare(&self.plan_for(sources))?;
-        let mut carriers = Carriers::lay(sources, step, target);
+        let mut carriers = Carriers::lay(sources, step, target, EVENTS);
         let (planner, pictures) = self.seat_planner(&mut carriers, true, virtual_clock::START_NS)?;
         let (retina_in, retina) = retina_ring(self.lowered.retina.cells(), self.lowered.screen.refresh_hz);
         let presenter = ScriptedPresenter::new(
@@ -155,7 +155,8 @@ impl Prepared {
         let mut pump = carriers.pump;
         let (operator, _) = Operator::seat(&self.experiment, &self.args);
         let (driver, seconds) = (carriers.driver, self.args.seconds);
-        let ran = virtual_clock::run(presenter, chair, driver, &mut pump, planner, seconds, &operator, watcher);
+        let ran =
+            virtual_clock::run(presenter, chair, driver, &mut pump, planner, seconds, &operator, watcher);
         Ok(match ran {
             Ok(end_ns) => Ran { pump, end_ns, error: None },
             Err(error) => Ran { pump, end_ns: virtual_clock::START_NS, error: Some(error) },

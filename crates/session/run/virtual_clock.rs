@@ -75,7 +75,9 @@ impl ScriptedPresenter {
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
         let flip = self.plan.shown(&planned, begin_ns);
         if let Some(template) = self.templates.get_mut(planned.params.scene) {
-            if let Some(texels) = self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.picture)) {
+            if let Some(texels) =
+                self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.picture))
+            {
                 template.load(texels);
             }
             template.frame(flip.frame, flip.contrast, &mut self.cells);
@@ -154,7 +156,8 @@ pub fn run(
     loop {
         let chunk_ns = chair.next_chunk_ns() + TRANSPORT_NS;
         let answer_ns = ready.as_ref().map_or(i64::MAX, |(due_ns, _)| *due_ns);
-        let now_ns = flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns).min(answer_ns);
+        let now_ns =
+            flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns).min(answer_ns);
         driver.hold(operator.held(now_ns - START_NS));
         if now_ns == stop_ns {
             // Asked once; as an event that is always due it would hold the clock.
@@ -163,7 +166,9 @@ pub fn run(
         if now_ns == chunk_ns {
             chair.advance(now_ns)?;
         }
-        if let (Some(seat), Some((_, answer))) = (&mut planner, ready.take_if(|(due_ns, _)| now_ns >= *due_ns)) {
+        if let (Some(seat), Some((_, answer))) =
+            (&mut planner, ready.take_if(|(due_ns, _)| now_ns >= *due_ns))
+        {
             seat.answer(&answer, now_ns);
         }
         watcher.before_turn(&mut driver, &chair);

@@ -348,11 +348,11 @@ notice_kinds! {
     LoopLost = 62, "loop silent, display ramping to grey";
     /// The display: the loop's heart beats again; `count` is how long it did not in ns.
     LoopBack = 63, "loop back";
-    /// The display: the window was closed or destroyed, or the dead-man key's window lost the keyboard for good.
+    /// The display: window or graphics device were lost; the run ends.
     WindowLost = 64, "window lost";
     /// The display: the watchdog process is gone; stimulation goes on without it.
     WatchdogLost = 65, "watchdog lost";
-    /// The display: the watchdog has taken the screen; `count` is how long no frame had been begun in ns.
+    /// The display: the watchdog had to take the screen; `count` is its bound in ns. The run ends.
     WatchdogTook = 66, "watchdog took the screen";
 }
 

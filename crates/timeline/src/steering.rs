@@ -40,14 +40,8 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Purpose; 6] = [
-        Self::ProbeNatural,
-        Self::ProbeGabor,
-        Self::Explore,
-        Self::Exploit,
-        Self::Repeat,
-        Self::Fallback,
-    ];
+    const ALL: [Purpose; 6] =
+        [Self::ProbeNatural, Self::ProbeGabor, Self::Explore, Self::Exploit, Self::Repeat, Self::Fallback];
 
     /// A short lower-case name, as it stands in reports.
     pub const fn name(self) -> &'static str {

@@ -181,8 +181,16 @@ pub fn run(
         if !muted {
             sent = index;
         }
-        let inputs =
-            Inputs { turn: log.turns, now_ns, stop: false, held: false, flips: &flips, markers: &[], sources: &[input], answers: &[] };
+        let inputs = Inputs {
+            turn: log.turns,
+            now_ns,
+            stop: false,
+            held: false,
+            flips: &flips,
+            markers: &[],
+            sources: &[input],
+            answers: &[],
+        };
         // Only the yardstick that knows the gain listens.
         looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));
         looped.step(&inputs, &mut out);

@@ -131,9 +131,10 @@ fn drive_of(graph: &mut Graph, spec: &Spec, number: usize, of: &Population, cell
     let name = |what: &str| format!("{what}.p{number}");
     let (count, scales) = (spec.orientations_rad.len(), spec.scales_cpd.len());
     let tuned = |preferred: f64| -> Vec<f64> {
-        let raw = spec.orientations_rad.iter().map(|o| {
-            libm::exp(of.concentration * (libm::cos(2.0 * (o - preferred)) - 1.0))
-        });
+        let raw = spec
+            .orientations_rad
+            .iter()
+            .map(|o| libm::exp(of.concentration * (libm::cos(2.0 * (o - preferred)) - 1.0)));
         let raw: Vec<f64> = raw.collect();
         let sum: f64 = raw.iter().sum();
         raw.iter().map(|w| w / sum).collect()
@@ -154,7 +155,8 @@ fn drive_of(graph: &mut Graph, spec: &Spec, number: usize, of: &Population, cell
         by_scale.iter().flat_map(|s| turned.iter().map(move |o| (s * o) as f32)).collect()
     };
     let mut answer = |what: &str, turned: &[f64]| {
-        let kernel = graph.constant(&name(&format!("{what}.weights")), &[1, scales * count, 1, 1], &weights(turned));
+        let kernel =
+            graph.constant(&name(&format!("{what}.weights")), &[1, scales * count, 1, 1], &weights(turned));
         graph.conv(&name(what), cells, &kernel, 1, 0)
     };
     let first = answer("first", &tuned(of.orientation_rad));

@@ -94,7 +94,7 @@ impl Protocol {
     /// What a block takes of dose and on-time. Of a held response it is what the nominal person would need, at the
     /// controller's own response model; a real person may take more.
     pub fn worth(&self, block: &Block) -> Worth {
-        let (contrast, on_s, stretches) = match block.kind {
+        let (contrast, on_s, stretches) = match &block.kind {
             BlockKind::Rest | BlockKind::Listen(_) => (0.0, 0.0, 0.0),
             BlockKind::Show(show) => (show.contrast, block.duration_s, 1.0),
             BlockKind::Hold(hold) => {

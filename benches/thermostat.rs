@@ -6,6 +6,8 @@
 //!
 //! `cargo bench --bench thermostat -- [--full] [--held-out] [--protocol FILE]`. Without `--full`, one session per person
 //! and arm, and the long variant (drift) in the two arms that its goal compares; with it, two sessions, and all arms.
+//! `--controllers` adds one arm per file of benches/controllers (or of another folder, `--controllers-from DIR`): the
+//! controller that the file states, on the protocol's own response, in place of the PI controller.
 //! Gains were tuned on `TUNING_SEEDS`; `--held-out` runs `HELD_OUT_SEEDS`, which were written down before. `--protocol`
 //! takes another file in place of protocols/thermostat.toml.
 //!
@@ -53,7 +55,18 @@ enum Arm {
     Nominal,
     Calibrated,
     Ideal,
+    /// The controller of a file.
+    Other(&'static Other),
 }
+
+/// A controller from a file.
+#[derive(Debug, PartialEq)]
+struct Other {
+    name: String,
+    plan: ControllerPlan,
+}
+
+impl Eq for Other {}
 
 const ARMS: [Arm; 4] = [Arm::Closed, Arm::Nominal, Arm::Calibrated, Arm::Ideal];
 
@@ -64,6 +77,7 @@ impl fmt::Display for Arm {
             Self::Nominal => "b open, nominal gain",
             Self::Calibrated => "c open, calibrated",
             Self::Ideal => "d ideal, knows gain",
+            Self::Other(other) => &other.name,
         })
     }
 }
@@ -73,6 +87,7 @@ impl Arm {
         let response = *response_of(&protocol);
         match self {
             Self::Closed => protocol,
+            Self::Other(other) => other.plan,
             Self::Nominal => ControllerPlan::OpenLoopNominal(response),
             Self::Calibrated => ControllerPlan::OpenLoopCalibrated(response),
             Self::Ideal => ControllerPlan::KnownGain(ResponsePlan {
@@ -123,6 +138,8 @@ struct Options {
     seeds: [u64; 2],
     seeds_name: &'static str,
     full: bool,
+    /// Where the files of further controllers lie.
+    controllers: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -134,30 +151,68 @@ fn main() -> Result<(), Failure> {
     let (arms, sessions): (&[Arm], _) =
         if options.full { (&ARMS, 2) } else { (&[Arm::Closed, Arm::Calibrated], 1) };
     let short_s = experiment(&text)?.lower(0)?.schedule.duration_s();
-    study("as shipped", &text, short_s, &ARMS, &options.seeds[..sessions])?;
+    let others = options.controllers.as_deref().map_or(Ok(Vec::new()), |folder| others(&text, folder))?;
+    let all: Vec<Arm> = ARMS.iter().chain(&others).copied().collect();
+    study("as shipped", &text, short_s, &all, &options.seeds[..sessions])?;
     let held_s = held_s(&text)?;
     let factor = (DRIFT_S - (short_s - held_s)) / held_s;
     // One session per person is enough here: it is three times as long.
     let long = lengthen(&text, factor)?;
-    study("drift: holds lengthened", &long, DRIFT_S, arms, &options.seeds[..1])?;
+    let arms: Vec<Arm> = arms.iter().chain(&others).copied().collect();
+    study("drift: holds lengthened", &long, DRIFT_S, &arms, &options.seeds[..1])?;
     println!("\n{:.0} s in all", timeline::s_from_ns(timeline::clock::now_ns() - begun_ns));
     Ok(())
 }
 
 fn options() -> Result<Options, Failure> {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/thermostat.toml");
-    let mut options = Options { protocol: shipped, seeds: TUNING_SEEDS, seeds_name: "tuning", full: false };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/controllers");
+    let mut options = Options {
+        protocol: shipped,
+        seeds: TUNING_SEEDS,
+        seeds_name: "tuning",
+        full: false,
+        controllers: None,
+    };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--bench" => {}
             "--held-out" => (options.seeds, options.seeds_name) = (HELD_OUT_SEEDS, "held out"),
             "--full" => options.full = true,
+            "--controllers" => options.controllers = Some(folder.clone()),
+            "--controllers-from" => {
+                options.controllers = Some(args.next().ok_or("--controllers-from wants a folder")?.into());
+            }
             "--protocol" => options.protocol = args.next().ok_or("--protocol wants a file")?.into(),
-            other => return Err(format!("{other}: not --full, --held-out or --protocol FILE").into()),
+            other => return Err(format!("{other}: not an option; see the head of the file").into()),
         }
     }
     Ok(options)
+}
+
+/// The protocol with each file's controller in place of its own.
+fn others(text: &str, folder: &Path) -> Result<Vec<Arm>, Failure> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.sort();
+    let mut arms = Vec::new();
+    for file in files {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let law = std::fs::read_to_string(&file)?;
+        let mut other = String::new();
+        // The response's keys stay; the head and the gains of the PI controller go.
+        for line in text.lines() {
+            match line.split('=').next().map(str::trim) {
+                Some("[controller.pi]") => other.push_str(&law),
+                Some("kp" | "ki_per_s") => {}
+                _ => other.push_str(&format!("{line}\n")),
+            }
+        }
+        let plan = experiment(&other)?.lower(0)?.plan.controller.ok_or("no controller")?;
+        arms.push(Arm::Other(Box::leak(Box::new(Other { name, plan }))));
+    }
+    Ok(arms)
 }
 
 fn experiment(text: &str) -> Result<Experiment, Failure> {
@@ -219,6 +274,10 @@ fn study(title: &str, text: &str, length_s: f64, arms: &[Arm], seeds: &[u64]) ->
     println!("latent error of a over that of another arm, 95 % interval over people");
     for (arm, goal) in GOALS.into_iter().filter(|(arm, _)| arms.contains(arm)) {
         print_ratios(arm, goal, &closed, &latent(arm));
+    }
+    for &arm in arms.iter().filter(|arm| matches!(arm, Arm::Other(_))) {
+        let [ratio, low, high] = ratio(&latent(arm), &closed, &(0..people().len()).collect::<Vec<_>>());
+        println!("{arm:22} {ratio:.3} [{low:.3} {high:.3}] of a");
     }
     Ok(())
 }

@@ -37,6 +37,12 @@ pub fn read_alike(python: &str, files: &[&Path]) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
+/// A judge that reads one file agrees with it; what it says.
+pub fn agrees(python: &str, judge: &str, file: &Path) -> String {
+    let said = output(script(python, judge).arg(file), 120.0);
+    String::from_utf8(said.stdout).unwrap()
+}
+
 /// Which of these files pyxdf opens with the streams and samples that are in them.
 pub fn opens(python: &str, files: &[impl AsRef<Path>]) -> Vec<bool> {
     let files = files.iter().map(AsRef::as_ref);

@@ -265,6 +265,42 @@ fn rigs() {
     ]);
 }
 
+/// The other controllers, set points over time and artefacts, each written into the base.
+const PID: &str = "[controller.pid]\nkp = 0.2\nki_per_s = 0.5\nkd_s = 0.0\nderivative_tau_s = 0.1\nset_point_weight = 1.0\ntracking_tau_s = 2.0\npredictor = \"smith\"\n";
+const MPC: &str = "[controller.mpc]\ndrift_sd = 0.2\ndrift_tau_s = 60\nfluctuation_sd = 0.25\nfluctuation_tau_s = 3.5\nlevels = 31\nhorizon = 8\nmove_s = 0.1\nchange_penalty_uv = 1.0\n";
+
+#[test]
+#[rustfmt::skip] // a table: one fault per line
+fn controllers_and_set_points() {
+    let with = |controller: &str| HOLD.replace("[controller.pi]\nkp = 0.2\nki_per_s = 0.5\n", controller);
+    let hold = "hold = { stimulus = \"target\", set_point_uv = 2.0 }";
+    check(&with(PID), Protocol::parse, &[
+        ("kd_s = 0.0\n", "", "f.toml:18:13: controller.pid.kd_s: missing; wanted: a number from 0 to 1000 s"),
+        ("\"smith\"", "\"smth\"", r#"f.toml:25:13: controller.pid.predictor: found "smth", allowed: one of "smith", "none" // did you mean "smith"?"#),
+        ("set_point_weight = 1.0", "set_point_weight = 1.5", "f.toml:23:20: controller.pid.set_point_weight: found 1.5, allowed: a number from 0 to 1"),
+        ("kp = 0.2\nki_per_s = 0.5", "kp = 0\nki_per_s = 0", "f.toml:20:12: controller.pid.ki_per_s: found 0, allowed: above 0 where kp and kd_s are 0, or nothing is controlled"),
+        ("calibrate = { stimulus = \"target\", contrast = 0.6, on_s = 4.0, off_s = 2.0 }", "rest = {}", "f.toml:39:1: block[hold].hold: the controller pid needs a block with `calibrate`, not shuffled, before any that holds"),
+    ]);
+    check(&with(MPC), Protocol::parse, &[
+        ("levels = 31", "levels = 3", "f.toml:25:10: controller.mpc.move_s: found 0.1, allowed: at least 0.225 s, in which slew_per_s = 2 reaches the next of 3 levels"),
+        ("levels = 31", "levels = 300", "f.toml:23:10: controller.mpc.levels: found 300, allowed: a whole number from 2 to 128"),
+        ("drift_sd = 0.2\n", "", "f.toml:18:13: controller.mpc.drift_sd: missing; wanted: a number from 0 to 10"),
+    ]);
+    check(HOLD, Protocol::parse, &[
+        ("set_point_uv = 2.0", "set_point_uv = 6.0", "f.toml:34:46: block[hold].hold.set_point_uv: found 6.0, allowed: 0.000 to 4.642 uV, which the nominal response reaches at contrasts 0 to 0.9 (it would have to reach 6 to 6 uV)"),
+        ("set_point_uv = 2.0", "set_point_sine = { mean_uv = 3.0, amplitude_uv = 2.0, period_s = 20 }", "f.toml:34:48: block[hold].hold.set_point_sine: found { mean_uv = 3.0, amplitude_uv = 2.0, period_s = 20 }, allowed: 0.000 to 4.642 uV, which the nominal response reaches at contrasts 0 to 0.9 (it would have to reach 1 to 5 uV)"),
+        ("set_point_uv = 2.0", "set_point_sine = { mean_uv = 1.0, amplitude_uv = 2.0, period_s = 20 }", "f.toml:34:80: block[hold].hold.set_point_sine.amplitude_uv: found 2.0, allowed: a number above 0, below 1 uV"),
+        ("set_point_uv = 2.0", "set_point_ramp = { from_uv = 1.0, to_uv = 3.0, over_s = 0.01 }", "f.toml:34:87: block[hold].hold.set_point_ramp.over_s: found 0.01, allowed: a number from 0.1 to 86400 s"),
+        ("set_point_uv = 2.0", "set_point_uv = 2.0, set_point_ramp = { from_uv = 1.0, to_uv = 3.0, over_s = 10 }", "f.toml:34:51: block[hold].hold.set_point_ramp: cannot stand beside set_point_uv; only one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine"),
+        ("contrast_min = 0.0", "contrast_min = 0.5", "f.toml:34:46: block[hold].hold.set_point_uv: found 2.0, allowed: 4.000 to 4.642 uV, which the nominal response reaches at contrasts 0.5 to 0.9 (it would have to reach 2 to 2 uV)"),
+        (hold, "rest = {}\n[artefacts]\nblink_uv = 100\nmuscle_uv = 20\nmuscle_from_hz = 40\nflat_uv = 0.1", "f.toml:35:2: artefacts.segment_s: missing; wanted: a number from 0.01 to 10 s"),
+    ]);
+    let steps = HOLD.replace("set_point_uv = 2.0", "set_point_steps = { levels_uv = [1.0, 2.0, 4.5], each_s = 5 }");
+    let protocol = Protocol::parse(&steps, "f.toml").expect("valid");
+    let protocol::BlockKind::Hold(held) = &protocol.blocks[1].kind else { panic!("no hold") };
+    assert_eq!(held.set_point.range_uv(), [1.0, 4.5]);
+}
+
 #[test]
 fn the_picture_points_at_the_spot() {
     let error =

@@ -131,8 +131,8 @@ mod tests {
     fn it_moves_before_a_step_that_the_slew_cannot_follow() {
         let mut horizon = Horizon::prepare(&grid(10), 0.0, 0.1);
         let at = |uv| [4.0, uv];
-        // The step from 0.4 to 3 uV comes in the fourth move; the contrast rises before.
-        let (now, _) = horizon.choose(0.1, &[at(0.4), at(0.4), at(0.4), at(3.0), at(3.0), at(3.0)]).unwrap();
+        // The step from 0.4 to 3 uV comes in the next move; the contrast rises before.
+        let (now, _) = horizon.choose(0.1, &[at(0.4), at(3.0), at(3.0), at(3.0)]).unwrap();
         let (alone, _) = horizon.choose(0.1, &[at(0.4)]).unwrap();
         assert_eq!((now, alone), (2, 1));
     }
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn ties_go_to_the_smaller_change_then_to_the_earlier() {
         let same = |contrast| Candidate { contrast, drive: 0.5 };
-        let mut horizon = Horizon::prepare(&[same(0.1), same(0.3), same(0.5), same(0.3)], 0.0, 1.0);
-        assert_eq!(horizon.choose(0.35, &[[2.0, 1.0], [2.0, 1.0]]).unwrap().0, 1);
-        assert_eq!(horizon.choose(0.2, &[[2.0, 1.0]]).unwrap().0, 0);
+        let mut horizon = Horizon::prepare(&[same(0.125), same(0.375), same(0.625), same(0.375)], 0.0, 1.0);
+        assert_eq!(horizon.choose(0.5, &[[2.0, 1.0], [2.0, 1.0]]).unwrap().0, 1);
+        assert_eq!(horizon.choose(0.25, &[[2.0, 1.0]]).unwrap().0, 0);
         let mut far = Horizon::prepare(&[same(0.1), same(0.9)], 0.0, 0.05);
         assert_eq!(far.choose(0.7, &[[2.0, 1.0]]).unwrap().0, 1, "the nearest where none is reached");
         assert!(Horizon::prepare(&[], 0.0, 1.0).choose(0.5, &[[1.0, 1.0]]).is_none());

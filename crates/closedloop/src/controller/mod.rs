@@ -144,6 +144,7 @@ impl Controller {
         }
         self.shown.clear();
         self.set_point = None;
+        (self.target_uv, self.contrast) = (0.0, self.curve.0.contrast_min);
     }
 
     pub(crate) fn slew_per_s(&self) -> f64 {

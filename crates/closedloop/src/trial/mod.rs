@@ -65,6 +65,7 @@ pub enum TrialPlan {
 
 /// A controller of discrete trials. An enum: the set is closed.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one value per block; boxing it would only add a hop")]
 pub enum TrialController {
     /// See [`Bandit`].
     Bandit(Bandit),

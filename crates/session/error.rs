@@ -34,7 +34,7 @@ pub enum SessionError {
     },
     /// A picture that the screen cannot show.
     #[error("stimulus `{stimulus}`: {reason}")]
-    Picture {
+    Texels {
         /// Name in the protocol.
         stimulus: String,
         /// Why, with what is possible.

@@ -15,6 +15,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod safety;
+pub mod steered;
 pub mod steering;
 pub mod study;
 pub mod summary;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use timeline::{Decision, NoticeKind, SourceId};
 
 use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
+use crate::steered::Steered;
 
 /// The summary. What a session does not have (no set point, no cues) is `None`, and `null` in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,6 +36,12 @@ pub struct Summary {
     pub loop_latency_us: Option<Latency>,
     /// Only with a set point.
     pub tracking_error: Option<TrackingError>,
+    /// Only with presentations.
+    pub steered: Option<Steered>,
+    /// Pictures shown, probes included; only with presentations.
+    pub presentations: Option<u64>,
+    /// See [`crate::steered::Gain`]; only where the brain is a committed one.
+    pub normalised_gain: Option<f64>,
     /// Part of the cued decisions that were right; only with cues.
     pub accuracy: Option<f64>,
     /// Decided class against cued class; only with cues.
@@ -122,6 +129,7 @@ impl Summary {
     pub fn with_protocol(session: &RecordedSession, protocol: Option<&Protocol>) -> Self {
         let samples_lost_by = samples_lost(session);
         let SamplesLost { skipped, refused, at_source } = samples_lost_by;
+        let steered = Steered::of(session);
         let confusion = confusion(&session.decisions, protocol);
         let numeric =
             session.sources.iter().filter(|source| source.texts.is_empty() && !source.values.is_empty());
@@ -139,6 +147,9 @@ impl Summary {
                 ClockKind::Virtual => None,
             },
             tracking_error: tracking_error(session, protocol),
+            presentations: steered.as_ref().map(|steered| steered.presentations),
+            normalised_gain: steered.as_ref().and_then(|steered| Some(steered.gain.as_ref()?.normalised)),
+            steered,
             accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
             confusion,
             recording_ended_early: session

@@ -404,6 +404,15 @@ impl<'a> Facts<'a> {
             N::FlipRefused => counted(notice.count, "flip", "flips"),
             N::DisplayGrey => format!("at frame {}", notice.count),
             N::LoopLost | N::WatchdogTook => format!("silent for {}", seconds()),
+            N::PlannerSilent => format!("waited {}, {} in a row", seconds(), notice.value),
+            N::AnswerRefused => format!("to request {}, picture {}", notice.count, notice.value),
+            N::ModelFails | N::ModelBack => {
+                format!(
+                    "squared surprise {:.2} of what was expected, over {}",
+                    notice.value,
+                    counted(notice.count, "presentation", "presentations")
+                )
+            }
             N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }

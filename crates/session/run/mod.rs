@@ -224,7 +224,12 @@ impl Prepared {
                 refresh_hz: screen.refresh_hz,
             }),
             outcome: None,
-            extra: serde_json::Map::new(),
+            extra: self
+                .args
+                .brain
+                .iter()
+                .map(|brain| (crate::steered::BRAIN_KEY.to_owned(), brain.as_str().into()))
+                .collect(),
         }
     }
 }

@@ -147,7 +147,10 @@ impl RecorderPump {
 
     /// Whether recording ended before the session.
     pub fn has_ended(&self) -> bool {
-        self.recorder.ended().is_some()
+        match &self.recorder {
+            Target::Disk(recorder) => recorder.ended().is_some(),
+            Target::Memory(_) => false,
+        }
     }
 
     /// What a person wants to see.

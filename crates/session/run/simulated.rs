@@ -7,6 +7,7 @@ use closedloop::{ControllerPlan, Loop};
 use recording::{MemoryRecorder, Options, Outcome, RecordedSession, SessionFolder, WallTime};
 
 use super::carriers::{Carriers, EVENTS, Source, raw_stream, retina_ring};
+use super::operator::Operator;
 use super::recorder::{RecorderPump, Target};
 use super::virtual_clock::{self, ScriptedPresenter, Watcher};
 use super::{Ended, Prepared, participant, prepare_experiment, sources};

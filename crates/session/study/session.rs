@@ -113,7 +113,7 @@ pub(crate) struct Held {
 /// From the frames: what was shown, not what was commanded.
 pub(crate) fn contrast_held(session: &RecordedSession, blocks: &[Block]) -> Held {
     let (mut area, mut change, mut seconds) = (0.0, 0.0, 0.0);
-    let held = blocks.iter().filter(|block| block.set_point_uv.is_some());
+    let held = blocks.iter().filter(|block| block.set_point.is_some());
     for span in held.map(|block| block.span) {
         let first = session.flips.partition_point(|flip| flip.onset_ns < span.start_ns);
         let end = session.flips.partition_point(|flip| flip.onset_ns < span.end_ns);

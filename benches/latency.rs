@@ -86,6 +86,7 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         wait_s: 15.0,
         in_process: false,
         no_realtime,
+        held: None,
     }
 }
 

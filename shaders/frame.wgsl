@@ -19,10 +19,15 @@ struct Frame {
     retina_px: vec2<u32>,
     retina_cells: vec2<u32>,
     retina_cell_px: u32,
-    // 0 grey, 1 grating
+    // 0 grey, 1 grating, 2 picture
     kind: u32,
     gamma_inverse: f32,
-    unused: f32,
+    // of the texture array of pictures
+    picture_layer: u32,
+    picture_px: vec2<u32>,
+    // along a side
+    picture_texels: u32,
+    texel_px: u32,
 }
 
 const MEAN_LUMINANCE: f32 = 0.5;

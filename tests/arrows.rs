@@ -9,11 +9,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each crate may use. The root package `photic` may use all.
-const TABLE: [(&str, &[&str]); 14] = [
+const TABLE: [(&str, &[&str]); 15] = [
     ("random", &[]),
     ("adjoint", &[]),
     ("encoding", &["adjoint", "random", "stimulus"]),
     ("synthesis", &["adjoint", "encoding", "random", "stimulus"]),
+    ("planner", &["adjoint", "encoding", "random", "synthesis", "timeline"]),
     ("timeline", &[]),
     ("protocol", &[]),
     ("lsl", &[]),
@@ -21,7 +22,7 @@ const TABLE: [(&str, &[&str]); 14] = [
     ("signal", &["timeline"]),
     ("acquisition", &["timeline", "lsl"]),
     ("recording", &["timeline"]),
-    ("closedloop", &["timeline", "signal", "stimulus"]),
+    ("closedloop", &["random", "timeline", "signal", "stimulus"]),
     ("participant", &["random", "timeline", "stimulus", "signal"]),
     ("display", &["timeline", "stimulus"]),
 ];

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::Loader;
+use crate::study::Shard;
 
 /// Closed-loop visual stimulation: shows a stimulus, measures the brain over LSL, corrects itself, records everything.
 #[derive(Debug, Parser)]
@@ -63,12 +64,17 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run many simulated sessions of a specification (participants x protocols x arms x seeds) and compare the arms.
+    Study(StudyArgs),
     /// Stream a recording over LSL.
     Play(PlayArgs),
     /// Gradient of an ONNX model with respect to its input.
     Gradient(GradientArgs),
     /// Make stimuli that drive a model of the visual brain as a specification wants.
     Synth(SynthArgs),
+    /// Cover the screen with grey when a session's display falls silent: started by `photic run` itself.
+    #[command(hide = true)]
+    Watchdog(crate::watchdog::WatchdogArgs),
     /// Fit a model's own parameters (a scotoma, receptive-field size, gains) to a person's recording.
     Fit(FitArgs),
     /// Write the embedded model, look into an ONNX model, compare one with a recording.
@@ -387,6 +393,10 @@ pub struct RunArgs {
     /// `nominal` when the protocol has a controller, else `none`.
     #[arg(long, value_name = "NAME|none")]
     pub participant: Option<String>,
+    /// Brain of the simulated participant in place of its own, where pictures are shown: a committed one (`energy-1` ...) or
+    /// an ONNX file whose first output is the response, 0 to 1.
+    #[arg(long, value_name = "NAME|FILE.onnx")]
+    pub brain: Option<String>,
     /// How to show it; without this option a window where there is a desktop, else offscreen.
     #[arg(long, value_enum)]
     pub display: Option<DisplayMode>,
@@ -414,6 +424,10 @@ pub struct RunArgs {
     /// Leave inlets and loop at normal priority even where real-time priority is allowed.
     #[arg(long)]
     pub no_realtime: bool,
+    /// Where there is no window whose key could be held: when the dead-man key is held, in s since the start, as
+    /// `0-10,12.5-20`. For tests.
+    #[arg(long, value_name = "SPANS", hide = true)]
+    pub held: Option<crate::run::HeldSpans>,
 }
 
 /// `photic replay`.
@@ -424,6 +438,34 @@ pub struct ReplayArgs {
     /// Instead of the recorded turns, feed this many samples per turn and compare what was decided (not when).
     #[arg(long, value_name = "SAMPLES")]
     pub rechunk: Option<usize>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photic study`.
+#[derive(Debug, Clone, Args)]
+pub struct StudyArgs {
+    /// Specification (TOML).
+    pub spec: PathBuf,
+    /// Folder of journal, table and page; without it, one below `studies/`. A study that was interrupted goes on there.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Run only part i of n of the sessions (from 1), as one of many processes; the last one writes the table.
+    #[arg(long, value_name = "I/N", conflicts_with = "merge")]
+    pub shard: Option<Shard>,
+    /// Run nothing: write table and page from the journals that are there, which must be whole.
+    #[arg(long)]
+    pub merge: bool,
+    /// Run the held-out seeds instead of the tuning seeds: once, at the end.
+    #[arg(long)]
+    pub held_out: bool,
+    /// Sessions at a time; 0 for as many as there are cores.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Read and check everything; run nothing.
+    #[arg(long)]
+    pub check: bool,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

@@ -32,6 +32,17 @@ pub enum SessionError {
         /// Why, with the nearest that can be made.
         error: stimulus::FlickerError,
     },
+    /// A picture that the screen cannot show.
+    #[error("stimulus `{stimulus}`: {reason}")]
+    Texels {
+        /// Name in the protocol.
+        stimulus: String,
+        /// Why, with what is possible.
+        reason: String,
+    },
+    /// The planner.
+    #[error("planner: {0}")]
+    Planner(#[from] planner::PlannerError),
     /// A grating finer than the screen.
     #[error(
         "stimulus `{stimulus}`: sf_cpd = {sf_cpd} has {px_per_cycle:.2} px per cycle on this screen, at least 4 are \
@@ -196,6 +207,14 @@ pub enum SessionError {
         /// As it was given.
         argument: String,
         /// What is wrong, and what is allowed.
+        reason: String,
+    },
+    /// A study's folder, journal or table.
+    #[error("{path}: {reason}")]
+    Study {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
         reason: String,
     },
     /// A session that cannot be replayed.

@@ -6,8 +6,9 @@
 use std::path::Path;
 
 use closedloop::{
-    BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, ResponsePlan, SourcePlan,
-    SsvepPlan, StimulusClock,
+    ArtefactPlan, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, GainModel, Levels, LqgPlan,
+    MpcPlan, OnOffPlan, PiPlan, PidGains, PidPlan, Plan, ResponsePlan, SetPointPlan, SourcePlan, SsvepPlan,
+    StimulusClock,
 };
 use protocol::{Protocol, Rig, Schedule, StreamKind};
 use stimulus::{FlashReport, Patch, RetinaGrid, Scene, Screen};
@@ -20,9 +21,10 @@ use crate::onset;
 const PATCH_PART: f64 = 0.08;
 
 /// The rig of a run that names none: simulated, so it is refused where light would reach a person.
-const SIMULATED_RIG: &str = include_str!("../../protocols/simulated-rig.toml");
+pub(crate) const SIMULATED_RIG: &str = include_str!("../../protocols/simulated-rig.toml");
 
 /// Protocol and rig, read and checked, in human units.
+#[derive(Clone)]
 pub struct Experiment {
     /// The protocol.
     pub protocol: Protocol,
@@ -81,6 +83,8 @@ impl Experiment {
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
             onset: onset::lower_state(protocol, screen.refresh_hz)?,
+            interlock: crate::limits::lower(protocol.limits.as_ref()),
+            artefacts: protocol.artefacts.as_ref().map(lower_artefacts),
         };
         let patch_px =
             (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
@@ -108,7 +112,7 @@ pub struct Lowered {
 impl Lowered {
     /// Highest contrast at which each scene can be shown by this schedule; scenes that it never shows are left out.
     pub fn highest_contrasts(&self) -> Vec<(SceneId, f64)> {
-        use closedloop::BlockKind::{Calibrate, Flash, Hold, Listen, Rest, Show};
+        use closedloop::BlockKind::{Calibrate, Flash, Hold, Listen, Rest, Show, Steer};
         let limit =
             self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
         let mut highest = std::collections::BTreeMap::<SceneId, f64>::new();
@@ -117,6 +121,7 @@ impl Lowered {
                 Calibrate { scene, contrast, .. } | Show { scene, contrast } => Some((scene, contrast)),
                 Hold { scene, .. } => Some((scene, limit)),
                 Flash(flash) => Some((flash.scene, flash.contrast)),
+                Steer(steer) => Some((steer.scene, steer.contrast)),
                 Listen { .. } | Rest => None,
             };
             if let Some((scene, contrast)) = shown {
@@ -138,12 +143,7 @@ impl Lowered {
 
 /// The contrast response of any controller.
 pub fn response_of(controller: &ControllerPlan) -> &ResponsePlan {
-    match controller {
-        ControllerPlan::Pi(plan) => &plan.response,
-        ControllerPlan::OpenLoopNominal(plan)
-        | ControllerPlan::OpenLoopCalibrated(plan)
-        | ControllerPlan::KnownGain(plan) => plan,
-    }
+    controller.response()
 }
 
 fn read(path: &Path) -> Result<String, SessionError> {
@@ -167,22 +167,13 @@ pub(crate) fn screen(rig: &Rig) -> Result<Screen, SessionError> {
 }
 
 fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scene, SessionError> {
-    let protocol::StimulusKind::Grating(grating) = &stimulus.kind;
-    let named =
-        |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
-    let flicker = stimulus::Flicker::realise(
-        match grating.flicker.kind {
-            protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
-            protocol::FlickerKind::OnOff => stimulus::FlickerKind::OnOff,
-        },
-        grating.flicker.frequency_hz,
-        match grating.flicker.waveform {
-            protocol::Waveform::Sine => stimulus::Waveform::Sine,
-            protocol::Waveform::Square => stimulus::Waveform::Square,
-        },
-        screen.refresh_hz,
-    )
-    .map_err(named)?;
+    let flicker = lower_flicker(stimulus, screen)?;
+    let grating = match &stimulus.kind {
+        protocol::StimulusKind::Grating(grating) => grating,
+        protocol::StimulusKind::Picture(picture) => {
+            return crate::steering::lower_picture(stimulus, picture, flicker, screen);
+        }
+    };
     let px_per_cycle = 1.0 / screen.cycles_per_px(grating.sf_cpd);
     if px_per_cycle < 4.0 {
         return Err(SessionError::TooFine {
@@ -212,6 +203,26 @@ fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scen
     }))
 }
 
+/// The flicker that the refresh really makes.
+fn lower_flicker(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<stimulus::Flicker, SessionError> {
+    let flicker = stimulus.kind.flicker();
+    let named =
+        |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
+    stimulus::Flicker::realise(
+        match flicker.kind {
+            protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
+            protocol::FlickerKind::OnOff => stimulus::FlickerKind::OnOff,
+        },
+        flicker.frequency_hz,
+        match flicker.waveform {
+            protocol::Waveform::Sine => stimulus::Waveform::Sine,
+            protocol::Waveform::Square => stimulus::Waveform::Square,
+        },
+        screen.refresh_hz,
+    )
+    .map_err(named)
+}
+
 fn lower_stream(stream: &protocol::Stream) -> SourcePlan {
     match &stream.kind {
         StreamKind::Samples(samples) => SourcePlan {
@@ -239,16 +250,17 @@ fn scene_id(stimulus: usize) -> SceneId {
 }
 
 fn lower_block(block: &protocol::Block) -> BlockPlan {
-    let kind = match block.kind {
+    let kind = match &block.kind {
         protocol::BlockKind::Calibrate(calibrate) => closedloop::BlockKind::Calibrate {
             scene: scene_id(calibrate.stimulus),
             contrast: calibrate.contrast,
             on_ns: ns_from_s(calibrate.on_s),
             off_ns: ns_from_s(calibrate.off_s),
         },
-        protocol::BlockKind::Hold(hold) => {
-            closedloop::BlockKind::Hold { scene: scene_id(hold.stimulus), set_point_uv: hold.set_point_uv }
-        }
+        protocol::BlockKind::Hold(hold) => closedloop::BlockKind::Hold {
+            scene: scene_id(hold.stimulus),
+            set_point: lower_set_point(&hold.set_point),
+        },
         protocol::BlockKind::Listen(listen) => {
             closedloop::BlockKind::Listen { until_cues: listen.until_cues }
         }
@@ -257,6 +269,9 @@ fn lower_block(block: &protocol::Block) -> BlockPlan {
         }
         protocol::BlockKind::Flash(flash) => {
             closedloop::BlockKind::Flash(onset::lower_flash(&flash, scene_id(flash.stimulus)))
+        }
+        protocol::BlockKind::Steer(steer) => {
+            closedloop::BlockKind::Steer(crate::steering::lower_steer(&steer, scene_id(steer.stimulus)))
         }
         protocol::BlockKind::Rest => closedloop::BlockKind::Rest,
     };
@@ -301,6 +316,36 @@ fn lower_decoder(decoder: &protocol::Decoder, scenes: &[Scene]) -> Result<Decode
     })
 }
 
+/// The set point over the time of its block.
+pub(crate) fn lower_set_point(set_point: &protocol::SetPoint) -> SetPointPlan {
+    match *set_point {
+        protocol::SetPoint::Constant(uv) => SetPointPlan::Constant { uv },
+        protocol::SetPoint::Steps { ref levels_uv, each_s } => {
+            match Levels::new(levels_uv, ns_from_s(each_s)) {
+                Some(levels) => SetPointPlan::Steps(levels),
+                // The protocol allows no other number of levels; the loop refuses what is not a number.
+                None => SetPointPlan::Constant { uv: f64::NAN },
+            }
+        }
+        protocol::SetPoint::Ramp { from_uv, to_uv, over_s } => {
+            SetPointPlan::Ramp { from_uv, to_uv, over_ns: ns_from_s(over_s) }
+        }
+        protocol::SetPoint::Sine { mean_uv, amplitude_uv, period_s } => {
+            SetPointPlan::Sine { mean_uv, amplitude_uv, period_ns: ns_from_s(period_s) }
+        }
+    }
+}
+
+fn lower_artefacts(artefacts: &protocol::Artefacts) -> ArtefactPlan {
+    ArtefactPlan {
+        blink_uv: artefacts.blink_uv,
+        muscle_uv: artefacts.muscle_uv,
+        muscle_from_hz: artefacts.muscle_from_hz,
+        flat_uv: artefacts.flat_uv,
+        segment_s: artefacts.segment_s,
+    }
+}
+
 fn lower_controller(controller: &protocol::Controller) -> ControllerPlan {
     match controller {
         protocol::Controller::Pi(pi) => ControllerPlan::Pi(PiPlan {
@@ -308,12 +353,54 @@ fn lower_controller(controller: &protocol::Controller) -> ControllerPlan {
             kp: pi.kp,
             ki_per_s: pi.ki_per_s,
         }),
+        protocol::Controller::OnOff(on_off) => ControllerPlan::OnOff(OnOffPlan {
+            response: lower_response(&on_off.response),
+            contrast_low: on_off.contrast_low,
+            contrast_high: on_off.contrast_high,
+            band_uv: on_off.band_uv,
+            least_on_ns: ns_from_s(on_off.least_on_s),
+            least_off_ns: ns_from_s(on_off.least_off_s),
+        }),
+        protocol::Controller::Pid(pid) => ControllerPlan::Pid(PidPlan {
+            response: lower_response(&pid.response),
+            gains: PidGains {
+                kp: pid.kp,
+                ki_per_s: pid.ki_per_s,
+                kd_s: pid.kd_s,
+                derivative_tau_s: pid.derivative_tau_s,
+                set_point_weight: pid.set_point_weight,
+                tracking_tau_s: pid.tracking_tau_s,
+            },
+            smith: pid.smith,
+        }),
+        protocol::Controller::Lqg(lqg) => ControllerPlan::Lqg(LqgPlan {
+            response: lower_response(&lqg.response),
+            model: lower_model(&lqg.model),
+            change_penalty_s: lqg.change_penalty_s,
+        }),
+        protocol::Controller::Mpc(mpc) => ControllerPlan::Mpc(MpcPlan {
+            response: lower_response(&mpc.response),
+            model: lower_model(&mpc.model),
+            levels: mpc.levels as usize,
+            horizon: mpc.horizon as usize,
+            move_s: mpc.move_s,
+            change_penalty_uv: mpc.change_penalty_uv,
+        }),
         protocol::Controller::OpenLoopNominal(response) => {
             ControllerPlan::OpenLoopNominal(lower_response(response))
         }
         protocol::Controller::OpenLoopCalibrated(response) => {
             ControllerPlan::OpenLoopCalibrated(lower_response(response))
         }
+    }
+}
+
+fn lower_model(model: &protocol::GainModel) -> GainModel {
+    GainModel {
+        drift_sd: model.drift_sd,
+        drift_tau_s: model.drift_tau_s,
+        fluctuation_sd: model.fluctuation_sd,
+        fluctuation_tau_s: model.fluctuation_tau_s,
     }
 }
 

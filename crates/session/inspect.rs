@@ -45,6 +45,21 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     );
     let mut stimuli = Vec::new();
     for (id, scene) in lowered.scenes.iter().enumerate() {
+        if let Scene::Picture(picture) = scene {
+            let name = scene_name(&experiment, id as u16);
+            let _ = writeln!(
+                text,
+                "stimulus  {name}: pictures of {0} x {0} texels of {1} px, flicker realised at {2} Hz, response at {3} Hz",
+                picture.texels,
+                picture.texel_px,
+                picture.flicker.frequency_hz(),
+                picture.flicker.response_hz()
+            );
+            stimuli.push(json!({
+                "name": name, "texels": picture.texels, "texel_px": picture.texel_px,
+                "flicker_hz": picture.flicker.frequency_hz(), "response_hz": picture.flicker.response_hz(),
+            }));
+        }
         if let Scene::Grating(grating) = scene {
             let name = scene_name(&experiment, id as u16);
             let (num, den) = grating.flicker.cycles_per_frame();
@@ -91,8 +106,11 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             "safety    no [safety] table: a window without a simulated participant is refused"
         );
     }
+    let limits = crate::limits::describe(&experiment.protocol, &lowered.schedule);
+    text.push_str(limits.as_ref().map_or("", |(text, _)| text));
     let json = json!({
         "protocol": experiment.protocol.name, "stimuli": stimuli, "flashes": flashes,
+        "limits": limits.map(|(_, json)| json),
         "duration_s": lowered.schedule.duration_s(),
         "blocks": lowered.schedule.blocks.iter().map(|block| json!({"name": block.block.name,
             "start_s": block.start_s, "end_s": block.end_s})).collect::<Vec<_>>(),

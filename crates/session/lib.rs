@@ -3,10 +3,12 @@
 //! Nothing here decides, decodes, draws or stores by itself; see ARCHITECTURE.md for what lives where. `tests/` and
 //! `benches/` at the top of the repository belong to this package.
 
+pub mod brain;
 pub mod cli;
 pub mod error;
 pub mod experiment;
 pub mod inspect;
+mod limits;
 pub mod model;
 mod onset;
 pub mod phases;
@@ -15,6 +17,10 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod safety;
+pub mod steered;
+pub mod steering;
+pub mod study;
 pub mod summary;
 pub mod synth;
 pub mod turns;
+pub mod watchdog;

@@ -10,7 +10,7 @@ use clap::Parser;
 use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
-use photic::{model, play, replay, report, run, summary, synth};
+use photic::{model, play, replay, report, run, study, summary, synth, watchdog};
 use recording::RecordedSession;
 
 fn main() -> ExitCode {
@@ -74,6 +74,8 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             Ok(true)
         }
         Command::Streams { wait_s, json } => Ok(print(&inspect::streams(wait_s, cli.network)?, json)),
+        Command::Watchdog(args) => watchdog::watch(&args).map(|()| true),
+        Command::Study(args) => Ok(print(&study::study(&args)?, args.json)),
         Command::Synth(args) => Ok(print(&synth::synth(&args)?, args.json)),
         Command::Fit(args) => Ok(print(&model::fit(&args)?, args.json)),
         Command::Gradient(args) => Ok(print(&model::gradient(&args)?, args.model.json)),

@@ -7,7 +7,9 @@ use std::path::Path;
 use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use recording::{RecordedSession, sha256_hex};
 use serde::Serialize;
-use timeline::{Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Row, Take, Turn, ns_from_s, s_from_ns};
+use timeline::{
+    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Row, Take, Turn, ns_from_s, s_from_ns,
+};
 
 use crate::error::SessionError;
 use crate::experiment::Experiment;
@@ -124,6 +126,10 @@ fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
     for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
         source.time_scale = entry.time_scale;
     }
+    if session.meta.format_version < 2 {
+        // It was decided without an interlock, so it is replayed without one.
+        plan.interlock = closedloop::InterlockPlan::OFF;
+    }
     Ok((session, Loop::prepare(&plan)?))
 }
 
@@ -140,12 +146,14 @@ struct Track {
 struct Tracks<'a> {
     sources: Vec<Track>,
     flips: &'a [Flip],
+    answers: &'a [Answer],
 }
 
 /// How far the turns have come.
 #[derive(Default)]
 struct Cursor {
     flips: usize,
+    answers: usize,
     takes: [Take; MAX_SOURCES],
     markers: Vec<Marker>,
 }
@@ -190,7 +198,7 @@ impl<'a> Tracks<'a> {
                 markers: session.markers.iter().filter(|m| usize::from(m.source.0) == id).copied().collect(),
             });
         }
-        Ok(Self { sources, flips: &session.flips })
+        Ok(Self { sources, flips: &session.flips, answers: &session.answers })
     }
 
     /// Whether the recording still holds what the turn took.
@@ -201,6 +209,9 @@ impl<'a> Tracks<'a> {
         };
         if turn.flips_end > self.flips.len() as u64 {
             return Err(lacks("flips", self.flips.len(), turn.flips_end));
+        }
+        if turn.answers_end > self.answers.len() as u64 {
+            return Err(lacks("answers", self.answers.len(), turn.answers_end));
         }
         for (track, take) in self.sources.iter().zip(&turn.takes) {
             let has =
@@ -235,12 +246,15 @@ impl<'a> Tracks<'a> {
             turn: turn.index,
             now_ns: turn.now_ns,
             stop: turn.stop,
+            held: turn.held,
             flips: self.flips.get(cursor.flips..flips_end).unwrap_or_default(),
             markers: &cursor.markers,
             sources: &inputs[..self.sources.len()],
+            answers: self.answers.get(cursor.answers..turn.answers_end as usize).unwrap_or_default(),
         };
         step.step(&inputs, outputs);
         cursor.flips = flips_end;
+        cursor.answers = turn.answers_end as usize;
         cursor.takes = turn.takes;
     }
 
@@ -264,7 +278,15 @@ impl<'a> Tracks<'a> {
                 };
             }
             let flips_end = self.flips.partition_point(|flip| flip.onset_ns <= now_ns) as u64;
-            turns.push(Turn { index: turns.len() as u64, now_ns, flips_end, stop: false, takes });
+            turns.push(Turn {
+                index: turns.len() as u64,
+                now_ns,
+                flips_end,
+                stop: false,
+                held: false,
+                takes,
+                answers_end: 0,
+            });
         }
         turns
     }

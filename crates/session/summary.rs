@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use closedloop::SetPointPlan;
 use protocol::{Decoder, Protocol};
 use recording::{ClockKind, RecordedSession};
 use serde::Serialize;
@@ -9,6 +10,7 @@ use timeline::{Decision, NoticeKind, SourceId};
 
 use crate::phases::{Circular, Onsets};
 use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
+use crate::steered::Steered;
 
 /// The summary. What a session does not have (no set point, no cues) is `None`, and `null` in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,6 +37,12 @@ pub struct Summary {
     pub loop_latency_us: Option<Latency>,
     /// Only with a set point.
     pub tracking_error: Option<TrackingError>,
+    /// Only with presentations.
+    pub steered: Option<Steered>,
+    /// Pictures shown, probes included; only with presentations.
+    pub presentations: Option<u64>,
+    /// See [`crate::steered::Gain`]; only where the brain is a committed one.
+    pub normalised_gain: Option<f64>,
     /// Part of the cued decisions that were right; only with cues.
     pub accuracy: Option<f64>,
     /// Decided class against cued class; only with cues.
@@ -124,6 +132,7 @@ impl Summary {
     pub fn with_protocol(session: &RecordedSession, protocol: Option<&Protocol>) -> Self {
         let samples_lost_by = samples_lost(session);
         let SamplesLost { skipped, refused, at_source } = samples_lost_by;
+        let steered = Steered::of(session);
         let confusion = confusion(&session.decisions, protocol);
         let numeric =
             session.sources.iter().filter(|source| source.texts.is_empty() && !source.values.is_empty());
@@ -141,6 +150,9 @@ impl Summary {
                 ClockKind::Virtual => None,
             },
             tracking_error: tracking_error(session, protocol),
+            presentations: steered.as_ref().map(|steered| steered.presentations),
+            normalised_gain: steered.as_ref().and_then(|steered| Some(steered.gain.as_ref()?.normalised)),
+            steered,
             accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
             confusion,
             onsets: Onsets::of(session, protocol),
@@ -213,10 +225,22 @@ fn loop_latencies_us(session: &RecordedSession) -> Vec<f64> {
     values
 }
 
+/// A stretch of a block with a set point, whose course began with the block.
+#[derive(Clone, Copy)]
+struct Held {
+    span: Span,
+    begin_ns: i64,
+    set_point: SetPointPlan,
+}
+
 fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Option<TrackingError> {
     let held = blocks(session, protocol);
-    let held: Vec<(Span, f64)> =
-        held.iter().filter_map(|Block { span, set_point_uv, .. }| Some((*span, (*set_point_uv)?))).collect();
+    let held: Vec<Held> = held
+        .iter()
+        .filter_map(|Block { span, set_point, .. }| {
+            Some(Held { span: *span, begin_ns: span.start_ns, set_point: (*set_point)? })
+        })
+        .collect();
     if held.is_empty() && !session.decisions.iter().any(|decision| decision.set_point.is_some()) {
         return None;
     }
@@ -225,10 +249,10 @@ fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Opt
         _ => None,
     };
     let settling_s = window_s.map(|window_s| 2.0 * window_s);
-    let settled: Option<Vec<(Span, f64)>> = settling_s.map(|settling_s| {
+    let settled: Option<Vec<Held>> = settling_s.map(|settling_s| {
         let settling_ns = timeline::ns_from_s(settling_s);
         let later = |span: &Span| Span { start_ns: (span.start_ns + settling_ns).min(span.end_ns), ..*span };
-        held.iter().map(|(span, set_point)| (later(span), *set_point)).collect()
+        held.iter().map(|held| Held { span: later(&held.span), ..*held }).collect()
     });
     let measured = measured_error(session, |_| true);
     let (latent, latent_s) = latent_error(session, &held).unzip();
@@ -241,8 +265,9 @@ fn tracking_error(session: &RecordedSession, protocol: Option<&Protocol>) -> Opt
             .map(|(error, _)| error),
         measured_settled: settled
             .and_then(|settled| {
-                let within =
-                    |at_ns| settled.iter().any(|(span, _)| at_ns >= span.start_ns && at_ns < span.end_ns);
+                let within = |at_ns| {
+                    settled.iter().any(|held| at_ns >= held.span.start_ns && at_ns < held.span.end_ns)
+                };
                 measured_error(session, within)
             })
             .map(|(error, _)| error),
@@ -267,21 +292,23 @@ fn measured_error(session: &RecordedSession, counts: impl Fn(i64) -> bool) -> Op
 }
 
 /// Mean absolute error over time and the time in s. A latent value holds until the next one.
-fn latent_error(session: &RecordedSession, held: &[(Span, f64)]) -> Option<(f64, f64)> {
+fn latent_error(session: &RecordedSession, held: &[Held]) -> Option<(f64, f64)> {
     let (mut sum, mut time_s) = (0.0, 0.0);
     let mut next_block = 0;
     for (at, latent) in session.latents.iter().enumerate() {
         let end_ns = session.latents.get(at + 1).map_or(latent.at_ns, |next| next.at_ns);
         let holds = Span { start_ns: latent.at_ns, end_ns };
-        while held.get(next_block).is_some_and(|(span, _)| span.end_ns <= holds.start_ns) {
+        while held.get(next_block).is_some_and(|held| held.span.end_ns <= holds.start_ns) {
             next_block += 1;
         }
-        for (span, set_point) in &held[next_block..] {
-            if span.start_ns >= holds.end_ns {
+        for held in &held[next_block..] {
+            if held.span.start_ns >= holds.end_ns {
                 break;
             }
-            let error = (latent.response_uv - set_point).abs();
-            if let Some(both) = holds.overlap(span).filter(|_| error.is_finite()) {
+            let Some(both) = holds.overlap(&held.span) else { continue };
+            // A latent value holds for milliseconds; the set point at its begin stands for it.
+            let error = (latent.response_uv - held.set_point.at_uv(both.start_ns - held.begin_ns)).abs();
+            if error.is_finite() {
                 sum += error * both.length_s();
                 time_s += both.length_s();
             }
@@ -403,7 +430,7 @@ mod tests {
 
     fn command(index: u64, turn: u64) -> Command {
         let contrast = Ramp::constant(0.5);
-        Command { index, turn, issued_ns: 0, decision: None, scene: SceneId(1), contrast }
+        Command { index, turn, issued_ns: 0, decision: None, scene: SceneId(1), contrast, picture: None }
     }
 
     fn chunk(first_sample: u64, count: u32, arrival_ns: i64) -> Chunk {

@@ -5,11 +5,12 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use timeline::latest::LatestWriter;
 use timeline::ring::{Reader, RowReader, Writer};
 use timeline::{
-    Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, SourceId, Take, Turn,
+    Answer, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Request, SourceId,
+    Take, Turn,
 };
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
-const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * MAX_SOURCES;
+const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 2 * MAX_SOURCES;
 
 /// Flips and markers that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
@@ -25,6 +26,16 @@ pub enum Port {
     },
     /// Markers.
     Markers(Reader<Marker>),
+}
+
+/// The loop's ends of the carriers to the planner.
+pub struct PlannerPort {
+    /// What the loop asks.
+    pub requests: Writer<Request>,
+    /// What it is answered. The planner hands each answer to the recorder before it puts it here.
+    pub answers: Reader<Answer>,
+    /// The planner's thread, woken after each request; on the virtual clock there is none.
+    pub wake: Option<std::thread::Thread>,
 }
 
 /// Samples that a turn took, in prepared buffers.
@@ -47,8 +58,12 @@ pub struct LoopDriver {
     taken: Vec<Taken>,
     new_flips: Vec<Flip>,
     new_markers: Vec<Marker>,
+    planner: Option<PlannerPort>,
+    new_answers: Vec<Answer>,
     outputs: Outputs,
     unrecorded: bool,
+    /// The dead-man key as the next turn will be told it.
+    held: bool,
 }
 
 /// What a turn came to.
@@ -97,18 +112,33 @@ impl LoopDriver {
                 now_ns: 0,
                 flips_end: 0,
                 stop: false,
+                held: false,
                 takes: [Take::default(); MAX_SOURCES],
+                answers_end: 0,
             },
             new_flips: Vec::with_capacity(BATCH),
             new_markers: Vec::with_capacity(BATCH),
+            planner: None,
+            new_answers: Vec::with_capacity(BATCH),
             outputs: Outputs::default(),
             unrecorded: false,
+            held: false,
         }
+    }
+
+    /// Where requests go and answers come from.
+    pub fn connect(&mut self, planner: PlannerPort) {
+        self.planner = Some(planner);
     }
 
     /// The step, for the yardstick of a bench.
     pub fn step_mut(&mut self) -> &mut Loop {
         &mut self.step
+    }
+
+    /// Whether the operator holds the dead-man key from the next turn on.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// When [`LoopDriver::turn`] has to be called at the latest.
@@ -124,12 +154,14 @@ impl LoopDriver {
             self.unrecorded = true;
             return TurnEnd::Held;
         }
-        let due = now_ns >= self.step.next_wake_ns() || self.turn.index == 0 || (stop && !self.turn.stop);
+        let asked = (stop && !self.turn.stop) || self.held != self.turn.held;
+        let due = now_ns >= self.step.next_wake_ns() || self.turn.index == 0 || asked;
         if !self.take() && !due {
             return TurnEnd::Idle;
         }
         self.turn.now_ns = now_ns;
         self.turn.stop |= stop;
+        self.turn.held = self.held;
         self.run_step();
         self.publish(clock);
         self.record();
@@ -154,7 +186,15 @@ impl LoopDriver {
             }
             any |= !taken.at_ns.is_empty() || taken.skipped > 0;
         }
-        any || !self.new_markers.is_empty()
+        self.new_answers.clear();
+        if let Some(planner) = &mut self.planner {
+            while self.new_answers.len() < BATCH {
+                let Some(answer) = planner.answers.pop() else { break };
+                self.new_answers.push(answer);
+            }
+        }
+        self.turn.answers_end += self.new_answers.len() as u64;
+        any || !self.new_markers.is_empty() || !self.new_answers.is_empty()
     }
 
     fn run_step(&mut self) {
@@ -171,14 +211,25 @@ impl LoopDriver {
             turn: self.turn.index,
             now_ns: self.turn.now_ns,
             stop: self.turn.stop,
+            held: self.turn.held,
             flips: &self.new_flips,
             markers: &self.new_markers,
             sources: &sources[..self.ports.len()],
+            answers: &self.new_answers,
         };
         self.step.step(&inputs, &mut self.outputs);
     }
 
     fn publish(&mut self, clock: impl Fn() -> i64) {
+        if let Some(planner) = &mut self.planner {
+            for request in &self.outputs.requests {
+                // One is out at a time; a planner that takes none is silent, and the loop notices that.
+                let _ = planner.requests.push(*request);
+            }
+            if let (Some(thread), false) = (&planner.wake, self.outputs.requests.is_empty()) {
+                thread.unpark();
+            }
+        }
         let Some(&newest) = self.outputs.commands.last() else { return };
         self.commands.publish(Some(newest));
         let at_ns = clock();
@@ -215,6 +266,12 @@ impl LoopDriver {
         }
         for &command in &self.outputs.commands {
             put(&mut self.events, Event::Command(command));
+        }
+        for &request in &self.outputs.requests {
+            put(&mut self.events, Event::Request(request));
+        }
+        for &presentation in &self.outputs.presentations {
+            put(&mut self.events, Event::Presentation(presentation));
         }
         for &notice in &self.outputs.notices {
             put(&mut self.events, Event::Notice(notice));

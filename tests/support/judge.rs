@@ -37,6 +37,12 @@ pub fn read_alike(python: &str, files: &[&Path]) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
+/// A judge that reads one file agrees with it; what it says.
+pub fn agrees(python: &str, judge: &str, file: &Path) -> String {
+    let said = output(script(python, judge).arg(file), 120.0);
+    String::from_utf8(said.stdout).unwrap()
+}
+
 /// MNE and SciPy find the phases of a session as we do, and the tracker's forecasts better than an autoregressive one. What
 /// they say.
 pub fn onset_phases(python: &str, folder: &Path, summary: &Value) -> String {

@@ -2,6 +2,7 @@
 
 use timeline::{Onset, Ramp, SceneId};
 
+use crate::interlock::Interlock;
 use crate::onset::{OnsetGate, OnsetRule, OnsetState};
 use crate::run::Outputs;
 use crate::screen::{Cause, Screen};
@@ -13,7 +14,7 @@ pub struct FlashPlan {
     pub scene: SceneId,
     /// Contrast while on, 0..=1.
     pub contrast: f64,
-    /// Time in which contrast rises and falls; 0 for a step.
+    /// Time in which contrast rises and falls; 0 for a step, which no `[limits]` allow.
     pub ramp_ns: i64,
     /// From the first photon to the refresh at which contrast falls.
     pub on_ns: i64,
@@ -40,16 +41,21 @@ impl Flasher {
         Self { plan: None, begun: 0, off_ns: None, next_index: 0 }
     }
 
-    /// A block begins.
-    pub(crate) fn begin(&mut self, plan: FlashPlan, start_ns: i64, gate: &mut OnsetGate) {
+    /// A block begins; what the one before it left on the screen is gone at `dark_ns`.
+    pub(crate) fn begin(&mut self, plan: FlashPlan, start_ns: i64, dark_ns: i64, gate: &mut OnsetGate) {
         self.plan = Some(plan);
         (self.begun, self.off_ns) = (0, None);
-        gate.wait(plan.rule, start_ns + plan.gap_ns);
+        gate.wait(plan.rule, (start_ns + plan.gap_ns).max(dark_ns + gate.planned_within_ns()));
     }
 
-    /// The block is over, or the screen goes to grey.
+    /// The block is over.
     pub(crate) fn end(&mut self, gate: &mut OnsetGate) {
         self.plan = None;
+        self.interrupt(gate);
+    }
+
+    /// The screen goes to grey in the middle of the block.
+    pub(crate) fn interrupt(&mut self, gate: &mut OnsetGate) {
         self.off_ns = None;
         gate.cancel();
     }
@@ -73,34 +79,51 @@ impl Flasher {
         may_begin: bool,
         cause: Cause,
         gate: &mut OnsetGate,
+        interlock: &mut Interlock,
         screen: &mut Screen,
         out: &mut Outputs,
     ) {
         let Some(plan) = self.plan else { return };
         let half_ns = gate.refresh_ns() / 2;
+        // From half a refresh before: the frame's onset may be predicted a little early. Never from before now, since the
+        // screen would jump to where the ramp should be already.
+        let ramp = |from, to, photon_ns: i64| {
+            let start_ns = (photon_ns - half_ns).max(cause.now_ns);
+            Ramp { from, to, start_ns, end_ns: start_ns + plan.ramp_ns }
+        };
         if let Some(off_ns) = self.off_ns.filter(|off_ns| cause.now_ns >= last_call_ns(*off_ns, half_ns)) {
-            let start_ns = off_ns - half_ns;
-            let ramp = Ramp { from: plan.contrast, to: 0.0, start_ns, end_ns: start_ns + plan.ramp_ns };
-            let _ = screen.program(plan.scene, ramp, cause, out);
+            let _ = screen.program(plan.scene, ramp(plan.contrast, 0.0, off_ns), cause, out);
             self.off_ns = None;
         }
-        if !may_begin || self.off_ns.is_some() || self.begun >= plan.count {
+        if self.off_ns.is_some() {
+            return;
+        }
+        if screen.ramp().to > 0.0 {
+            // What the block before left.
+            screen.fade(cause, out);
+        }
+        let is_falling = plan.ramp_ns > 0 && screen.ramp().at(cause.now_ns) > 0.0;
+        if !may_begin || is_falling || self.begun >= plan.count {
             return;
         }
         let Some(state) = gate.ready(cause.now_ns, out) else { return };
         let is_shown = state.outcome.is_shown();
-        let command = is_shown.then(|| {
-            // From half a refresh before: the frame's onset may be predicted a little early.
-            let start_ns = state.photon_ns - half_ns;
-            let ramp = Ramp { from: 0.0, to: plan.contrast, start_ns, end_ns: start_ns + plan.ramp_ns };
-            screen.program(plan.scene, ramp, cause, out)
-        });
+        if is_shown && interlock.must_pause(cause.now_ns, state.photon_ns, screen.ramp(), out) {
+            // The wait goes on until the pause has come and is over.
+            gate.wait(plan.rule, cause.now_ns + plan.gap_ns);
+            return;
+        }
+        let rising = ramp(0.0, plan.contrast, state.photon_ns);
+        let command = is_shown.then(|| screen.program(plan.scene, rising, cause, out));
         let off_ns = state.photon_ns + if is_shown { plan.on_ns } else { 0 };
         self.off_ns = is_shown.then_some(off_ns);
         self.begun += 1;
         self.record(&plan, &state, command.flatten(), cause, gate, out);
         if self.begun < plan.count {
-            gate.wait(plan.rule, off_ns + plan.gap_ns);
+            let steps = plan.ramp_ns == 0;
+            // The fall is over when the next is planned, unless it takes no time.
+            let least_ns = if steps { 0 } else { plan.ramp_ns + gate.planned_within_ns() };
+            gate.wait(plan.rule, off_ns + plan.gap_ns.max(least_ns));
         }
     }
 
@@ -134,9 +157,9 @@ impl Flasher {
     }
 
     /// When the next step has to come at the latest.
-    pub(crate) fn next_ns(&self, gate: &OnsetGate) -> i64 {
+    pub(crate) fn next_ns(&self, gate: &OnsetGate, may_begin: bool) -> i64 {
         let off_ns = self.off_ns.map_or(i64::MAX, |off_ns| last_call_ns(off_ns, gate.refresh_ns() / 2));
-        off_ns.min(gate.next_ns())
+        if may_begin { off_ns.min(gate.next_ns()) } else { off_ns }
     }
 }
 

@@ -19,23 +19,13 @@ pub(crate) enum Gate {
     Grey { ramp_end_ns: i64 },
 }
 
-/// What the gate did in this turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GateMove {
-    None,
-    /// From now on the screen ramps to grey.
-    Closed,
-    /// From now on stimulation ramps up again.
-    Opened,
-    /// The source came back before grey was needed.
-    Released,
-}
-
 #[derive(Debug, Clone)]
 struct Watch {
     source: SourceId,
     stale_after_ns: i64,
     grey_after_ns: i64,
+    /// Values that a sample must have to count as one.
+    channels: usize,
     newest_ns: i64,
     stale: bool,
 }
@@ -44,6 +34,8 @@ struct Watch {
 pub(crate) struct Latch {
     watches: Vec<Watch>,
     ramp_ns: i64,
+    /// Samples that are no numbers say nothing, so a source that sends only such is as good as silent.
+    wants_numbers: bool,
     gate: Gate,
 }
 
@@ -54,10 +46,16 @@ impl Latch {
             source: SourceId(index as u16),
             stale_after_ns: source.stale_after_ns,
             grey_after_ns: source.grey_after_ns,
+            channels: source.channels,
             newest_ns: 0,
             stale: false,
         });
-        Self { watches: watches.collect(), ramp_ns: plan.grey_ramp_ns, gate: Gate::Open }
+        Self {
+            watches: watches.collect(),
+            ramp_ns: plan.grey_ramp_ns,
+            wants_numbers: plan.interlock.faults,
+            gate: Gate::Open,
+        }
     }
 
     /// The first step: from here on sources are expected.
@@ -73,12 +71,12 @@ impl Latch {
         self.gate
     }
 
-    pub(crate) fn step(&mut self, now_ns: i64, sources: &[SourceInput<'_>], out: &mut Outputs) -> GateMove {
+    pub(crate) fn step(&mut self, now_ns: i64, sources: &[SourceInput<'_>], out: &mut Outputs) {
         let mut any_stale = false;
         let mut silent = None;
         for watch in &mut self.watches {
-            let arrived =
-                sources.get(usize::from(watch.source.0)).is_some_and(|input| !input.at_ns.is_empty());
+            let input = sources.get(usize::from(watch.source.0)).filter(|input| !input.at_ns.is_empty());
+            let arrived = input.is_some_and(|input| !self.wants_numbers || input.has_numbers(watch.channels));
             if arrived {
                 if watch.stale {
                     out.notice(
@@ -102,7 +100,7 @@ impl Latch {
                 silent = silent.or(Some((watch.source, age_ns)));
             }
         }
-        self.turn_gate(now_ns, any_stale, silent, out)
+        self.turn_gate(now_ns, any_stale, silent, out);
     }
 
     fn turn_gate(
@@ -111,27 +109,19 @@ impl Latch {
         any_stale: bool,
         silent: Option<(SourceId, i64)>,
         out: &mut Outputs,
-    ) -> GateMove {
+    ) {
         match (self.gate, silent) {
             (Gate::Open | Gate::Holding, Some((source, age_ns))) => {
                 self.gate = Gate::Grey { ramp_end_ns: now_ns + self.ramp_ns };
                 out.notice(now_ns, NoticeKind::ToGrey, Some(source), age_ns, 0.0);
-                GateMove::Closed
             }
             (Gate::Grey { ramp_end_ns }, _) if !any_stale && now_ns >= ramp_end_ns => {
                 self.gate = Gate::Open;
                 out.notice(now_ns, NoticeKind::Resumed, None, 0, 0.0);
-                GateMove::Opened
             }
-            (Gate::Open, None) if any_stale => {
-                self.gate = Gate::Holding;
-                GateMove::None
-            }
-            (Gate::Holding, None) if !any_stale => {
-                self.gate = Gate::Open;
-                GateMove::Released
-            }
-            _ => GateMove::None,
+            (Gate::Open, None) if any_stale => self.gate = Gate::Holding,
+            (Gate::Holding, None) if !any_stale => self.gate = Gate::Open,
+            _ => {}
         }
     }
 

@@ -9,18 +9,37 @@ mod check;
 mod controller;
 mod decoder;
 mod flash;
+pub mod interlock;
 mod latch;
+mod neurofeedback;
 mod onset;
 mod plan;
 mod run;
 mod schedule;
 mod screen;
 mod screen_clock;
+mod set_point;
+mod steer;
+mod trial;
 
+pub use controller::{
+    Candidate, GainFilter, GainModel, Horizon, LqGain, LqgPlan, MAX_CANDIDATES, MAX_HORIZON, Margins,
+    MpcPlan, OnOff, OnOffPlan, Pid, PidGains, PidPlan, margins, weighted, window_weights,
+};
 pub use flash::FlashPlan;
+pub use neurofeedback::{
+    AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, Spread, ThresholdPlan,
+};
 pub use onset::{EyesPlan, OnsetGate, OnsetPlan, OnsetRule, OnsetState, Otherwise, PhaseRule};
 pub use plan::{
-    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, PiPlan, Plan, PrepareError,
-    ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
+    BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan,
+    Plan, PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
 };
 pub use run::{Inputs, Loop, Outputs, SourceInput};
+pub use set_point::{Levels, MAX_LEVELS, SET_POINT_STEP_NS, SetPointPlan};
+pub use steer::SteerPlan;
+pub use trial::{
+    Answer, Bandit, BanditPlan, BanditRule, MAX_REVERSALS, Proposal, Psychometric, PsychometricForm,
+    QuestPlus, QuestPlusPlan, QuestPlusStop, QuestPosterior, Staircase, StaircasePlan, StaircaseRule,
+    TrialController, TrialPlan,
+};

@@ -3,8 +3,12 @@
 use thiserror::Error;
 use timeline::{MAX_SOURCES, SceneId, SourceId};
 
+use crate::controller::{LqgPlan, MpcPlan, OnOffPlan, PidPlan};
 use crate::flash::FlashPlan;
+use crate::neurofeedback::ArtefactPlan;
 use crate::onset::OnsetPlan;
+use crate::set_point::SetPointPlan;
+use crate::steer::SteerPlan;
 
 /// Everything that the loop has to know before the first turn.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +27,45 @@ pub struct Plan {
     pub controller: Option<ControllerPlan>,
     /// How the state is followed on which an onset may wait.
     pub onset: Option<OnsetPlan>,
+    /// What freezes the controller while it lies in the decoder's window.
+    pub artefacts: Option<ArtefactPlan>,
+    /// What may be shown at all.
+    pub interlock: InterlockPlan,
+}
+
+/// What may be shown at all, whatever blocks and controller want.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InterlockPlan {
+    /// Whether faults of clock, samples and display lead to grey. Recordings of format version 1 were made without.
+    pub faults: bool,
+    /// The protocol's limits.
+    pub limits: Option<LimitsPlan>,
+}
+
+impl InterlockPlan {
+    /// Faults are watched for, nothing else is limited.
+    pub const FAULTS: Self = Self { faults: true, limits: None };
+    /// Nothing is watched: as it was before there was an interlock.
+    pub const OFF: Self = Self { faults: false, limits: None };
+}
+
+/// Limits of what is shown.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LimitsPlan {
+    /// The most contrast times time of the whole run, in s of full contrast.
+    pub dose_s: f64,
+    /// The longest time without a pause.
+    pub longest_ns: i64,
+    /// How long zero contrast has to last to be a pause.
+    pub pause_ns: i64,
+    /// The longest time with contrast above zero, over the whole run.
+    pub total_ns: i64,
+    /// The fastest change of contrast, per s.
+    pub slew_per_s: f64,
+    /// The longest run.
+    pub session_ns: i64,
+    /// How long the dead-man key may be up; `None` where there is no such key.
+    pub dead_man_ns: Option<i64>,
 }
 
 /// One source.
@@ -70,7 +113,7 @@ pub enum BlockKind {
         /// The stimulus.
         scene: SceneId,
         /// Wanted response at the report channel.
-        set_point_uv: f64,
+        set_point: SetPointPlan,
     },
     /// Grey screen; ends early when that many cues have been answered.
     Listen {
@@ -86,6 +129,8 @@ pub enum BlockKind {
     },
     /// Brief presentations, each at an onset of its own; ends early when all are over.
     Flash(FlashPlan),
+    /// Pictures that the planner proposes, one after the other.
+    Steer(SteerPlan),
     /// Grey screen.
     Rest,
 }
@@ -160,12 +205,36 @@ pub struct ClassPlan {
 pub enum ControllerPlan {
     /// Feed-forward by calibrated gain plus proportional-integral feedback with anti-windup.
     Pi(PiPlan),
+    /// Two contrasts, switched by the measured amplitude; no model.
+    OnOff(OnOffPlan),
+    /// Feed-forward by calibrated gain plus textbook PID in drive, with or without a Smith predictor.
+    Pid(PidPlan),
+    /// Kalman estimate of the log gain and linear-quadratic action.
+    Lqg(LqgPlan),
+    /// Kalman estimate of the log gain and the best sequence of contrasts over a horizon.
+    Mpc(MpcPlan),
     /// Feed-forward by the nominal gain of the protocol; no feedback.
     OpenLoopNominal(ResponsePlan),
     /// Feed-forward by the gain that the calibration found; no feedback.
     OpenLoopCalibrated(ResponsePlan),
     /// Yardstick for benches: feed-forward by the gain given to [`crate::Loop::set_known_gain`]. Never in a protocol.
     KnownGain(ResponsePlan),
+}
+
+impl ControllerPlan {
+    /// The contrast response and the limits, whichever controller it is.
+    pub fn response(&self) -> &ResponsePlan {
+        match self {
+            Self::Pi(plan) => &plan.response,
+            Self::OnOff(plan) => &plan.response,
+            Self::Pid(plan) => &plan.response,
+            Self::Lqg(plan) => &plan.response,
+            Self::Mpc(plan) => &plan.response,
+            Self::OpenLoopNominal(response)
+            | Self::OpenLoopCalibrated(response)
+            | Self::KnownGain(response) => response,
+        }
+    }
 }
 
 /// The contrast response `r = gain * c^n / (c^n + s^n)` (Naka and Rushton 1966; for the human visual evoked potential
@@ -237,6 +306,23 @@ pub enum PrepareError {
         block: usize,
         /// What it needs.
         needs: &'static str,
+    },
+    /// The feedback would not settle at any gain near the believed one.
+    #[error(
+        "the pid loop is unstable: kp {kp}, ki {ki_per_s} per s, kd {kd_s} s with a window of {window_s} s and an update \
+         every {update_s} s; lower gains, or predictor = \"smith\", are needed"
+    )]
+    Unstable {
+        /// Proportional gain.
+        kp: f64,
+        /// Integral gain.
+        ki_per_s: f64,
+        /// Derivative gain.
+        kd_s: f64,
+        /// The decoder's window.
+        window_s: f64,
+        /// Time between decisions.
+        update_s: f64,
     },
     /// The classes of the listener are not usable.
     #[error("classes: {0}")]

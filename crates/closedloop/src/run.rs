@@ -2,17 +2,22 @@
 
 use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
-use timeline::{Command, Decision, Flip, Marker, Notice, NoticeKind, Onset, SceneId, SourceId};
+use timeline::{
+    Answer, Command, Decision, Flip, Marker, Notice, NoticeKind, Onset, Presentation, Request, SourceId,
+};
 
 use crate::check::check;
-use crate::controller::Controller;
+use crate::controller::{Controller, Timing};
 use crate::decoder::{Decoder, Estimate};
 use crate::flash::Flasher;
-use crate::latch::{Gate, GateMove, Latch};
+use crate::interlock::{Interlock, Look, Verdict, is_sane};
+use crate::latch::{Gate, Latch};
+use crate::neurofeedback::Freeze;
 use crate::onset::OnsetGate;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
-use crate::screen::{Cause, Screen};
+use crate::screen::{Cause, Screen, Shown};
+use crate::steer::{Steer, SteerPlan, Wish};
 
 /// A channel without any change for this long is flat.
 const FLAT_S: f64 = 2.0;
@@ -26,12 +31,16 @@ pub struct Inputs<'a> {
     pub now_ns: i64,
     /// Whether the operator asked for the end.
     pub stop: bool,
+    /// Whether the operator holds the dead-man key.
+    pub held: bool,
     /// Flips that came since the turn before, oldest first.
     pub flips: &'a [Flip],
     /// Markers of all marker sources that came since the turn before, oldest first per source.
     pub markers: &'a [Marker],
     /// Per source, in the order of the plan (marker sources stay empty).
     pub sources: &'a [SourceInput<'a>],
+    /// What the planner answered since the turn before, oldest first.
+    pub answers: &'a [Answer],
 }
 
 /// One contiguous run of samples of one source.
@@ -52,6 +61,11 @@ impl SourceInput<'_> {
     pub(crate) fn count(&self, channels: usize) -> usize {
         self.at_ns.len().min(self.values.len() / channels.max(1))
     }
+
+    /// Whether one sample at least is made of numbers only.
+    pub(crate) fn has_numbers(&self, channels: usize) -> bool {
+        self.values.chunks_exact(channels.max(1)).any(|row| row.iter().all(|value| value.is_finite()))
+    }
 }
 
 /// What a turn answers; cleared by [`Loop::step`] at its entry.
@@ -63,6 +77,10 @@ pub struct Outputs {
     pub onsets: ArrayVec<Onset, 4>,
     /// Commands to publish, oldest first; the display draws the last.
     pub commands: ArrayVec<Command, 8>,
+    /// What is asked of the planner.
+    pub requests: ArrayVec<Request, 2>,
+    /// Presentations that are over.
+    pub presentations: ArrayVec<Presentation, 2>,
     /// What somebody should know of afterwards.
     pub notices: ArrayVec<Notice, 32>,
     /// The run is over and the screen is grey.
@@ -77,8 +95,14 @@ pub struct Loop {
     controller: Option<Controller>,
     onset: Option<OnsetGate>,
     flasher: Flasher,
+    freeze: Option<Freeze>,
     schedule: Schedule,
+    steering: Steer,
     latch: Latch,
+    interlock: Interlock,
+    /// Whether latch or interlock keep the screen grey.
+    dark: bool,
+    begun: bool,
     screen: Screen,
     qualities: Vec<Quality>,
     flat_samples: Vec<u64>,
@@ -103,21 +127,30 @@ impl Loop {
     pub fn prepare(plan: &Plan) -> Result<Self, PrepareError> {
         check(plan)?;
         let decoder = plan.decoder.as_ref().map(|decoder| Decoder::new(plan, decoder)).transpose()?;
-        let changes = match &decoder {
-            Some(Decoder::Ssvep(ssvep)) => ssvep.updates_per_window(),
-            _ => 0,
+        let timing = match &decoder {
+            Some(Decoder::Ssvep(ssvep)) => ssvep.timing(),
+            _ => Timing::default(),
+        };
+        let freeze = match (plan.artefacts, &decoder) {
+            (Some(artefacts), Some(decoder)) => Some(Freeze::new(plan, artefacts, decoder.source())?),
+            _ => None,
         };
         let qualities = plan.sources.iter().map(|source| {
             let channels = if source.is_marker { 0 } else { source.channels };
             Quality::new(channels, if source.is_marker { 1.0 } else { source.rate_hz })
         });
         Ok(Self {
-            controller: plan.controller.map(|controller| Controller::new(controller, changes)),
+            controller: plan.controller.map(|controller| Controller::new(controller, timing)),
             onset: plan.onset.as_ref().map(|onset| OnsetGate::prepare(plan, onset)).transpose()?,
             flasher: Flasher::new(),
+            freeze,
             schedule: Schedule::new(&plan.blocks),
+            steering: Steer::new(),
             latch: Latch::new(plan),
-            screen: Screen::new(plan.grey_ramp_ns),
+            interlock: Interlock::new(plan),
+            dark: false,
+            begun: false,
+            screen: Screen::new(plan.grey_ramp_ns, plan.interlock.limits.is_some()),
             qualities: qualities.collect(),
             flat_samples: plan
                 .sources
@@ -148,9 +181,15 @@ impl Loop {
             gate.reset();
         }
         self.flasher = Flasher::new();
+        if let Some(freeze) = &mut self.freeze {
+            freeze.reset();
+        }
         self.qualities.iter_mut().for_each(Quality::reset);
         self.schedule.reset();
+        self.steering = Steer::new();
+        self.interlock.reset();
         self.screen.reset();
+        (self.dark, self.begun) = (false, false);
         self.next_decision = 0;
         self.now_ns = None;
         self.answered_before = 0;
@@ -168,23 +207,31 @@ impl Loop {
         let now_ns = inputs.now_ns;
         let cause = Cause { turn: inputs.turn, now_ns, decision: None };
         if self.now_ns.is_none() {
-            self.schedule.start(now_ns);
             self.latch.start(now_ns);
             self.screen.start(cause, outputs);
         }
-        self.now_ns = Some(now_ns);
+        let before_ns = self.now_ns.replace(now_ns).unwrap_or(now_ns);
         self.inspect(inputs, outputs);
-        let moved = self.latch.step(now_ns, inputs.sources, outputs);
+        self.latch.step(now_ns, inputs.sources, outputs);
+        let verdict = self.look(inputs, before_ns, outputs);
+        if let Some(freeze) = &mut self.freeze {
+            freeze.step(inputs.sources);
+        }
         self.decode(inputs, outputs);
         if let Some(gate) = &mut self.onset {
             gate.step(inputs, outputs);
         }
+        self.steering.hear(inputs.answers, now_ns, outputs);
+        self.steering.measure(self.estimates.iter());
         if inputs.stop && !self.ending {
             outputs.notice(now_ns, NoticeKind::Stop, None, 0, 0.0);
             self.end();
         }
+        if verdict.end && !self.ending {
+            self.end();
+        }
         self.follow_schedule(now_ns, outputs);
-        self.follow_gate(moved, cause, outputs);
+        self.follow_gate(verdict.grey, cause, outputs);
         self.show(cause, outputs);
         if self.ending && self.screen.is_grey() {
             self.finished = true;
@@ -195,11 +242,11 @@ impl Loop {
     /// The instant at which [`Loop::step`] must be called at the latest, even if nothing comes.
     pub fn next_wake_ns(&self) -> i64 {
         let Some(now_ns) = self.now_ns.filter(|_| !self.finished) else { return i64::MAX };
-        let mut next = self.latch.next_ns();
-        if !self.ending {
-            next = next.min(self.schedule.next_ns(now_ns));
-            if let Some(gate) = &self.onset {
-                next = next.min(self.flasher.next_ns(gate));
+        let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
+        if !self.ending && self.begun {
+            next = next.min(self.schedule.next_ns(now_ns)).min(self.steering.next_ns());
+            if let Some(gate) = self.onset.as_ref().filter(|_| !self.dark) {
+                next = next.min(self.flasher.next_ns(gate, self.latch.gate() != Gate::Holding));
             }
         }
         let ramp_end_ns = self.screen.ramp_end_ns();
@@ -220,6 +267,22 @@ impl Loop {
     /// Signal quality of a channel of a source, as seen so far. For the report; not for the hot path of others.
     pub fn quality(&self, source: SourceId, channel: usize) -> Option<QualityReport> {
         self.qualities.get(usize::from(source.0))?.report(channel)
+    }
+
+    /// What the interlock says of this turn; the schedule begins as soon as stimulation may.
+    fn look(&mut self, inputs: &Inputs<'_>, before_ns: i64, outputs: &mut Outputs) -> Verdict {
+        let now_ns = inputs.now_ns;
+        let look = Look { now_ns, held: inputs.held, flips: inputs.flips, ramp: self.screen.ramp() };
+        let verdict = self.interlock.step(&look, outputs);
+        if verdict.rebase {
+            self.screen.rebase(before_ns);
+        }
+        if !self.begun && self.interlock.may_begin() {
+            self.begun = true;
+            self.schedule.start(now_ns);
+            self.interlock.begin(now_ns);
+        }
+        verdict
     }
 
     /// Counts what is wrong with the samples of this turn.
@@ -263,7 +326,8 @@ impl Loop {
         let Some(decoder) = &mut self.decoder else { return };
         let source = decoder.source();
         let Some(input) = inputs.sources.get(usize::from(source.0)) else { return };
-        let set_point = self.schedule.set_point_at(inputs.now_ns).filter(|_| !self.ending);
+        let set_point = self.schedule.set_point_at(inputs.now_ns).filter(|_| self.begun && !self.ending);
+        let faults = self.plan.interlock.faults;
         let (estimates, next) = (&mut self.estimates, &mut self.next_decision);
         let emit = |estimate: &Estimate, outputs: &mut Outputs| {
             let decision = Decision {
@@ -287,7 +351,8 @@ impl Loop {
         };
         match decoder {
             Decoder::Ssvep(ssvep) => {
-                inputs.flips.iter().for_each(|flip| ssvep.clock.take(flip));
+                let told = inputs.flips.iter().filter(|flip| !faults || is_sane(flip, inputs.now_ns));
+                told.for_each(|flip| ssvep.clock.take(flip));
                 ssvep.step(input, inputs.now_ns, outputs, emit);
             }
             Decoder::Cca(listener) => listener.step(inputs.markers, input, inputs.now_ns, outputs, emit),
@@ -296,7 +361,7 @@ impl Loop {
 
     /// Ends and begins blocks as their time comes.
     fn follow_schedule(&mut self, now_ns: i64, outputs: &mut Outputs) {
-        while !self.ending {
+        while self.begun && !self.ending {
             let answered = match &self.decoder {
                 Some(Decoder::Cca(listener)) => listener.answered(),
                 _ => 0,
@@ -306,6 +371,7 @@ impl Loop {
                     answered - self.answered_before >= u64::from(until_cues)
                 }
                 Some((BlockKind::Flash(_), _)) => self.flasher.is_done(),
+                Some((BlockKind::Steer(_), _)) => self.steering.is_done(),
                 _ => false,
             };
             match self.schedule.advance(now_ns, done, outputs) {
@@ -330,14 +396,15 @@ impl Loop {
                     ssvep.begin_calibration(start_ns, on_ns, off_ns, ramp_ns);
                 }
             }
-            BlockKind::Hold { set_point_uv, .. } => {
+            BlockKind::Hold { set_point, .. } => {
                 if let Some(controller) = &mut self.controller {
-                    controller.hold(set_point_uv, now_ns.max(self.resumed_ns));
+                    controller.hold(set_point, start_ns, now_ns, now_ns.max(self.resumed_ns));
                 }
             }
             BlockKind::Flash(flash) => {
                 if let Some(gate) = &mut self.onset {
-                    self.flasher.begin(flash, start_ns.max(self.resumed_ns), gate);
+                    let dark_ns = self.screen.dark_ns(now_ns);
+                    self.flasher.begin(flash, start_ns.max(self.resumed_ns), dark_ns, gate);
                 }
             }
             BlockKind::Rest => {
@@ -345,11 +412,13 @@ impl Loop {
                     gate.rest(start_ns, self.schedule.next_ns(now_ns));
                 }
             }
+            BlockKind::Steer(plan) => self.steering.begin(plan, now_ns.max(self.resumed_ns)),
             _ => {}
         }
     }
 
     fn finish(&mut self, kind: BlockKind, now_ns: i64, outputs: &mut Outputs) {
+        self.steering.end(now_ns, outputs);
         let next_holds = self.schedule.set_point_at(now_ns).is_some();
         if let (Some(controller), false) = (&mut self.controller, next_holds) {
             controller.release();
@@ -381,47 +450,62 @@ impl Loop {
         }
     }
 
-    fn follow_gate(&mut self, moved: GateMove, cause: Cause, outputs: &mut Outputs) {
-        match moved {
-            GateMove::Closed => {
-                self.screen.fade(cause, outputs);
-                // Until the latch opens, samples may come that saw nothing but grey.
-                if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
-                    ssvep.restart(i64::MAX);
-                }
-                if let Some(gate) = &mut self.onset {
-                    gate.cancel();
-                }
+    /// Grey begins or ends, by the latch or by the interlock.
+    fn follow_gate(&mut self, locked: bool, cause: Cause, outputs: &mut Outputs) {
+        let dark = locked || matches!(self.latch.gate(), Gate::Grey { .. });
+        if dark == std::mem::replace(&mut self.dark, dark) {
+            return;
+        }
+        if dark {
+            self.screen.fade(cause, outputs);
+            self.steering.interrupt(cause.now_ns, outputs);
+            if let Some(gate) = &mut self.onset {
+                self.flasher.interrupt(gate);
             }
-            GateMove::Opened => {
-                self.resumed_ns = cause.now_ns + self.plan.grey_ramp_ns;
-                if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
-                    ssvep.restart(self.resumed_ns);
-                }
-                if let Some(controller) = &mut self.controller {
-                    controller.restart(self.resumed_ns);
-                }
-                if let Some(gate) = &mut self.onset {
-                    self.flasher.resume(self.resumed_ns, gate);
-                }
+            // Until it opens again, samples may come that saw nothing but grey.
+            if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
+                ssvep.restart(i64::MAX);
             }
-            GateMove::None | GateMove::Released => {}
+            return;
+        }
+        self.resumed_ns = cause.now_ns + self.plan.grey_ramp_ns;
+        if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
+            ssvep.restart(self.resumed_ns);
+        }
+        if let Some(controller) = &mut self.controller {
+            controller.restart(self.resumed_ns);
+        }
+        if let Some(gate) = &mut self.onset {
+            self.flasher.resume(self.resumed_ns, gate);
         }
     }
 
     /// Brings the screen to what the block, the controller and the gate want.
     fn show(&mut self, cause: Cause, outputs: &mut Outputs) {
-        let measured = self.measured_contrast();
+        let measured = self.measured_contrast(cause.now_ns, outputs);
         let gate = self.latch.gate();
-        if self.ending || matches!(gate, Gate::Grey { .. }) {
+        if self.ending || self.dark {
+            if self.ending {
+                self.steering.end(cause.now_ns, outputs);
+            }
             self.screen.fade(cause, outputs);
             self.screen.settle_grey(cause, outputs);
             return;
         }
         if let (Some((BlockKind::Flash(_), _)), Some(onset)) = (self.schedule.block(), &mut self.onset) {
             // What is on ends in time even while nothing new may begin.
-            self.flasher.step(gate != Gate::Holding, cause, onset, &mut self.screen, outputs);
-            return;
+            let may_begin = gate != Gate::Holding;
+            return self.flasher.step(
+                may_begin,
+                cause,
+                onset,
+                &mut self.interlock,
+                &mut self.screen,
+                outputs,
+            );
+        }
+        if let Some((BlockKind::Steer(plan), _)) = self.schedule.block() {
+            return self.present(&plan, gate == Gate::Open, cause, outputs);
         }
         if gate == Gate::Holding {
             return;
@@ -437,7 +521,11 @@ impl Loop {
                 None => return,
             },
             Some((BlockKind::Show { scene, contrast }, _)) => (scene, contrast),
-            Some((BlockKind::Listen { .. } | BlockKind::Rest | BlockKind::Flash(_), _)) | None => {
+            Some((
+                BlockKind::Listen { .. } | BlockKind::Rest | BlockKind::Steer(_) | BlockKind::Flash(_),
+                _,
+            ))
+            | None => {
                 self.screen.fade(cause, outputs);
                 self.screen.settle_grey(cause, outputs);
                 return;
@@ -446,7 +534,30 @@ impl Loop {
         self.steer(scene, contrast, cause, outputs);
     }
 
-    fn steer(&mut self, scene: SceneId, contrast: f64, cause: Cause, outputs: &mut Outputs) {
+    /// Shows what the planner proposed, or nothing between two pictures.
+    fn present(&mut self, plan: &SteerPlan, may_show: bool, cause: Cause, outputs: &mut Outputs) {
+        match self.steering.step(may_show, cause, outputs) {
+            Wish::Picture(picture) => {
+                let commands = outputs.commands.len();
+                let shown = Shown { scene: plan.scene, picture: Some(picture) };
+                self.steer(shown, plan.contrast, cause, outputs);
+                if let Some(command) = outputs.commands.get(commands).map(|command| *command) {
+                    self.steering.begun(command.index, command.contrast.end_ns, cause.now_ns);
+                }
+            }
+            Wish::Nothing => {
+                self.screen.fade(cause, outputs);
+                self.screen.settle_grey(cause, outputs);
+            }
+        }
+    }
+
+    fn steer(&mut self, shown: impl Into<Shown>, contrast: f64, cause: Cause, outputs: &mut Outputs) {
+        if contrast > 0.0
+            && self.interlock.must_pause(cause.now_ns, cause.now_ns, self.screen.ramp(), outputs)
+        {
+            return;
+        }
         // Coming back from grey takes the grey ramp, whatever the slew allows.
         let slew_per_s = if cause.now_ns < self.resumed_ns {
             let left_s = (self.resumed_ns - cause.now_ns) as f64 / 1e9;
@@ -454,15 +565,24 @@ impl Loop {
         } else {
             self.slew_per_s()
         };
-        self.screen.show(scene, contrast, slew_per_s, cause, outputs);
+        let allowed_per_s = self.interlock.slew_per_s(slew_per_s);
+        let commands = outputs.commands.len();
+        self.screen.show(shown, contrast, allowed_per_s, cause, outputs);
+        if allowed_per_s < slew_per_s && outputs.commands.len() > commands {
+            self.interlock.slowed(cause.now_ns, slew_per_s, outputs);
+        }
     }
 
     /// The contrast that the controller wants after the estimates of this turn, and the decision that caused it.
-    fn measured_contrast(&mut self) -> Option<(f64, Option<u64>)> {
+    fn measured_contrast(&mut self, now_ns: i64, outputs: &mut Outputs) -> Option<(f64, Option<u64>)> {
         let controller = self.controller.as_mut()?;
+        controller.follow(now_ns, now_ns.max(self.resumed_ns));
         let mut wanted = (controller.contrast()?, None);
         let Some(Decoder::Ssvep(ssvep)) = &self.decoder else { return Some(wanted) };
         for (estimate, decision) in &self.estimates {
+            if self.freeze.as_mut().is_some_and(|freeze| freeze.holds(estimate, now_ns, outputs)) {
+                continue;
+            }
             if let Some(contrast) = controller.update(estimate, ssvep.update_s()) {
                 wanted = (contrast, Some(*decision));
             }
@@ -484,6 +604,8 @@ impl Outputs {
         self.decisions.clear();
         self.commands.clear();
         self.onsets.clear();
+        self.requests.clear();
+        self.presentations.clear();
         self.notices.clear();
         self.finished = false;
     }

@@ -49,7 +49,7 @@ impl Schedule {
         for block in self.blocks.get(self.current..)? {
             if now_ns < start_ns + block.duration_ns {
                 return match block.kind {
-                    BlockKind::Hold { set_point_uv, .. } => Some(set_point_uv),
+                    BlockKind::Hold { set_point, .. } => Some(set_point.at_uv(now_ns - start_ns)),
                     _ => None,
                 };
             }
@@ -85,6 +85,9 @@ impl Schedule {
         match block.kind {
             BlockKind::Calibrate { on_ns, off_ns, .. } => {
                 end_ns.min(self.start_ns + next_switch_ns(now_ns - self.start_ns, on_ns, off_ns))
+            }
+            BlockKind::Hold { set_point, .. } => {
+                end_ns.min(self.start_ns.saturating_add(set_point.next_change_ns(now_ns - self.start_ns)))
             }
             _ => end_ns,
         }

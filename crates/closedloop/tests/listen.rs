@@ -35,6 +35,8 @@ fn plan(time_scale: f64, until_cues: u32) -> Plan {
         })),
         controller: None,
         onset: None,
+        interlock: InterlockPlan::FAULTS,
+        artefacts: None,
     }
 }
 
@@ -104,9 +106,11 @@ fn play(
             turn: turn as u64,
             now_ns,
             stop: false,
+            held: false,
             flips: &[],
             markers: &recording.markers[first_marker..marker],
             sources: &[eeg, SourceInput::default()],
+            answers: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(out.decisions.iter());

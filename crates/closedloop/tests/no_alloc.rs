@@ -34,6 +34,8 @@ fn listen_plan() -> Plan {
         })),
         controller: None,
         onset: None,
+        interlock: InterlockPlan::FAULTS,
+        artefacts: None,
     }
 }
 
@@ -105,9 +107,11 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             turn,
             now_ns,
             stop: false,
+            held: false,
             flips: &flips,
             markers: if cued && turn % 400 == 100 { &cue } else { &[] },
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],
+            answers: &[],
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);
@@ -127,8 +131,89 @@ fn no_step_allocates() {
     let held = thermostat(pi(6.0), vec![calibrate(24), hold(20, 2.0), hold(20, 4.0)]);
     let (decisions, finished) = drive(&held, false);
     assert!(decisions > 100 && finished, "{decisions} decisions: the test did not reach the decoder");
+    for (name, controller) in controllers(6.0) {
+        let mut held = thermostat(controller, vec![calibrate(24), sine(20), hold(20, 4.0)]);
+        held.artefacts = Some(ARTEFACTS);
+        let (decisions, finished) = drive(&held, false);
+        assert!(decisions > 100 && finished, "{name}: {decisions} decisions");
+    }
     let (decisions, finished) = drive(&listen_plan(), true);
     assert!(decisions >= 2 && finished, "{decisions} decisions");
     let (met, finished) = drive(&onset_plan(), false);
     assert!(met > 20 && finished, "{met} onsets");
+}
+
+#[test]
+fn no_trial_allocates() {
+    let stop = QuestPlusStop { trials: 50, threshold_sd: 0.0 };
+    let quest = QuestPlusPlan {
+        form: PsychometricForm::Logistic,
+        levels: (-20..20).map(f64::from).collect(),
+        thresholds: (-20..20).map(f64::from).collect(),
+        slopes: vec![0.5, 1.0],
+        lapses: vec![0.0, 0.05],
+        guess: 0.5,
+        prior: Some([0.0, 8.0]),
+        stop,
+    };
+    let staircase = StaircasePlan {
+        rule: StaircaseRule::UpDown { up: 1, down: 2 },
+        start: 3.0,
+        limits: [0.0, 10.0],
+        step_up: 1.0,
+        step_down: 1.0,
+        shrink: 0.5,
+        least_part: 0.1,
+        reversals: 100,
+        counted: 8,
+    };
+    let bandit = |rule| TrialPlan::Bandit(BanditPlan { rule, arms: 4, context: 2, ridge: 1.0, seed: 3 });
+    let plans = [
+        TrialPlan::QuestPlus(quest),
+        TrialPlan::Staircase(staircase),
+        bandit(BanditRule::Thompson { noise_sd: 0.5 }),
+        bandit(BanditRule::LinUcb { alpha: 1.0 }),
+    ];
+    for plan in plans {
+        let mut controller = TrialController::prepare(&plan).unwrap();
+        let mut again = TrialController::prepare(&plan).unwrap();
+        let mut noise = Noise(4);
+        for trial in 0..200 {
+            let context = [noise.uniform(), noise.uniform()];
+            let correct = noise.uniform() < 0.7;
+            let answer =
+                if trial % 2 == 0 { Answer::Correct(correct) } else { Answer::Reward(noise.gauss()) };
+            let proposal = assert_no_alloc(|| {
+                let proposal = controller.propose(&context);
+                controller.answer(proposal, &context, answer);
+                std::hint::black_box((controller.is_done(), controller.estimate()));
+                proposal
+            });
+            // The same plan, contexts and answers: the same proposals to the bit.
+            assert_eq!(again.propose(&context), proposal, "{plan:?}");
+            again.answer(proposal, &context, answer);
+        }
+        assert_no_alloc(|| controller.reset());
+        let fresh = TrialController::prepare(&plan).unwrap().propose(&[0.1, 0.2]);
+        assert_eq!(controller.propose(&[0.1, 0.2]), fresh);
+    }
+}
+
+#[test]
+fn no_neurofeedback_step_allocates() {
+    let mut noise = Noise(9);
+    let mut watch = ArtefactWatch::prepare(ARTEFACTS, CHANNELS, RATE_HZ).unwrap();
+    let mut baselines = [Spread::Moments, Spread::Robust].map(|spread| Baseline::prepare(spread, 300));
+    let plan = ThresholdPlan { start: 0.0, success_rate: 0.6, step: 0.1, limits: [-3.0, 3.0] };
+    let mut threshold = AdaptiveThreshold::prepare(plan);
+    assert_no_alloc(|| {
+        for index in 0..2000u64 {
+            let row: [f64; CHANNELS] = std::array::from_fn(|_| 90.0 * noise.gauss());
+            std::hint::black_box(watch.step(index, &row));
+            baselines.iter_mut().for_each(|baseline| baseline.step(row[0]));
+            threshold.step(row[1]);
+        }
+        assert!(baselines.iter_mut().all(|baseline| baseline.close().is_some()));
+        assert!(baselines[0].score(90.0).is_some_and(|z| (z - 1.0).abs() < 0.2));
+    });
 }

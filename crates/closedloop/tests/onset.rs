@@ -65,7 +65,16 @@ fn run(
         let came = |values| SourceInput { skipped: 0, first_sample: first, at_ns: &at_ns, values };
         let sources =
             if is_silent(turn) { [SourceInput::default(); 2] } else { [came(&values), came(&looks)] };
-        let inputs = Inputs { turn, now_ns, stop: false, flips: &flips, markers: &[], sources: &sources };
+        let inputs = Inputs {
+            turn,
+            now_ns,
+            stop: false,
+            held: false,
+            flips: &flips,
+            markers: &[],
+            sources: &sources,
+            answers: &[],
+        };
         looped.step(&inputs, &mut out);
         onsets.extend(out.onsets.iter().copied());
         notices.extend(out.notices.iter().map(|notice| notice.kind));

@@ -85,9 +85,11 @@ fn play(looped: &mut Loop, session: &Session) -> Vec<Outputs> {
             turn: index as u64,
             now_ns: turn.now_ns,
             stop: turn.stop,
+            held: false,
             flips: &turn.flips,
             markers: &[],
             sources: &[eeg],
+            answers: &[],
         };
         looped.step(&inputs, &mut out);
         assert!(out.finished || looped.next_wake_ns() > turn.now_ns);

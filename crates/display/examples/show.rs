@@ -64,6 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         decision: None,
         scene: SceneId(1),
         contrast: Ramp::constant(0.9),
+        picture: None,
     };
     let (_publish, commands) = latest(&Some(command));
     let (flips, mut flips_out) = ring(1024);
@@ -88,6 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let summary = display.run(Ports {
         commands,
+        pictures: None,
         flips,
         events,
         wake: reader.thread().clone(),
@@ -95,6 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         escape: Arc::clone(&escape),
         start: Box::new(|| ()),
         progress: Arc::new(Progress::default()),
+        interlock: display::interlock::Interlock::none(),
     })?;
     reader.join().map_err(|_| "the reader panicked")?;
     println!("{summary:#?}");

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::Thread;
 
+use crate::interlock::Interlock;
 use stimulus::{Patch, RetinaGrid, Scene, Screen};
 use thiserror::Error;
 use timeline::latest::LatestReader;
-use timeline::ring::{RowWriter, Writer};
+use timeline::ring::{RowReader, RowWriter, Writer};
 use timeline::{Command, Event, Flip};
 
 /// Where frames go.
@@ -51,6 +52,8 @@ pub struct Progress {
 pub struct Ports {
     /// The newest command; `None` until there is one, which shows grey.
     pub commands: LatestReader<Option<Command>>,
+    /// Patterns of pictures, one row each under the picture's number; a picture must be here before a command names it.
+    pub pictures: Option<RowReader>,
     /// Flips for the loop.
     pub flips: Writer<Flip>,
     /// Flips and notices for the recorder.
@@ -65,6 +68,8 @@ pub struct Ports {
     pub start: Box<dyn FnOnce()>,
     /// Counters for a progress view.
     pub progress: Arc<Progress>,
+    /// Whom the display looks at by itself, and who looks at it.
+    pub interlock: Interlock,
 }
 
 /// How the display keeps the refresh.

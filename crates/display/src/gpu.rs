@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, OnceLock};
 
-use stimulus::Screen;
-
 use crate::config::DisplayError;
 
 /// What everything on the GPU is made with.
@@ -28,7 +26,7 @@ impl Gpu {
     pub(crate) fn open(
         instance: &wgpu::Instance,
         surface: Option<&wgpu::Surface<'static>>,
-        screen: &Screen,
+        [width, height]: [u32; 2],
     ) -> Result<Self, DisplayError> {
         let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
@@ -39,7 +37,6 @@ impl Gpu {
         let info = adapter.get_info();
         let available = adapter.limits();
         let limit = available.max_texture_dimension_2d;
-        let (width, height) = (screen.width_px, screen.height_px);
         if width > limit || height > limit {
             return Err(DisplayError::TooLarge { adapter: info.name, width, height, limit });
         }

@@ -6,6 +6,7 @@
 //!
 //! - [`Display::prepare`] opens the target and builds every pipeline; [`Display::run`] blocks the calling thread (which
 //!   has to be the main thread for a window) until the loop is finished.
+//! - [`interlock`]: what the display does by itself when loop or watchdog fall silent.
 //! - [`plan`]: the part of a frame that is ours, without a GPU: which refresh, which numbers, which flip. It neither
 //!   allocates nor reads a clock.
 //! - [`clock`]: the refreshes of the screen as a schedule, and the model that follows a real one.
@@ -17,7 +18,10 @@
 pub mod clock;
 mod config;
 mod gpu;
+mod grey;
 mod histogram;
+pub mod interlock;
+mod pictures;
 pub mod plan;
 mod readback;
 mod renderer;
@@ -28,5 +32,6 @@ pub mod uniform;
 mod window;
 
 pub use config::{Config, Description, DisplayError, Mode, Pacing, Ports, Progress, Spread, Summary};
+pub use grey::GreyWindow;
 pub use run::Display;
 pub use snapshot::{Shot, Snapshots};

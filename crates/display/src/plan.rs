@@ -5,6 +5,7 @@ use timeline::{Command, Flip, OnsetClass, SceneId};
 
 use crate::clock::RefreshClock;
 use crate::config::Pacing;
+use crate::interlock::Veil;
 
 /// Part of the newest frame's work by which the expected work rises or falls.
 const WORK_GAIN: f64 = 0.125;
@@ -18,6 +19,8 @@ pub struct FrameParams {
     pub amplitude: f32,
     /// Linear luminance of the photodiode patch, 0 or 1.
     pub patch_luminance: f32,
+    /// Which picture, where the scene shows pictures.
+    pub picture: u64,
 }
 
 /// A frame that is to be drawn, and its flip as far as it is known before it is shown.
@@ -55,22 +58,35 @@ impl FramePlan {
     /// Where the screen paces, `now_ns` must be the instant at which it took the frame before. A scene that does not
     /// exist is shown as grey, a contrast that is not a number as 0.
     pub fn step(&mut self, now_ns: i64, command: Option<&Command>, end: bool) -> Planned {
+        let mut veil = Veil::new(0);
+        if end {
+            veil.fall(i64::MIN);
+        }
+        self.step_veiled(now_ns, command, &veil)
+    }
+
+    /// The same under the display's own veil. A frame that is not just what was commanded names no command.
+    pub fn step_veiled(&mut self, now_ns: i64, command: Option<&Command>, veil: &Veil) -> Planned {
         let frame = self.target(now_ns);
         let onset_ns = self.clock.onset_ns(frame);
-        let command = command.filter(|_| !end);
+        let factor = veil.at(onset_ns);
+        let command = command.filter(|_| factor > 0.0);
         let scene_id = command.map_or(SceneId::GREY, |command| command.scene);
         let scene_id = if usize::from(scene_id.0) < self.scenes.len() { scene_id } else { SceneId::GREY };
         let place = usize::from(scene_id.0);
         let scene = self.scenes.get(place).copied().unwrap_or(Scene::Grey);
         let contrast = match (command, scene) {
             (None, _) | (_, Scene::Grey) => 0.0,
-            (Some(command), Scene::Grating(_)) => allowed(command.contrast.at(onset_ns)),
+            (Some(command), Scene::Grating(_) | Scene::Picture(_)) => {
+                allowed(command.contrast.at(onset_ns)) * factor
+            }
         };
         Planned {
             params: FrameParams {
                 scene: place,
                 amplitude: (contrast * scene.modulation(frame)) as f32,
                 patch_luminance: if scene.patch_is_white(frame) { 1.0 } else { 0.0 },
+                picture: command.and_then(|command| command.picture).unwrap_or(0),
             },
             flip: Flip {
                 frame,
@@ -80,7 +96,7 @@ impl FramePlan {
                     Pacing::Software | Pacing::Screen => OnsetClass::Predicted,
                 },
                 submitted_ns: now_ns,
-                command: command.map(|command| command.index),
+                command: command.filter(|_| factor == 1.0).map(|command| command.index),
                 scene: scene_id,
                 contrast,
                 missed: self.last_shown.map_or(0, |last| u32::try_from(frame - last - 1).unwrap_or(u32::MAX)),

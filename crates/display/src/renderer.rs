@@ -2,6 +2,7 @@
 
 use stimulus::{Patch, RetinaGrid, Scene, Screen};
 
+use crate::pictures::Pictures;
 use crate::plan::FrameParams;
 use crate::uniform::{self, FrameUniform};
 
@@ -22,6 +23,7 @@ const LINEAR: wgpu::TextureFormat = wgpu::TextureFormat::R32Float;
 /// Everything that a frame needs on the GPU.
 pub(crate) struct Renderer {
     uniforms: Vec<FrameUniform>,
+    pub(crate) pictures: Pictures,
     uniform_buffer: wgpu::Buffer,
     linear: wgpu::Texture,
     linear_view: wgpu::TextureView,
@@ -33,6 +35,12 @@ pub(crate) struct Renderer {
 struct Pass<P> {
     pipeline: P,
     bindings: wgpu::BindGroup,
+}
+
+/// What a pass reads beside the frame's numbers.
+struct Texture<'a> {
+    view: &'a wgpu::TextureView,
+    dimension: wgpu::TextureViewDimension,
 }
 
 struct RetinaPass {
@@ -76,10 +84,13 @@ impl Renderer {
             view_formats: &[],
         });
         let linear_view = linear.create_view(&Default::default());
-        let stimulus = covering(device, "stimulus", STIMULUS, LINEAR, &uniform_buffer, None);
-        let encode = covering(device, "encode", ENCODE, format, &uniform_buffer, Some(&linear_view));
+        let pictures = Pictures::prepare(device, scenes);
+        let texture = Texture { view: pictures.view(), dimension: wgpu::TextureViewDimension::D2Array };
+        let stimulus = covering(device, "stimulus", STIMULUS, LINEAR, &uniform_buffer, texture);
+        let texture = Texture { view: &linear_view, dimension: wgpu::TextureViewDimension::D2 };
+        let encode = covering(device, "encode", ENCODE, format, &uniform_buffer, texture);
         let retina = grid.map(|grid| RetinaPass::prepare(device, grid, &uniform_buffer, &linear_view));
-        Self { uniforms, uniform_buffer, linear, linear_view, stimulus, encode, retina }
+        Self { uniforms, pictures, uniform_buffer, linear, linear_view, stimulus, encode, retina }
     }
 
     /// Where the stimulus begins on a surface of another size.
@@ -91,10 +102,17 @@ impl Renderer {
         }
     }
 
-    /// Hands the frame's numbers over: the one buffer write of a frame.
+    /// Takes new pictures, then hands the frame's numbers over: the one buffer write of a frame. A picture whose pattern is
+    /// not there is grey.
     pub(crate) fn write(&mut self, queue: &wgpu::Queue, params: &FrameParams) {
+        self.pictures.take(queue);
         if let Some(uniform) = self.uniforms.get_mut(params.scene) {
-            uniform.set_frame(params.amplitude, params.patch_luminance);
+            let layer = self.pictures.layer(params.picture);
+            let amplitude = match layer {
+                None if uniform.is_picture() => 0.0,
+                _ => params.amplitude,
+            };
+            uniform.set_frame(amplitude, params.patch_luminance, layer.unwrap_or(0));
             queue.write_buffer(&self.uniform_buffer, 0, uniform.bytes());
         }
     }
@@ -133,7 +151,7 @@ impl RetinaPass {
             label: Some("retina"),
             entries: &[
                 buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
-                texture_entry(1, stage),
+                texture_entry(1, stage, wgpu::TextureViewDimension::D2),
                 buffer_entry(2, stage, wgpu::BufferBindingType::Storage { read_only: false }),
             ],
         });
@@ -200,16 +218,17 @@ fn covering(
     wgsl: &str,
     format: wgpu::TextureFormat,
     uniform: &wgpu::Buffer,
-    linear: Option<&wgpu::TextureView>,
+    texture: Texture<'_>,
 ) -> Pass<wgpu::RenderPipeline> {
     let stage = wgpu::ShaderStages::FRAGMENT;
-    let mut layout_entries = vec![buffer_entry(0, stage, wgpu::BufferBindingType::Uniform)];
-    let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() }];
-    if let Some(linear) = linear {
-        layout_entries.push(texture_entry(1, stage));
-        entries
-            .push(wgpu::BindGroupEntry { binding: 1, resource: wgpu::BindingResource::TextureView(linear) });
-    }
+    let layout_entries = [
+        buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
+        texture_entry(1, stage, texture.dimension),
+    ];
+    let entries = [
+        wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() },
+        wgpu::BindGroupEntry { binding: 1, resource: wgpu::BindingResource::TextureView(texture.view) },
+    ];
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some(name),
         entries: &layout_entries,
@@ -281,14 +300,18 @@ fn buffer_entry(
     }
 }
 
-fn texture_entry(binding: u32, visibility: wgpu::ShaderStages) -> wgpu::BindGroupLayoutEntry {
+fn texture_entry(
+    binding: u32,
+    visibility: wgpu::ShaderStages,
+    view_dimension: wgpu::TextureViewDimension,
+) -> wgpu::BindGroupLayoutEntry {
     wgpu::BindGroupLayoutEntry {
         binding,
         visibility,
         ty: wgpu::BindingType::Texture {
             // loaded pixel by pixel, never filtered
             sample_type: wgpu::TextureSampleType::Float { filterable: false },
-            view_dimension: wgpu::TextureViewDimension::D2,
+            view_dimension,
             multisampled: false,
         },
         count: None,

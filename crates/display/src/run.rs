@@ -4,12 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stimulus::{Scene, Screen};
-use timeline::{Command, Event, Flip, Notice, NoticeKind};
+use timeline::{Command, Event, Flip, NoticeKind, SceneId};
 
 use crate::clock::RefreshClock;
 use crate::config::{Config, Description, DisplayError, Mode, Pacing, Ports, Summary};
 use crate::gpu::Gpu;
 use crate::histogram::Histogram;
+use crate::interlock::{Guard, Interlock, notice};
 use crate::plan::{FrameParams, FramePlan, Planned};
 use crate::readback::Readback;
 use crate::renderer::Renderer;
@@ -22,7 +23,7 @@ const GREY_FRAMES_AT_END: u32 = 2;
 /// Refreshes between the start and frame 0, where the schedule paces.
 const LEAD_REFRESHES: f64 = 2.0;
 
-/// A window that is not shown at all is given up this long after the end was asked for.
+/// A window that is not shown at all is given up this long after the end was asked for and the grey ramp.
 const END_DEADLINE_NS: i64 = 2_000_000_000;
 
 /// How long before its refresh a software-paced present is handed over.
@@ -62,13 +63,14 @@ impl Display {
         let (grid, writer) = retina.unzip();
         let (gpu, target, format) = match mode {
             Mode::Offscreen => {
-                let gpu = Gpu::open(&Gpu::instance(), None, &screen)?;
+                let gpu = Gpu::open(&Gpu::instance(), None, [screen.width_px, screen.height_px])?;
                 let target = Target::Offscreen(Offscreen::prepare(&gpu.device, &screen));
                 (gpu, target, OFFSCREEN_FORMAT)
             }
             Mode::Window | Mode::Fullscreen => {
-                let window = OpenWindow::open(&screen, mode, &title)?;
-                let (gpu, on_screen) = OnScreen::open(&window, &screen, mode)?;
+                let size_px = [screen.width_px, screen.height_px];
+                let window = OpenWindow::open(size_px, mode, &title, true)?;
+                let (gpu, on_screen) = OnScreen::open(&window, size_px, mode)?;
                 let format = on_screen.format();
                 (gpu, Target::Window(Box::new(window), on_screen), format)
             }
@@ -92,7 +94,15 @@ impl Display {
         self.description.software
     }
 
-    /// Draws until `stop` is set, then at least two grey frames. Blocks the calling thread, which has to be the main
+    /// Left, top, width and height in px of the monitor that the window is on.
+    pub fn monitor(&self) -> Option<[i64; 4]> {
+        match &self.target {
+            Target::Offscreen(_) => None,
+            Target::Window(window, _) => window.monitor(),
+        }
+    }
+
+    /// Draws until `stop` is set, fades to grey, then at least two grey frames. Blocks the calling thread, which has to be the main
     /// thread for a window.
     ///
     /// # Errors
@@ -102,7 +112,10 @@ impl Display {
         start();
         let mut frames = FrameLoop::begin(self, ports)?;
         while !frames.finished() {
-            frames.frame()?;
+            if let Err(error) = frames.frame() {
+                frames.lost_window();
+                return Err(error);
+            }
         }
         Ok(frames.end())
     }
@@ -134,7 +147,7 @@ fn settle(
     screen: &Screen,
     format: wgpu::TextureFormat,
 ) -> Result<Description, DisplayError> {
-    let grey = FrameParams { scene: 0, amplitude: 0.0, patch_luminance: 0.0 };
+    let grey = FrameParams { scene: 0, amplitude: 0.0, patch_luminance: 0.0, picture: 0 };
     let surface_px = match target {
         Target::Offscreen(_) => [screen.width_px, screen.height_px],
         Target::Window(_, on_screen) => on_screen.size_px(),
@@ -172,6 +185,8 @@ fn settle(
 struct FrameLoop {
     display: Display,
     ports: Ports,
+    guard: Guard,
+    window_lost: bool,
     plan: FramePlan,
     ending_since_ns: Option<i64>,
     grey_frames: u32,
@@ -198,7 +213,14 @@ enum Outcome {
 }
 
 impl FrameLoop {
-    fn begin(display: Display, ports: Ports) -> Result<Self, DisplayError> {
+    fn begin(mut display: Display, mut ports: Ports) -> Result<Self, DisplayError> {
+        if let Some(pictures) = ports.pictures.take() {
+            display.renderer.pictures.connect(pictures);
+        }
+        let mut guard = Guard::new(std::mem::replace(&mut ports.interlock, Interlock::none()));
+        if let Target::Window(window, _) = &mut display.target {
+            window.watch_key(guard.take_key());
+        }
         let period_ns = display.screen.refresh_period_ns();
         let pacing = display.description.pacing;
         let start_ns = match (&display.target, pacing) {
@@ -225,6 +247,8 @@ impl FrameLoop {
         Ok(Self {
             display,
             ports,
+            guard,
+            window_lost: false,
             plan,
             ending_since_ns: None,
             grey_frames: 0,
@@ -245,7 +269,8 @@ impl FrameLoop {
     /// Whether enough grey was shown after the end was asked for.
     fn finished(&self) -> bool {
         self.ending_since_ns.is_some_and(|since_ns| {
-            self.grey_frames >= GREY_FRAMES_AT_END || now_ns() - since_ns > END_DEADLINE_NS
+            let longest_ns = END_DEADLINE_NS + self.guard.grey_ramp_ns();
+            self.grey_frames >= GREY_FRAMES_AT_END || now_ns() - since_ns > longest_ns
         })
     }
 
@@ -256,10 +281,16 @@ impl FrameLoop {
             sleep_until(self.plan.begin_ns());
         }
         let ending = self.ports.stop.load(Ordering::Acquire);
+        for notice in self.guard.look(now_ns(), ending).into_iter().flatten() {
+            self.tell(Event::Notice(notice));
+        }
+        if self.guard.is_taken() {
+            self.ports.escape.store(true, Ordering::Release);
+        }
         let (planned, begun_ns, outcome) = match self.display.description.pacing {
-            Pacing::Simulated => self.simulated(ending),
-            Pacing::Software => self.software(ending)?,
-            Pacing::Screen => self.screen(ending)?,
+            Pacing::Simulated => self.simulated(),
+            Pacing::Software => self.software()?,
+            Pacing::Screen => self.screen()?,
         };
         if ending && self.ending_since_ns.is_none() {
             self.ending_since_ns = Some(begun_ns);
@@ -268,7 +299,7 @@ impl FrameLoop {
             Outcome::Shown { submitted_ns } => {
                 let flip = self.plan.shown(&planned, submitted_ns);
                 self.hand_over(&flip);
-                self.grey_frames += u32::from(ending);
+                self.grey_frames += u32::from(ending && flip.scene == SceneId::GREY);
             }
             Outcome::Discarded => {
                 self.plan.discarded(&planned);
@@ -288,6 +319,7 @@ impl FrameLoop {
             if window.escape() {
                 self.ports.escape.store(true, Ordering::Release);
             }
+            let lost = window.is_lost();
             if let Some(size_px) = window.take_resized()
                 && size_px != on_screen.size_px()
             {
@@ -295,20 +327,34 @@ impl FrameLoop {
                 self.display.renderer.set_surface(&self.display.screen, size_px);
                 self.display.description.surface_px = size_px;
             }
+            if lost {
+                self.lost_window();
+            }
         }
     }
 
-    fn plan(&mut self, begun_ns: i64, ending: bool) -> Planned {
-        let command: Option<Command> = *self.ports.commands.read();
-        let planned = self.plan.step(begun_ns, command.as_ref(), ending);
+    /// For the record, once.
+    fn lost_window(&mut self) {
+        if !std::mem::replace(&mut self.window_lost, true) {
+            self.tell(Event::Notice(notice(now_ns(), NoticeKind::WindowLost, 0)));
+        }
+    }
+
+    fn plan(&mut self, begun_ns: i64) -> Planned {
+        let newest: Option<Command> = *self.ports.commands.read();
+        let (command, told) = self.guard.accept(begun_ns, newest);
+        if let Some(notice) = told {
+            self.tell(Event::Notice(notice));
+        }
+        let planned = self.plan.step_veiled(begun_ns, command.as_ref(), &self.guard.veil);
         self.display.renderer.write(&self.display.gpu.queue, &planned.params);
         planned
     }
 
     /// Offscreen: everything is drawn, waited for, and shown if it was done before its refresh.
-    fn simulated(&mut self, ending: bool) -> (Planned, i64, Outcome) {
+    fn simulated(&mut self) -> (Planned, i64, Outcome) {
         let begun_ns = now_ns();
-        let planned = self.plan(begun_ns, ending);
+        let planned = self.plan(begun_ns);
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
         if let Target::Offscreen(offscreen) = &self.display.target {
@@ -326,9 +372,9 @@ impl FrameLoop {
 
     /// A window that does not wait: the scene is drawn and waited for first, because a texture that was taken from the
     /// window cannot be given back when it comes too late.
-    fn software(&mut self, ending: bool) -> Result<(Planned, i64, Outcome), DisplayError> {
+    fn software(&mut self) -> Result<(Planned, i64, Outcome), DisplayError> {
         let begun_ns = now_ns();
-        let planned = self.plan(begun_ns, ending);
+        let planned = self.plan(begun_ns);
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
         let submission = self.submit(encoder, slot, &planned, begun_ns);
@@ -352,13 +398,13 @@ impl FrameLoop {
     }
 
     /// A window that waits: taking its next texture ends at a refresh, and the frame drawn now shows at the next one.
-    fn screen(&mut self, ending: bool) -> Result<(Planned, i64, Outcome), DisplayError> {
+    fn screen(&mut self) -> Result<(Planned, i64, Outcome), DisplayError> {
         let Target::Window(_, on_screen) = &self.display.target else {
-            return Ok(self.simulated(ending));
+            return Ok(self.simulated());
         };
         let acquired = on_screen.acquire(&self.display.gpu.device);
         let begun_ns = now_ns();
-        let planned = self.plan(begun_ns, ending);
+        let planned = self.plan(begun_ns);
         let texture = match acquired {
             Acquired::Texture(texture) => texture,
             Acquired::NotNow => {
@@ -444,13 +490,8 @@ impl FrameLoop {
         self.ports.wake.unpark();
         self.tell(Event::Flip(*flip));
         if flip.missed > 0 {
-            self.tell(Event::Notice(Notice {
-                at_ns: flip.onset_ns,
-                kind: NoticeKind::MissedFrames,
-                source: None,
-                count: i64::from(flip.missed),
-                value: 0.0,
-            }));
+            let missed = i64::from(flip.missed);
+            self.tell(Event::Notice(notice(flip.onset_ns, NoticeKind::MissedFrames, missed)));
         }
         if let Some(last_ns) = self.last_onset_ns.replace(flip.onset_ns) {
             self.interval.record(flip.onset_ns - last_ns);
@@ -466,14 +507,9 @@ impl FrameLoop {
     fn tell(&mut self, event: Event) {
         let refused = self.ports.events.refused() - self.refused_events;
         if refused > 0 && self.ports.events.vacant() >= 2 {
-            let notice = Notice {
-                at_ns: self.last_onset_ns.unwrap_or(0),
-                kind: NoticeKind::RingFull,
-                source: None,
-                count: refused as i64,
-                value: 0.0,
-            };
-            if self.ports.events.push(Event::Notice(notice)) {
+            let at_ns = self.last_onset_ns.unwrap_or(0);
+            let full = notice(at_ns, NoticeKind::RingFull, refused as i64);
+            if self.ports.events.push(Event::Notice(full)) {
                 self.refused_events += refused;
             }
         }

@@ -43,7 +43,7 @@ impl Snapshots {
         patch: &Patch,
         grid: Option<&RetinaGrid>,
     ) -> Result<Self, DisplayError> {
-        let gpu = Gpu::open(&Gpu::instance(), None, screen)?;
+        let gpu = Gpu::open(&Gpu::instance(), None, [screen.width_px, screen.height_px])?;
         let target = Offscreen::prepare(&gpu.device, screen);
         let renderer = Renderer::prepare(&gpu.device, screen, &scenes, patch, grid, OFFSCREEN_FORMAT);
         let read = |label, size| {
@@ -67,6 +67,11 @@ impl Snapshots {
         })
     }
 
+    /// Puts a pattern, `texels * texels` values -1..=1 from the top left corner, into the picture.
+    pub fn load(&mut self, texels: &[f32]) {
+        self.renderer.pictures.load(&self.gpu.queue, 0, texels);
+    }
+
     /// Draws scene number `scene` as it is in a frame, and waits for it.
     ///
     /// # Errors
@@ -77,6 +82,7 @@ impl Snapshots {
             scene,
             amplitude: (contrast * shown.modulation(frame)) as f32,
             patch_luminance: if shown.patch_is_white(frame) { 1.0 } else { 0.0 },
+            picture: 0,
         };
         self.renderer.write(&self.gpu.queue, &params);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());

@@ -68,21 +68,25 @@ pub(crate) enum Acquired {
 
 impl OnScreen {
     /// The surface of a window, and the GPU that can present to it.
-    pub(crate) fn open(open: &OpenWindow, screen: &Screen, mode: Mode) -> Result<(Gpu, Self), DisplayError> {
+    pub(crate) fn open(
+        open: &OpenWindow,
+        screen_px: [u32; 2],
+        mode: Mode,
+    ) -> Result<(Gpu, Self), DisplayError> {
         let window = &open.window;
         let instance = Gpu::instance();
         let surface = instance
             .create_surface(Arc::clone(window))
             .map_err(|error| DisplayError::Surface(error.to_string()))?;
-        let gpu = Gpu::open(&instance, Some(&surface), screen)?;
+        let gpu = Gpu::open(&instance, Some(&surface), screen_px)?;
         let size = window.inner_size();
         let [width, height] = open.monitor_px().unwrap_or([size.width, size.height]);
-        if mode == Mode::Fullscreen && (width, height) != (screen.width_px, screen.height_px) {
+        if mode == Mode::Fullscreen && [width, height] != screen_px {
             return Err(DisplayError::ScreenSize {
                 width,
                 height,
-                rig_width: screen.width_px,
-                rig_height: screen.height_px,
+                rig_width: screen_px[0],
+                rig_height: screen_px[1],
             });
         }
         let possible = surface.get_capabilities(&gpu.adapter);

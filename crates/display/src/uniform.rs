@@ -3,10 +3,10 @@
 use stimulus::{Patch, RetinaGrid, Scene, Screen};
 
 /// Size of the WGSL struct in bytes.
-pub const SIZE: usize = 96;
+pub const SIZE: usize = 112;
 
 /// Byte offset of each field of the WGSL struct, by its name there.
-pub const FIELDS: [(&str, usize); 18] = [
+pub const FIELDS: [(&str, usize); 21] = [
     ("cycles_per_px", CYCLES_PER_PX),
     ("center_px", CENTER_PX),
     ("phase_rad", PHASE_RAD),
@@ -23,7 +23,10 @@ pub const FIELDS: [(&str, usize); 18] = [
     ("retina_cell_px", RETINA_CELL_PX),
     ("kind", KIND),
     ("gamma_inverse", GAMMA_INVERSE),
-    ("unused", UNUSED),
+    ("picture_layer", PICTURE_LAYER),
+    ("picture_px", PICTURE_PX),
+    ("picture_texels", PICTURE_TEXELS),
+    ("texel_px", TEXEL_PX),
     ("", SIZE),
 ];
 
@@ -43,9 +46,12 @@ const RETINA_CELLS: usize = 72;
 const RETINA_CELL_PX: usize = 80;
 const KIND: usize = 84;
 const GAMMA_INVERSE: usize = 88;
-const UNUSED: usize = 92;
+const PICTURE_LAYER: usize = 92;
+const PICTURE_PX: usize = 96;
+const PICTURE_TEXELS: usize = 104;
+const TEXEL_PX: usize = 108;
 
-/// One scene's numbers, laid out once; a frame changes two of them in place.
+/// One scene's numbers, laid out once; a frame changes three of them in place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrameUniform([u8; SIZE]);
 
@@ -76,6 +82,13 @@ impl FrameUniform {
             uniform.put(RADIUS_PX, ((grating.diameter_px / 2.0) as f32).to_le_bytes());
             uniform.put(EDGE_PX, (grating.edge_px as f32).to_le_bytes());
         }
+        if let Scene::Picture(picture) = scene {
+            uniform.put(KIND, 2_u32.to_le_bytes());
+            uniform.put(PICTURE_PX, picture.left_px.to_le_bytes());
+            uniform.put(PICTURE_PX + 4, picture.top_px.to_le_bytes());
+            uniform.put(PICTURE_TEXELS, picture.texels.to_le_bytes());
+            uniform.put(TEXEL_PX, picture.texel_px.to_le_bytes());
+        }
         uniform
     }
 
@@ -86,9 +99,15 @@ impl FrameUniform {
     }
 
     /// The numbers of one frame.
-    pub fn set_frame(&mut self, amplitude: f32, patch_luminance: f32) {
+    pub fn set_frame(&mut self, amplitude: f32, patch_luminance: f32, picture_layer: u32) {
         self.put(AMPLITUDE, amplitude.to_le_bytes());
+        self.put(PICTURE_LAYER, picture_layer.to_le_bytes());
         self.put(PATCH_LUMINANCE, patch_luminance.to_le_bytes());
+    }
+
+    /// Whether the scene shows pictures.
+    pub fn is_picture(&self) -> bool {
+        self.0[KIND] == 2
     }
 
     /// The bytes, as the shaders read them.

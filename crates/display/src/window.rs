@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stimulus::Screen;
 use winit::application::ApplicationHandler;
-use winit::dpi::PhysicalSize;
+use winit::dpi::{PhysicalPosition, PhysicalSize};
 use winit::event::{ElementState, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, EventLoop};
 use winit::keyboard::{Key, NamedKey};
 use winit::platform::pump_events::EventLoopExtPumpEvents;
-use winit::window::{Fullscreen, Window, WindowId};
+use winit::window::{Fullscreen, Window, WindowId, WindowLevel};
 
 use crate::config::{DisplayError, Mode};
+use crate::interlock::{Key as DeadManKey, KeyState};
 
 /// Rounds of the event loop that a window system has to open the window.
 const OPENING_ROUNDS: usize = 200;
@@ -32,20 +32,38 @@ struct State {
     asked: bool,
     opened: Option<Result<Arc<Window>, String>>,
     escape: bool,
+    lost: bool,
+    key: Option<(DeadManKey, Arc<KeyState>)>,
     resized: Option<[u32; 2]>,
 }
 
 impl OpenWindow {
-    pub(crate) fn open(screen: &Screen, mode: Mode, title: &str) -> Result<Self, DisplayError> {
-        let size = PhysicalSize::new(screen.width_px, screen.height_px);
-        let wanted =
-            Window::default_attributes().with_title(title).with_inner_size(size).with_resizable(false);
+    pub(crate) fn open(
+        [width, height]: [u32; 2],
+        mode: Mode,
+        title: &str,
+        visible: bool,
+    ) -> Result<Self, DisplayError> {
+        let wanted = Window::default_attributes()
+            .with_title(title)
+            .with_inner_size(PhysicalSize::new(width, height))
+            // A window that waits unseen has to take the size of the monitor later.
+            .with_resizable(!visible)
+            .with_visible(visible);
         let wanted = match mode {
             Mode::Fullscreen => wanted.with_fullscreen(Some(Fullscreen::Borderless(None))),
             Mode::Window | Mode::Offscreen => wanted,
         };
         let mut events = event_loop()?;
-        let mut state = State { wanted, asked: false, opened: None, escape: false, resized: None };
+        let mut state = State {
+            wanted,
+            asked: false,
+            opened: None,
+            escape: false,
+            lost: false,
+            key: None,
+            resized: None,
+        };
         for _ in 0..OPENING_ROUNDS {
             events.pump_app_events(Some(Duration::from_millis(10)), &mut state);
             match state.opened.take() {
@@ -80,6 +98,46 @@ impl OpenWindow {
         Some([size.width, size.height])
     }
 
+    /// Left, top, width and height of that monitor in px.
+    pub(crate) fn monitor(&self) -> Option<[i64; 4]> {
+        let monitor = self.window.current_monitor()?;
+        let (at, size) = (monitor.position(), monitor.size());
+        Some([at.x.into(), at.y.into(), size.width.into(), size.height.into()])
+    }
+
+    /// Shows a window that waited unseen, above all others, over a monitor (left, top, width, height in px).
+    pub(crate) fn cover(&mut self, [left, top, width, height]: [i64; 4]) {
+        let size = PhysicalSize::new(width.max(1) as u32, height.max(1) as u32);
+        // The size is asked for as well as full screen, which only a window manager can grant.
+        let _ = self.window.request_inner_size(size);
+        self.window.set_outer_position(PhysicalPosition::new(left as i32, top as i32));
+        self.window.set_window_level(WindowLevel::AlwaysOnTop);
+        self.window.set_visible(true);
+        let monitor = self.window.available_monitors().find(|monitor| {
+            (i64::from(monitor.position().x), i64::from(monitor.position().y)) == (left, top)
+        });
+        self.window.set_fullscreen(Some(Fullscreen::Borderless(monitor)));
+        self.window.set_cursor_visible(false);
+        self.window.focus_window();
+    }
+
+    /// Left, top, width and height in px of the first monitor, for a window that is on none yet.
+    pub(crate) fn first_monitor(&self) -> Option<[i64; 4]> {
+        let first = self.window.primary_monitor().or_else(|| self.window.available_monitors().next())?;
+        let (at, size) = (first.position(), first.size());
+        Some([at.x.into(), at.y.into(), size.width.into(), size.height.into()])
+    }
+
+    /// From now on the key's state is kept there.
+    pub(crate) fn watch_key(&mut self, key: Option<(DeadManKey, Arc<KeyState>)>) {
+        self.state.key = key;
+    }
+
+    /// Whether the window is no more, without anybody having closed it.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.state.lost
+    }
+
     /// Takes the waiting events, without waiting for any.
     pub(crate) fn pump(&mut self) {
         self.events.pump_app_events(Some(Duration::ZERO), &mut self.state);
@@ -107,6 +165,23 @@ fn event_loop() -> Result<EventLoop<()>, DisplayError> {
     builder.build().map_err(|error| DisplayError::Window(error.to_string()))
 }
 
+impl State {
+    fn is_dead_man(&self, key: &Key) -> bool {
+        let wanted = match self.key {
+            Some((DeadManKey::Space, _)) => NamedKey::Space,
+            Some((DeadManKey::Enter, _)) => NamedKey::Enter,
+            None => return false,
+        };
+        *key == Key::Named(wanted)
+    }
+
+    fn note_key(&self, down: bool) {
+        if let Some((_, state)) = &self.key {
+            state.set(down);
+        }
+    }
+}
+
 impl ApplicationHandler for State {
     fn resumed(&mut self, event_loop: &ActiveEventLoop) {
         if !self.asked {
@@ -118,8 +193,14 @@ impl ApplicationHandler for State {
 
     fn window_event(&mut self, _: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         match event {
-            WindowEvent::CloseRequested | WindowEvent::Destroyed => self.escape = true,
+            WindowEvent::CloseRequested => self.escape = true,
+            WindowEvent::Destroyed => (self.escape, self.lost) = (true, true),
+            // Whoever cannot be heard does not hold the key.
+            WindowEvent::Focused(false) => self.note_key(false),
             WindowEvent::KeyboardInput { event, .. } => {
+                if self.is_dead_man(&event.logical_key) {
+                    self.note_key(event.state == ElementState::Pressed);
+                }
                 let escape = event.logical_key == Key::Named(NamedKey::Escape);
                 self.escape |= escape && event.state == ElementState::Pressed;
             }

@@ -42,6 +42,7 @@ fn ten_thousand_frames_without_an_allocation() {
                 decision: None,
                 scene: SceneId(1),
                 contrast,
+                picture: None,
             }));
             let command = *commands.read();
             let planned = plan.step(plan.begin_ns(), command.as_ref(), index > 9_000);

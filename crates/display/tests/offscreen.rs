@@ -39,6 +39,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
     let progress = Arc::new(Progress::default());
     let ports = Ports {
         commands,
+        pictures: None,
         flips,
         events,
         wake: std::thread::current(),
@@ -46,6 +47,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
         escape: Arc::default(),
         start: Box::new(move || started_by.store(true, Ordering::Release)),
         progress: Arc::clone(&progress),
+        interlock: display::interlock::Interlock::none(),
     };
     let operator = std::thread::Builder::new()
         .name("operator".to_string())
@@ -60,6 +62,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
                 decision: None,
                 scene: SceneId(1),
                 contrast,
+                picture: None,
             }));
             std::thread::sleep(Duration::from_millis(600));
             stop_after.store(true, Ordering::Release);

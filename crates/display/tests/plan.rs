@@ -13,7 +13,15 @@ const PERIOD_NS: f64 = 1e9 / 60.0;
 const START_NS: i64 = 7_000_000_123;
 
 fn command(index: u64, scene: u16, contrast: Ramp) -> Command {
-    Command { index, turn: index, issued_ns: 0, decision: None, scene: SceneId(scene), contrast }
+    Command {
+        index,
+        turn: index,
+        issued_ns: 0,
+        decision: None,
+        scene: SceneId(scene),
+        contrast,
+        picture: None,
+    }
 }
 
 fn plan(pacing: Pacing) -> FramePlan {

@@ -3,8 +3,10 @@
 mod support;
 
 use display::Snapshots;
-use stimulus::twin::{encode, render};
-use stimulus::{Flicker, FlickerKind, Grating, Patch, RetinaGrid, Scene, Waveform, retina_of};
+use stimulus::twin::{encode, render, render_with};
+use stimulus::{
+    Flicker, FlickerKind, Grating, Patch, Picture, RetinaGrid, RetinaTemplate, Scene, Waveform, retina_of,
+};
 
 const LINEAR_TOLERANCE: f32 = 1e-3;
 const RETINA_TOLERANCE: f64 = 1e-3;
@@ -85,4 +87,39 @@ fn the_comparison_can_fail() {
     render(&other, 2, 0.5, &Patch::NONE, &screen, &mut twin);
     let worst = shot.linear.iter().zip(&twin).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f32::max);
     assert!(worst > LINEAR_TOLERANCE, "{worst}");
+}
+
+#[test]
+fn pictures_equal_their_twin() {
+    let screen = support::screen(203, 150);
+    let flicker = Flicker::realise(FlickerKind::Counterphase, 7.5, Waveform::Sine, 60.0).unwrap();
+    for (texels, texel_px) in [(1, 1), (12, 3), (48, 3), (7, 20)] {
+        let picture = Picture::centred(&screen, texels, texel_px, flicker).unwrap();
+        let scenes = vec![Scene::Grey, Scene::Picture(picture)];
+        let grid = RetinaGrid::for_scenes(&scenes, &screen);
+        let Some(mut gpu) =
+            support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &Patch::NONE, Some(&grid)))
+        else {
+            return;
+        };
+        let grey = gpu.shoot(1, 1, 1.0).unwrap();
+        assert!(grey.linear.iter().all(|&value| value == 0.5), "a picture without a pattern is grey");
+        // A pattern without any symmetry, from -1 to 1.
+        let pattern: Vec<f32> =
+            (0..picture.count()).map(|at| ((at * at * 7 + at) % 256) as f32 / 127.5 - 1.0).collect();
+        gpu.load(&pattern);
+        let (mut twin, mut retina) = (vec![0.0; 203 * 150], vec![0.0; grid.cells()]);
+        let mut template = RetinaTemplate::prepare(&scenes[1], &grid);
+        template.load(&pattern);
+        for (frame, contrast) in [(1, 1.0), (3, 0.4), (6, 0.03)] {
+            let shot = gpu.shoot(1, frame, contrast).unwrap();
+            render_with(&scenes[1], &pattern, frame, contrast, &Patch::NONE, &screen, &mut twin);
+            template.frame(frame, contrast, &mut retina);
+            let worst = shot.linear.iter().zip(&twin).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f32::max);
+            assert!(worst <= 1e-6, "{texels} texels of {texel_px} px: {worst}");
+            let worst =
+                shot.retina.iter().zip(&retina).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
+            assert!(worst <= 1e-6, "retina of {texels} texels of {texel_px} px: {worst}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ pub mod encoder;
 pub mod fit;
 pub mod form;
 pub mod onnx;
+pub mod population;
 pub mod readout;
 pub mod score;
 pub mod v1;

@@ -133,3 +133,112 @@ impl Brain for ContrastResponse {
         self.eased.fill(0.0);
     }
 }
+
+/// The part of a brain that is not ours: how strongly a population answers to a frame that stands still.
+pub trait Population: Send {
+    /// Part of the full drive, 0..1, for linear light 0..1 per retina cell, row-major.
+    fn level(&mut self, cells: &[f64]) -> f64;
+}
+
+/// Any population as a brain: what it answers to a frame is the strength of the response, and the time course is that of
+/// [`ContrastResponse`]. The strength is the largest of the last flicker cycle, smoothed over half a cycle, so that a
+/// reversing picture counts by its best phase.
+pub struct PopulationResponse {
+    population: Box<dyn Population>,
+    course: Course,
+    early_tau_s: f64,
+    held: Vec<f64>,
+    eased: Vec<f64>,
+    onset_ns: Option<i64>,
+    /// Frames that were answered to, oldest replaced first: a flicker shows few frames again and again.
+    known: Vec<(Vec<f64>, f64)>,
+    next_known: usize,
+}
+
+/// Different frames of one flicker cycle that are remembered; a ramp of contrast has more, and costs more.
+const KNOWN: usize = 32;
+
+impl PopulationResponse {
+    /// The brain of `person` with another population.
+    ///
+    /// # Errors
+    /// When the flicker cannot move this person.
+    pub fn prepare(
+        person: &Person,
+        setup: &Setup,
+        population: Box<dyn Population>,
+    ) -> Result<Self, PrepareError> {
+        let course = Course::prepare_told(person, setup.flicker, setup.refresh_hz, setup.rate_hz)
+            .ok_or(PrepareError::NoResponse { hz: setup.flicker.response_hz(), name: person.name.clone() })?;
+        let cells = setup.retina_width * setup.retina_height;
+        Ok(Self {
+            population,
+            course,
+            early_tau_s: person.early_tau_s,
+            held: vec![0.0; cells],
+            eased: vec![0.0; cells],
+            onset_ns: None,
+            known: vec![(vec![f64::NAN; cells], 0.0); KNOWN],
+            next_known: 0,
+        })
+    }
+
+    fn level(&mut self, cells: &[f64]) -> f64 {
+        if let Some((_, level)) = self.known.iter().find(|(known, _)| known == cells) {
+            return *level;
+        }
+        let level = self.population.level(cells).clamp(0.0, 1.0);
+        let (known, answer) = &mut self.known[self.next_known];
+        known.copy_from_slice(cells);
+        *answer = level;
+        self.next_known = (self.next_known + 1) % KNOWN;
+        level
+    }
+}
+
+impl Brain for PopulationResponse {
+    fn see(&mut self, onset_ns: i64, cells: &[f64]) -> bool {
+        if cells.len() != self.held.len() || !cells.iter().sum::<f64>().is_finite() {
+            return false;
+        }
+        if let Some(before_ns) = self.onset_ns {
+            let left = libm::exp(-((onset_ns - before_ns).max(0) as f64 / NS_PER_S) / self.early_tau_s);
+            for (eased, held) in self.eased.iter_mut().zip(&self.held) {
+                *eased = held + (*eased - held) * left;
+            }
+        }
+        for (held, light) in self.held.iter_mut().zip(cells) {
+            *held = 2.0 * light - 1.0;
+        }
+        if self.onset_ns.replace(onset_ns).is_none() {
+            self.eased.copy_from_slice(&self.held);
+        }
+        let (mut held, mut fading, mut faded) = (0.0, 0.0, 0.0);
+        for (v, e) in self.held.iter().zip(&self.eased) {
+            let left = e - v;
+            held += v * v;
+            fading += v * left;
+            faded += left * left;
+        }
+        let share = 2.0 / cells.len() as f64;
+        let energy = FrameEnergy { held: share * held, fading: 2.0 * share * fading, faded: share * faded };
+        let level = self.level(cells);
+        self.course.push_told(onset_ns, energy, level);
+        true
+    }
+
+    fn drive(&mut self, at_ns: i64) -> Drive {
+        self.course.drive(at_ns)
+    }
+
+    fn delay_ns(&self) -> i64 {
+        self.course.delay_ns()
+    }
+
+    fn reset(&mut self) {
+        self.course.reset();
+        self.onset_ns = None;
+        self.held.fill(0.0);
+        self.eased.fill(0.0);
+    }
+}

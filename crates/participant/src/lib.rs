@@ -26,7 +26,7 @@ mod participant;
 mod person;
 mod temporal;
 
-pub use brain::{Brain, ContrastResponse, Drive};
+pub use brain::{Brain, ContrastResponse, Drive, Population, PopulationResponse};
 pub use eye::LocalContrast;
 pub use montage::OCCIPITAL;
 pub use participant::{Participant, PrepareError, Setup};

@@ -75,6 +75,10 @@ struct Seen {
     peak: f64,
     /// Envelope at the onset; it goes on from here to `peak`.
     envelope: f64,
+    /// The same three of a level that is told.
+    level: f64,
+    level_peak: f64,
+    level_envelope: f64,
 }
 
 /// Frames kept: the latency's worth and much more at any refresh rate.
@@ -121,6 +125,8 @@ pub struct Drive {
 /// The time course of one person's response.
 #[derive(Debug, Clone)]
 pub(crate) struct Course {
+    /// Whether the level of the response comes with the frames instead of from their contrast.
+    told: bool,
     semisaturation: f64,
     exponent: f64,
     rectification: f64,
@@ -153,6 +159,7 @@ impl Course {
             return None;
         }
         let mut course = Self {
+            told: false,
             semisaturation: person.semisaturation,
             exponent: person.exponent,
             rectification: person.rectification,
@@ -175,6 +182,16 @@ impl Course {
         course.scale = 1.0 / amplitude;
         course.reset();
         Some(course)
+    }
+
+    /// The same for a response whose level is told with each frame.
+    pub(crate) fn prepare_told(
+        person: &Person,
+        flicker: Flicker,
+        refresh_hz: f64,
+        rate_hz: f64,
+    ) -> Option<Self> {
+        Some(Self { told: true, ..Self::prepare(person, flicker, refresh_hz, rate_hz)? })
     }
 
     /// Time from a photon to the first sample that it moves.
@@ -225,8 +242,13 @@ impl Course {
 
     /// Takes the energy of the frame that was shown at `onset_ns`.
     pub(crate) fn push(&mut self, onset_ns: i64, energy: FrameEnergy) {
+        self.push_told(onset_ns, energy, 0.0);
+    }
+
+    /// The same with the level, 0..1, that this frame stands for.
+    pub(crate) fn push_told(&mut self, onset_ns: i64, energy: FrameEnergy, level: f64) {
         let contrast = energy.held.max(0.0).sqrt();
-        let mut peak = contrast;
+        let (mut peak, mut level_peak) = (contrast, level);
         let oldest = self.pushed.saturating_sub(CAPACITY as u64 - 1);
         for i in (oldest..self.pushed).rev() {
             let earlier = &self.seen[(i % CAPACITY as u64) as usize];
@@ -234,21 +256,33 @@ impl Course {
                 break;
             }
             peak = peak.max(earlier.contrast);
+            level_peak = level_peak.max(earlier.level);
         }
-        let envelope = match self.pushed {
-            0 => peak,
-            n => self.envelope(&self.seen[((n - 1) % CAPACITY as u64) as usize], onset_ns),
+        let (envelope, level_envelope) = match self.pushed {
+            0 => (peak, level_peak),
+            n => {
+                let last = &self.seen[((n - 1) % CAPACITY as u64) as usize];
+                (self.envelope(last, onset_ns), self.level_envelope(last, onset_ns))
+            }
         };
         self.seen[(self.pushed % CAPACITY as u64) as usize] =
-            Seen { onset_ns, energy, contrast, peak, envelope };
+            Seen { onset_ns, energy, contrast, peak, envelope, level, level_peak, level_envelope };
         self.pushed += 1;
         // A presenter far ahead of the samples: the oldest frames are gone.
         self.reached = self.reached.max(self.pushed.saturating_sub(CAPACITY as u64));
     }
 
     fn envelope(&self, seen: &Seen, at_ns: i64) -> f64 {
-        let since_s = (at_ns - seen.onset_ns).max(0) as f64 / NS_PER_S;
-        seen.peak + (seen.envelope - seen.peak) * libm::exp(-since_s / self.envelope_tau_s)
+        self.smoothed(seen.onset_ns, seen.envelope, seen.peak, at_ns)
+    }
+
+    fn level_envelope(&self, seen: &Seen, at_ns: i64) -> f64 {
+        self.smoothed(seen.onset_ns, seen.level_envelope, seen.level_peak, at_ns)
+    }
+
+    fn smoothed(&self, from_ns: i64, from: f64, to: f64, at_ns: i64) -> f64 {
+        let since_s = (at_ns - from_ns).max(0) as f64 / NS_PER_S;
+        to + (from - to) * libm::exp(-since_s / self.envelope_tau_s)
     }
 
     /// The drive at a sample. Consecutive calls are one sample apart.
@@ -266,7 +300,10 @@ impl Course {
             let e = libm::exp(-since_s / self.early_tau_s);
             let energy = (seen.energy.held + e * (seen.energy.fading + e * seen.energy.faded)).max(0.0);
             contrast_seen = self.envelope(&seen, source_ns);
-            level = naka_rushton(contrast_seen, self.semisaturation, self.exponent);
+            level = match self.told {
+                true => self.level_envelope(&seen, source_ns),
+                false => naka_rushton(contrast_seen, self.semisaturation, self.exponent),
+            };
             if seen.peak > 1e-6 {
                 wave = libm::pow((energy.sqrt() / seen.peak).min(1.0), self.rectification);
             }

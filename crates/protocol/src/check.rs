@@ -1,5 +1,6 @@
 //! What the tables of a protocol demand of one another. Each check runs while its tables still know their lines.
 
+use crate::controller::SetPoint;
 use crate::error::ProtocolError;
 use crate::experiment::*;
 use crate::reader::Table;
@@ -49,8 +50,7 @@ pub(crate) fn ssvep_fits_stream_and_stimulus(
     if samples.unit != Unit::Microvolt {
         return Err(table.refuse("stream", "a stream with unit = \"uV\": the amplitude is one in uV"));
     }
-    let StimulusKind::Grating(grating) = protocol.stimuli[ssvep.stimulus].kind;
-    let response_hz = grating.flicker.response_hz();
+    let response_hz = protocol.stimuli[ssvep.stimulus].kind.flicker().response_hz();
     if response_hz >= samples.rate_hz / 2.0 {
         let allowed = format!(
             "a stimulus whose response, here at {response_hz} Hz, is below half the stream's rate, {} Hz",
@@ -155,6 +155,39 @@ pub(crate) fn markers_have_classes(root: &Table<'_>, protocol: &Protocol) -> Res
     Ok(())
 }
 
+/// Artefacts freeze a controller; without one they would silently do nothing.
+pub(crate) fn artefacts_have_a_controller(
+    root: &Table<'_>,
+    protocol: &Protocol,
+) -> Result<(), ProtocolError> {
+    if protocol.artefacts.is_some() && protocol.controller.is_none() {
+        return Err(root.contradiction("artefacts", "needs a [controller] to freeze, and there is none"));
+    }
+    Ok(())
+}
+
+/// The nominal person can be brought to the set point: not by guessing a gain, but by the response that the same file
+/// states.
+pub(crate) fn set_point_is_in_reach(
+    hold: &Table<'_>,
+    key: &str,
+    set_point: &SetPoint,
+    controller: &Controller,
+) -> Result<(), ProtocolError> {
+    let (response, [low, high]) = (controller.response(), controller.contrasts());
+    let (least_uv, most_uv) = (response.at_uv(low), response.at_uv(high));
+    let [lowest_uv, highest_uv] = set_point.range_uv();
+    // Rounding must not refuse the very end of the reach.
+    if lowest_uv >= least_uv * (1.0 - 1e-9) && highest_uv <= most_uv * (1.0 + 1e-9) {
+        return Ok(());
+    }
+    let allowed = format!(
+        "{least_uv:.3} to {most_uv:.3} uV, which the nominal response reaches at contrasts {low} to {high} (it would have \
+         to reach {lowest_uv} to {highest_uv} uV)"
+    );
+    Err(hold.refuse(key, allowed))
+}
+
 /// A block has a name of its own, and the decoder and controller that its kind needs.
 pub(crate) fn block_stands_alone(
     table: &Table<'_>,
@@ -185,6 +218,7 @@ pub(crate) fn block_stands_alone(
             let text = format!("needs the decoder cca, and there is {}", decoder_name(protocol));
             Err(table.contradiction("listen", text))
         }
+        BlockKind::Steer(steer) => needs_ssvep(table, "steer", steer.stimulus, protocol),
         BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Flash(_) | BlockKind::Rest => Ok(()),
     }
 }
@@ -243,6 +277,10 @@ pub(crate) fn calibration_comes_first(
 ) -> Result<(), ProtocolError> {
     let name = match protocol.controller {
         Some(Controller::Pi(_)) => "pi",
+        Some(Controller::OnOff(_)) => "on_off",
+        Some(Controller::Pid(_)) => "pid",
+        Some(Controller::Lqg(_)) => "lqg",
+        Some(Controller::Mpc(_)) => "mpc",
         Some(Controller::OpenLoopCalibrated(_)) => "open_loop_calibrated",
         Some(Controller::OpenLoopNominal(_)) | None => return Ok(()),
     };

@@ -3,7 +3,9 @@
 //! A name that refers to another table (a stream, a stimulus, a channel) has become an index here, because parsing has
 //! already proved that the table exists.
 
+use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
 use crate::onset::{Flash, OnsetState};
+use crate::steering::{Picture, Planner, Steer};
 
 /// One experiment, as its file states it.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +30,14 @@ pub struct Protocol {
     pub controller: Option<Controller>,
     /// How the state is followed on which an onset may wait, if any does.
     pub onset: Option<OnsetState>,
+    /// What freezes the controller while it lies in the decoder's window, if the file says so.
+    pub artefacts: Option<Artefacts>,
     /// The bound under which a flagged stimulus may be shown to a person, if the file states one.
     pub safety: Option<Safety>,
+    /// What may be shown at all, if the file states limits.
+    pub limits: Option<crate::Limits>,
+    /// How pictures are proposed, if any are.
+    pub planner: Option<Planner>,
     /// The blocks in the order of the file, at least one.
     pub blocks: Vec<Block>,
 }
@@ -121,6 +129,18 @@ pub struct Stimulus {
 pub enum StimulusKind {
     /// A flickering sine grating in a round window.
     Grating(Grating),
+    /// A flickering picture that the planner makes.
+    Picture(Picture),
+}
+
+impl StimulusKind {
+    /// How it changes over time.
+    pub fn flicker(&self) -> &Flicker {
+        match self {
+            Self::Grating(grating) => &grating.flicker,
+            Self::Picture(picture) => &picture.flicker,
+        }
+    }
 }
 
 /// A sine grating in a round window with a soft edge, on neutral grey.
@@ -245,6 +265,14 @@ pub struct Class {
 pub enum Controller {
     /// `pi`: proportional and integral, with anti-windup.
     Pi(Pi),
+    /// `on_off`: a thermostat's switch with hysteresis.
+    OnOff(OnOff),
+    /// `pid`: proportional, integral and derivative.
+    Pid(Pid),
+    /// `lqg`: Kalman estimate and linear-quadratic action.
+    Lqg(Lqg),
+    /// `mpc`: the best sequence of contrasts over a horizon.
+    Mpc(Mpc),
     /// `open_loop_nominal`: the contrast that the nominal response needs for the set point.
     OpenLoopNominal(Response),
     /// `open_loop_calibrated`: the same, with the gain that the calibration block found.
@@ -256,6 +284,10 @@ impl Controller {
     pub fn response(&self) -> &Response {
         match self {
             Self::Pi(pi) => &pi.response,
+            Self::OnOff(on_off) => &on_off.response,
+            Self::Pid(pid) => &pid.response,
+            Self::Lqg(lqg) => &lqg.response,
+            Self::Mpc(mpc) => &mpc.response,
             Self::OpenLoopNominal(response) | Self::OpenLoopCalibrated(response) => response,
         }
     }
@@ -313,7 +345,7 @@ pub struct Block {
 }
 
 /// What happens in a block.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum BlockKind {
     /// The stimulus goes on and off at one contrast, and the decoder learns its filter, phase and gain.
     Calibrate(Calibrate),
@@ -325,6 +357,8 @@ pub enum BlockKind {
     Show(Show),
     /// The stimulus is shown briefly again and again, each time at an onset that may wait for a state of the brain.
     Flash(Flash),
+    /// The planner's pictures are shown one after the other.
+    Steer(Steer),
     /// The screen stays grey.
     Rest,
 }
@@ -343,12 +377,12 @@ pub struct Calibrate {
 }
 
 /// See [`BlockKind::Hold`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Hold {
     /// Index into [`Protocol::stimuli`], the decoder's own.
     pub stimulus: usize,
-    /// The amplitude wanted at the decoder's reported channel in uV, above 0.
-    pub set_point_uv: f64,
+    /// The amplitude wanted at the decoder's reported channel, above 0 and within the nominal response's reach.
+    pub set_point: SetPoint,
 }
 
 /// See [`BlockKind::Listen`].

@@ -43,24 +43,34 @@
 //! ```
 
 mod check;
+mod controller;
 mod error;
 mod experiment;
+mod limits;
 mod onset;
 mod parse;
 pub mod reader;
 mod rig;
 mod schedule;
+mod steering;
 mod suggest;
+pub mod variant;
 
+pub use controller::{Artefacts, GainModel, Lqg, Mpc, OnOff, Pid, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{
     Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Flicker, FlickerKind, Grating, Hold,
     Listen, MarkerText, Markers, Order, Pi, Protocol, Response, Safety, Samples, Show, SsvepAmplitude,
     Stimulus, StimulusKind, Stream, StreamKind, Unit, Waveform,
 };
+pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
+pub use steering::{Aim, Picture, Planner, Steer};
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.
 pub const MAX_STREAMS: usize = 4;
+
+/// The most levels of a stepped set point.
+pub const MAX_LEVELS: usize = 16;

@@ -88,11 +88,11 @@ pub struct Flash {
     pub stimulus: usize,
     /// Michelson contrast while on, above 0, at most 1.
     pub contrast: f64,
-    /// Time in which contrast rises and falls, in s, at most `on_s`; 0 for a step.
+    /// Time in which contrast rises and falls, in s, at most `on_s`; 0 for a step, which no `[limits]` allow.
     pub ramp_s: f64,
     /// Time on in s.
     pub on_s: f64,
-    /// From one presentation to the first instant at which the next may begin, in s.
+    /// From one presentation to the first instant at which the next may begin, in s; at least `lead_s` and `ramp_s`.
     pub gap_s: f64,
     /// How many presentations; those that are left out count.
     pub count: u32,
@@ -251,9 +251,11 @@ pub(crate) fn read_flash(block: &Table<'_>, protocol: &Protocol) -> Result<Flash
     let Some(state) = &protocol.onset else {
         return Err(block.contradiction("flash", "needs the table [onset], and there is none"));
     };
-    if flash.gap_s < state.lead_s {
-        let text =
-            format!("at least lead_s = {} s of [onset], within which an onset is planned", state.lead_s);
+    if flash.gap_s < state.lead_s + flash.ramp_s {
+        let text = format!(
+            "at least lead_s = {} s of [onset], within which an onset is planned, and ramp_s = {} s",
+            state.lead_s, flash.ramp_s
+        );
         return Err(table.refuse("gap_s", text));
     }
     Ok(flash)

@@ -5,10 +5,15 @@ use std::path::Path;
 
 use crate::MAX_STREAMS;
 use crate::check;
+use crate::controller::{
+    SET_POINT_KEYS, read_artefacts, read_lqg, read_mpc, read_on_off, read_pid, read_set_point,
+};
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
+use crate::limits::{limits_fit, read_limits};
 use crate::onset;
 use crate::reader::{Document, Range, Table};
+use crate::steering::{read_picture, read_planner, read_steer};
 
 /// One day: longer spans of time in a protocol are slips of the unit.
 const LONGEST_S: f64 = 86_400.0;
@@ -31,7 +36,10 @@ impl Protocol {
             "decoder",
             "controller",
             "onset",
+            "artefacts",
             "safety",
+            "limits",
+            "planner",
             "block",
         ])?;
         let head = root.table("protocol", &["name", "description", "grey_ramp_s", "min_free_mb", "order"])?;
@@ -48,12 +56,16 @@ impl Protocol {
             decoder: None,
             controller: root.optional("controller", read_controller)?,
             onset: None,
+            artefacts: root.optional("artefacts", read_artefacts)?,
             safety: root.optional("safety", read_safety)?,
+            limits: root.optional("limits", read_limits)?,
+            planner: root.optional("planner", read_planner)?,
             blocks: Vec::new(),
         };
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
         protocol.onset = root.optional("onset", |root, key| onset::read_state(root, key, &protocol))?;
         check::markers_have_classes(&root, &protocol)?;
+        check::artefacts_have_a_controller(&root, &protocol)?;
 
         let tables = root.list("block", BLOCK_KEYS)?;
         for table in &tables {
@@ -64,6 +76,7 @@ impl Protocol {
         check::order(&head, &tables, &protocol)?;
         check::calibration_comes_first(&tables, &protocol)?;
         onset::rest_comes_first(&tables, &protocol)?;
+        limits_fit(&root, &protocol)?;
         Ok(protocol)
     }
 
@@ -151,9 +164,12 @@ fn read_markers(table: &Table<'_>) -> Result<StreamKind, ProtocolError> {
 
 fn read_stimuli(root: &Table<'_>) -> Result<Vec<Stimulus>, ProtocolError> {
     let mut stimuli = Vec::new();
-    for (name, table) in root.named_tables("stimulus", &["grating"])? {
-        let key = table.one_of(&["grating"])?;
-        let kind = StimulusKind::Grating(read_grating(&table, key)?);
+    let kinds = ["grating", "picture"];
+    for (name, table) in root.named_tables("stimulus", &kinds)? {
+        let kind = match table.one_of(&kinds)? {
+            key @ "picture" => StimulusKind::Picture(read_picture(&table, key)?),
+            key => StimulusKind::Grating(read_grating(&table, key)?),
+        };
         stimuli.push(Stimulus { name, kind });
     }
     Ok(stimuli)
@@ -177,7 +193,7 @@ fn read_grating(stimulus: &Table<'_>, key: &str) -> Result<Grating, ProtocolErro
     Ok(grating)
 }
 
-fn read_flicker(grating: &Table<'_>) -> Result<Flicker, ProtocolError> {
+pub(crate) fn read_flicker(grating: &Table<'_>) -> Result<Flicker, ProtocolError> {
     let table = grating.table("flicker", &["counterphase_hz", "on_off_hz", "waveform"])?;
     let key = table.one_of(&["counterphase_hz", "on_off_hz"])?;
     let kind = if key == "on_off_hz" { FlickerKind::OnOff } else { FlickerKind::Counterphase };
@@ -254,14 +270,18 @@ fn read_class(table: &Table<'_>) -> Result<Class, ProtocolError> {
     })
 }
 
-const RESPONSE_KEYS: [&str; 6] =
+pub(crate) const RESPONSE_KEYS: [&str; 6] =
     ["nominal_gain_uv", "semisaturation", "exponent", "contrast_min", "contrast_max", "slew_per_s"];
 
 fn read_controller(root: &Table<'_>, key: &str) -> Result<Controller, ProtocolError> {
-    let kinds = ["pi", "open_loop_nominal", "open_loop_calibrated"];
+    let kinds = ["pi", "on_off", "pid", "lqg", "mpc", "open_loop_nominal", "open_loop_calibrated"];
     let table = root.table(key, &kinds)?;
     Ok(match table.one_of(&kinds)? {
         "pi" => Controller::Pi(read_pi(&table)?),
+        "on_off" => Controller::OnOff(read_on_off(&table)?),
+        "pid" => Controller::Pid(read_pid(&table)?),
+        "lqg" => Controller::Lqg(read_lqg(&table)?),
+        "mpc" => Controller::Mpc(read_mpc(&table)?),
         key @ "open_loop_nominal" => {
             Controller::OpenLoopNominal(read_response(&table.table(key, &RESPONSE_KEYS)?)?)
         }
@@ -284,7 +304,7 @@ fn read_pi(controller: &Table<'_>) -> Result<Pi, ProtocolError> {
     Ok(pi)
 }
 
-fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError> {
+pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError> {
     let contrast_min = table.number("contrast_min", Range::from(0.0).below(1.0))?;
     Ok(Response {
         nominal_gain_uv: table.number("nominal_gain_uv", Range::above(0.0).up_to(1_000.0))?,
@@ -298,9 +318,9 @@ fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError> {
 
 // ------------------------------------------------------------------------------------------------- blocks
 
-const BLOCK_KINDS: [&str; 6] = ["calibrate", "hold", "listen", "show", "flash", "rest"];
+const BLOCK_KINDS: [&str; 7] = ["calibrate", "hold", "listen", "show", "flash", "steer", "rest"];
 const BLOCK_KEYS: &[&str] =
-    &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "flash", "rest"];
+    &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "flash", "steer", "rest"];
 
 fn read_block(table: &Table<'_>, protocol: &Protocol) -> Result<Block, ProtocolError> {
     Ok(Block {
@@ -325,10 +345,12 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
             })
         }
         "hold" => {
-            let table = block.table("hold", &["stimulus", "set_point_uv"])?;
+            let mut keys = vec!["stimulus"];
+            keys.extend(SET_POINT_KEYS);
+            let table = block.table("hold", &keys)?;
             BlockKind::Hold(Hold {
                 stimulus: check::stimulus(&table, protocol)?,
-                set_point_uv: table.number("set_point_uv", Range::above(0.0).up_to(1_000.0))?,
+                set_point: read_set_point(&table, protocol)?,
             })
         }
         "listen" => {
@@ -343,6 +365,7 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
             })
         }
         "flash" => BlockKind::Flash(onset::read_flash(block, protocol)?),
+        "steer" => BlockKind::Steer(read_steer(block, protocol)?),
         _ => {
             block.table("rest", &[])?;
             BlockKind::Rest

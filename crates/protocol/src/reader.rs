@@ -2,7 +2,7 @@
 //!
 //! The crate reads TOML by hand instead of through serde, because a value that contradicts *another* value must point
 //! at its line and column just as a misspelt key does. [`Table`] gives both from one mechanism. It is public because the
-//! specification of `photic synth` is read by the same rules.
+//! specifications of `photic synth` and `photic study` are read by the same rules.
 //!
 //! Every method that reads fails with a [`ProtocolError`] that names file, line, column, key, the value found and what
 //! is allowed.
@@ -43,13 +43,18 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// The file as a table of any keys.
+    pub fn any_root(&self) -> Table<'_> {
+        Table { document: self, path: String::new(), header: 0..0, map: self.tree.get_ref() }
+    }
+
     /// The file as a table of these keys.
     ///
     /// # Errors
     /// Any other key.
     pub fn root(&self, known: &[&str]) -> Result<Table<'_>, ProtocolError> {
         // A key that is missing from the root has no header to point at: the first character has to do.
-        let root = Table { document: self, path: String::new(), header: 0..0, map: self.tree.get_ref() };
+        let root = self.any_root();
         root.refuse_unknown(known)?;
         Ok(root)
     }
@@ -356,8 +361,15 @@ impl<'a> Table<'a> {
         Ok(named)
     }
 
-    /// The tables of a list, `[[key]]` or `key = [{ ... }]`, at least one.
+    /// The tables of a list, `[[key]]` or `key = [{ ... }]`, at least one, all with these keys.
     pub fn list(&self, key: &str, known: &[&str]) -> Result<Vec<Table<'a>>, ProtocolError> {
+        let tables = self.list_of_any(key)?;
+        tables.iter().try_for_each(|table| table.refuse_unknown(known))?;
+        Ok(tables)
+    }
+
+    /// The same with any keys.
+    pub fn list_of_any(&self, key: &str) -> Result<Vec<Table<'a>>, ProtocolError> {
         let value = self.value(key, || format!("wanted: at least one [[{}]]", self.join(key)))?;
         let Some(array) = value.get_ref().as_array().filter(|a| !a.is_empty()) else {
             let is_table = value.get_ref().is_table();
@@ -376,9 +388,7 @@ impl<'a> Table<'a> {
                 Some(name) => format!("{}[{name}]", self.join(key)),
                 None => format!("{}[#{}]", self.join(key), index + 1),
             };
-            let table = Table { document: self.document, path, header: item.span(), map };
-            table.refuse_unknown(known)?;
-            tables.push(table);
+            tables.push(Table { document: self.document, path, header: item.span(), map });
         }
         Ok(tables)
     }
@@ -413,6 +423,68 @@ impl<'a> Table<'a> {
     /// `key` contradicts something else; points at the key.
     pub fn contradiction(&self, key: &str, text: impl Into<String>) -> ProtocolError {
         self.error(self.key_span(key), self.join(key), Problem::Contradiction(text.into()), None)
+    }
+
+    /// The table as the lines of a file, below a header of another path, each with the line at which it stands here. What
+    /// is written inline stays as it is written.
+    pub(crate) fn lines(&self, path: &str) -> Result<Vec<(String, usize)>, ProtocolError> {
+        let text = self.document.text;
+        let line_of = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        let mut lines = vec![(format!("[{path}]"), line_of(self.header.start))];
+        let mut below = Vec::new();
+        for (key, span, value) in self.entries() {
+            let written = self.source(value.span());
+            let array_of_tables = value.get_ref().as_array().is_some_and(|items| {
+                items.iter().any(|item| item.get_ref().is_table()) && written.starts_with("[[")
+            });
+            if array_of_tables {
+                return Err(self.contradiction(key, "write it inline here, as in key = [{ ... }]"));
+            }
+            if value.get_ref().is_table() && !written.starts_with('{') {
+                below.extend(self.table_of_any(key)?.lines(&format!("{path}.{key}"))?);
+                continue;
+            }
+            let first = line_of(span.start);
+            let whole = format!("{key} = {written}");
+            lines.extend(whole.lines().enumerate().map(|(n, line)| (line.to_owned(), first + n)));
+        }
+        lines.extend(below);
+        Ok(lines)
+    }
+
+    /// Where the table and everything in it stands: headers, keys and values.
+    pub(crate) fn places(&self) -> Vec<Span> {
+        let mut places = Vec::new();
+        for (key, span, value) in self.entries() {
+            match self.table_of_any(key) {
+                Ok(table) if !self.source(value.span()).starts_with('{') => {
+                    places.push(span);
+                    places.extend(table.places());
+                }
+                _ => places.push(span.start..value.span().end),
+            }
+        }
+        places
+    }
+
+    /// Where this table stands, as in `arm[pi].controller`.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The file that this table stands in, as it was named to the parser.
+    pub(crate) fn file(&self) -> &str {
+        self.document.file
+    }
+
+    /// Where the key's value stands.
+    pub(crate) fn place_of(&self, key: &str) -> Span {
+        self.value_span(key)
+    }
+
+    /// Where the key itself stands.
+    pub(crate) fn place_of_key(&self, key: &str) -> Span {
+        self.key_span(key)
     }
 
     fn refuse_at(&self, span: Span, path: String, allowed: impl Into<String>) -> ProtocolError {

@@ -133,27 +133,27 @@ fn check<T>(
 fn keys() {
     check(HOLD, Protocol::parse, &[
         ("grey_ramp_s = 0.5", "grey_ramp_s = 0.5\ncolour = 1", "f.toml:5:1: protocol.colour: unknown key; valid here: name, description, grey_ramp_s, min_free_mb, order"),
-        ("duration_s = 24.0", "duraton_s = 24.0", "f.toml:29:1: block[calibrate].duraton_s: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, rest // did you mean `duration_s`?"),
-        ("duration_s = 24.0", "duration_ms = 24_000", "f.toml:29:1: block[calibrate].duration_ms: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, rest // did you mean `duration_s`? Its unit is s, not ms: write `duration_s = 24`"),
-        ("duration_s = 24.0", "duration = 24.0", "f.toml:29:1: block[calibrate].duration: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, rest // did you mean `duration_s`? A number carries its unit in its key: s"),
+        ("duration_s = 24.0", "duraton_s = 24.0", "f.toml:29:1: block[calibrate].duraton_s: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, rest // did you mean `duration_s`?"),
+        ("duration_s = 24.0", "duration_ms = 24_000", "f.toml:29:1: block[calibrate].duration_ms: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, rest // did you mean `duration_s`? Its unit is s, not ms: write `duration_s = 24`"),
+        ("duration_s = 24.0", "duration = 24.0", "f.toml:29:1: block[calibrate].duration: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, rest // did you mean `duration_s`? A number carries its unit in its key: s"),
         ("sf_cpd = 1.0", "sf_cpp = 0.1", "f.toml:15:13: stimulus.target.grating.sf_cpp: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `sf_cpd`? Its unit is cycles per degree of visual angle, not cycles per px"),
         ("diameter_deg = 10.0", "diameter_px = 100", "f.toml:15:68: stimulus.target.grating.diameter_px: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `diameter_deg`? Its unit is deg, not px"),
         ("phase_deg = 0.0", "phase_rad = 3.141592653589793", "f.toml:15:51: stimulus.target.grating.phase_rad: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `phase_deg`? Its unit is deg, not rad: write `phase_deg = 180`"),
-        ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
+        ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
         ("contrast = 0.6", "contrast_percent = 60", "f.toml:30:36: block[calibrate].calibrate.contrast_percent: unknown key; valid here: stimulus, contrast, on_s, off_s // did you mean `contrast`? It is a share of 1: write `contrast = 0.6`"),
         ("counterphase_hz = 7.5", "counterphase_khz = 0.0075", "f.toml:15:117: stimulus.target.grating.flicker.counterphase_khz: unknown key; valid here: counterphase_hz, on_off_hz, waveform // did you mean `counterphase_hz`? Its unit is Hz, not kHz: write `counterphase_hz = 7.5`"),
-        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, onset, safety, block // did you mean `stream`?"),
-        ("[controller.pi]", "[controller.pid]", "f.toml:18:13: controller.pid: unknown key; valid here: pi, open_loop_nominal, open_loop_calibrated // did you mean `pi`?"),
+        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, onset, artefacts, safety, limits, planner, block // did you mean `stream`?"),
+        ("[controller.pi]", "[controller.pdi]", "f.toml:18:13: controller.pdi: unknown key; valid here: pi, on_off, pid, lqg, mpc, open_loop_nominal, open_loop_calibrated // did you mean `pi`?"),
         ("min_free_mb = 200\n", "", "f.toml:1:2: protocol.min_free_mb: missing; wanted: a whole number from 1 to 1000000000"),
         ("rate_hz = 250.0\n", "", "f.toml:6:9: stream.eeg.rate_hz: missing; wanted: a number above 0, at most 200000 Hz"),
         ("kp = 0.2\n", "", "f.toml:18:13: controller.pi.kp: missing; wanted: a number from 0 to 1000"),
         ("window_s = 2.0, ", "", "f.toml:17:1: decoder.ssvep_amplitude.window_s: missing; wanted: a number above 0, at most 600 s"),
         ("name = \"calibrate\"\n", "", "f.toml:27:1: block[#1].name: missing; wanted: a text in quotes that is not empty"),
-        (", set_point_uv = 2.0", "", "f.toml:34:1: block[hold].hold.set_point_uv: missing; wanted: a number above 0, at most 1000 uV"),
+        (", set_point_uv = 2.0", "", "f.toml:34:1: block[hold].hold: missing; wanted: one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine"),
         ("counterphase_hz = 7.5, ", "", "f.toml:15:105: stimulus.target.grating.flicker: missing; wanted: one of counterphase_hz, on_off_hz"),
         ("counterphase_hz = 7.5", "counterphase_hz = 7.5, on_off_hz = 10.0", "f.toml:15:140: stimulus.target.grating.flicker.on_off_hz: cannot stand beside counterphase_hz; only one of counterphase_hz, on_off_hz"),
-        ("hold = { stimulus = \"target\", set_point_uv = 2.0 }\n", "", "f.toml:31:1: block[hold]: missing; wanted: one of calibrate, hold, listen, show, flash, rest"),
-        ("hold = {", "rest = {}\nhold = {", "f.toml:35:1: block[hold].hold: cannot stand beside rest; only one of calibrate, hold, listen, show, flash, rest"),
+        ("hold = { stimulus = \"target\", set_point_uv = 2.0 }\n", "", "f.toml:31:1: block[hold]: missing; wanted: one of calibrate, hold, listen, show, flash, steer, rest"),
+        ("hold = {", "rest = {}\nhold = {", "f.toml:35:1: block[hold].hold: cannot stand beside rest; only one of calibrate, hold, listen, show, flash, steer, rest"),
         ("[protocol]\nname = \"hold\"\ndescription = \"for tests\"\ngrey_ramp_s = 0.5\nmin_free_mb = 200\n", "", "f.toml:1:1: protocol: missing; wanted: a table [protocol]"),
         ("type = \"EEG\"\n", "", "f.toml:6:9: stream.eeg.type: missing; wanted: a text in quotes that is not empty"),
         ("max_lag_s = 0.5", "max_lag_s = 0.5\nmarkers = { a = 1 }", "f.toml:14:1: stream.eeg.markers: unknown key; valid here: type, name, channels, rate_hz, unit, stale_after_s, grey_after_s, max_lag_s"),
@@ -265,12 +265,48 @@ fn rigs() {
     ]);
 }
 
+/// The other controllers, set points over time and artefacts, each written into the base.
+const PID: &str = "[controller.pid]\nkp = 0.2\nki_per_s = 0.5\nkd_s = 0.0\nderivative_tau_s = 0.1\nset_point_weight = 1.0\ntracking_tau_s = 2.0\npredictor = \"smith\"\n";
+const MPC: &str = "[controller.mpc]\ndrift_sd = 0.2\ndrift_tau_s = 60\nfluctuation_sd = 0.25\nfluctuation_tau_s = 3.5\nlevels = 31\nhorizon = 8\nmove_s = 0.1\nchange_penalty_uv = 1.0\n";
+
+#[test]
+#[rustfmt::skip] // a table: one fault per line
+fn controllers_and_set_points() {
+    let with = |controller: &str| HOLD.replace("[controller.pi]\nkp = 0.2\nki_per_s = 0.5\n", controller);
+    let hold = "hold = { stimulus = \"target\", set_point_uv = 2.0 }";
+    check(&with(PID), Protocol::parse, &[
+        ("kd_s = 0.0\n", "", "f.toml:18:13: controller.pid.kd_s: missing; wanted: a number from 0 to 1000 s"),
+        ("\"smith\"", "\"smth\"", r#"f.toml:25:13: controller.pid.predictor: found "smth", allowed: one of "smith", "none" // did you mean "smith"?"#),
+        ("set_point_weight = 1.0", "set_point_weight = 1.5", "f.toml:23:20: controller.pid.set_point_weight: found 1.5, allowed: a number from 0 to 1"),
+        ("kp = 0.2\nki_per_s = 0.5", "kp = 0\nki_per_s = 0", "f.toml:20:12: controller.pid.ki_per_s: found 0, allowed: above 0 where kp and kd_s are 0, or nothing is controlled"),
+        ("calibrate = { stimulus = \"target\", contrast = 0.6, on_s = 4.0, off_s = 2.0 }", "rest = {}", "f.toml:39:1: block[hold].hold: the controller pid needs a block with `calibrate`, not shuffled, before any that holds"),
+    ]);
+    check(&with(MPC), Protocol::parse, &[
+        ("levels = 31", "levels = 3", "f.toml:25:10: controller.mpc.move_s: found 0.1, allowed: at least 0.225 s, in which slew_per_s = 2 reaches the next of 3 levels"),
+        ("levels = 31", "levels = 300", "f.toml:23:10: controller.mpc.levels: found 300, allowed: a whole number from 2 to 128"),
+        ("drift_sd = 0.2\n", "", "f.toml:18:13: controller.mpc.drift_sd: missing; wanted: a number from 0 to 10"),
+    ]);
+    check(HOLD, Protocol::parse, &[
+        ("set_point_uv = 2.0", "set_point_uv = 6.0", "f.toml:34:46: block[hold].hold.set_point_uv: found 6.0, allowed: 0.000 to 4.642 uV, which the nominal response reaches at contrasts 0 to 0.9 (it would have to reach 6 to 6 uV)"),
+        ("set_point_uv = 2.0", "set_point_sine = { mean_uv = 3.0, amplitude_uv = 2.0, period_s = 20 }", "f.toml:34:48: block[hold].hold.set_point_sine: found { mean_uv = 3.0, amplitude_uv = 2.0, period_s = 20 }, allowed: 0.000 to 4.642 uV, which the nominal response reaches at contrasts 0 to 0.9 (it would have to reach 1 to 5 uV)"),
+        ("set_point_uv = 2.0", "set_point_sine = { mean_uv = 1.0, amplitude_uv = 2.0, period_s = 20 }", "f.toml:34:80: block[hold].hold.set_point_sine.amplitude_uv: found 2.0, allowed: a number above 0, below 1 uV"),
+        ("set_point_uv = 2.0", "set_point_ramp = { from_uv = 1.0, to_uv = 3.0, over_s = 0.01 }", "f.toml:34:87: block[hold].hold.set_point_ramp.over_s: found 0.01, allowed: a number from 0.1 to 86400 s"),
+        ("set_point_uv = 2.0", "set_point_uv = 2.0, set_point_ramp = { from_uv = 1.0, to_uv = 3.0, over_s = 10 }", "f.toml:34:51: block[hold].hold.set_point_ramp: cannot stand beside set_point_uv; only one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine"),
+        ("contrast_min = 0.0", "contrast_min = 0.5", "f.toml:34:46: block[hold].hold.set_point_uv: found 2.0, allowed: 4.000 to 4.642 uV, which the nominal response reaches at contrasts 0.5 to 0.9 (it would have to reach 2 to 2 uV)"),
+        (hold, "rest = {}\n[artefacts]\nblink_uv = 100\nmuscle_uv = 20\nmuscle_from_hz = 40\nflat_uv = 0.1", "f.toml:35:2: artefacts.segment_s: missing; wanted: a number from 0.01 to 10 s"),
+    ]);
+    let steps = HOLD.replace("set_point_uv = 2.0", "set_point_steps = { levels_uv = [1.0, 2.0, 4.5], each_s = 5 }");
+    let protocol = Protocol::parse(&steps, "f.toml").expect("valid");
+    let protocol::BlockKind::Hold(held) = &protocol.blocks[1].kind else { panic!("no hold") };
+    assert_eq!(held.set_point.range_uv(), [1.0, 4.5]);
+}
+
 #[test]
 fn the_picture_points_at_the_spot() {
     let error =
         Protocol::parse(&HOLD.replace("set_point_uv = 2.0", "set_point_mv = 0.002"), "my.toml").unwrap_err();
     let expected = "\
-my.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv
+my.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine
    |
 34 | hold = { stimulus = \"target\", set_point_mv = 0.002 }
    |                               ^^^^^^^^^^^^

@@ -101,6 +101,11 @@ impl SessionFolder {
         }
     }
 
+    /// A name for a session that was never written; nothing is there.
+    pub(crate) fn nowhere(name: &Path) -> Self {
+        Self { path: name.into(), stem: "memory".into() }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

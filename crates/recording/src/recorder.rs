@@ -12,8 +12,8 @@ use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
-    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Published, Row, SourceId, Turn, s_from_ns,
+    Answer, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
+    Presentation, Published, Request, Row, SourceId, Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -25,6 +25,10 @@ pub(crate) const ROLE: &str = "photic_role";
 pub(crate) const ROLE_SOURCE: &str = "source ";
 /// [`ROLE`] of a stream of records.
 pub(crate) const ROLE_RECORDS: &str = "records";
+/// [`ROLE`] of the stream of pictures.
+pub(crate) const ROLE_PICTURES: &str = "pictures";
+/// Its name.
+const PICTURES: &str = "photic-pictures";
 /// Header field with the session's metadata for a reader that has only the XDF.
 const META: &str = "photic_meta";
 
@@ -67,13 +71,20 @@ pub struct Options {
     pub persist_every_ns: Option<i64>,
     /// Between two boundary chunks.
     pub boundary_every_ns: i64,
+    /// Values of a picture, where the session shows pictures; each becomes a sample of the stream `photic-pictures`.
+    pub picture_texels: Option<usize>,
     /// Goes into the first stream's header, as text (e.g. the manifest as JSON), for whoever finds the XDF alone.
     pub meta: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { persist_every_ns: Some(2_000_000_000), boundary_every_ns: 10_000_000_000, meta: String::new() }
+        Self {
+            persist_every_ns: Some(2_000_000_000),
+            boundary_every_ns: 10_000_000_000,
+            picture_texels: None,
+            meta: String::new(),
+        }
     }
 }
 
@@ -137,6 +148,7 @@ const LARGE_BLOCK: usize = 1 << 15;
 pub struct Recorder<S: Sink = File> {
     writer: Writer<S>,
     sources: Vec<Lane>,
+    pictures: Option<Lane>,
     records: Records,
     options: Options,
     next_boundary_ns: Option<i64>,
@@ -166,10 +178,13 @@ struct Records {
     latents: Lane,
     latent_rhythms: Lane,
     notices: Lane,
+    answers: Lane,
     decisions: Lane,
     onsets: Lane,
     commands: Lane,
     published: Lane,
+    requests: Lane,
+    presentations: Lane,
     turns: Lane,
 }
 
@@ -212,6 +227,8 @@ impl<S: Sink> Recorder<S> {
             }
             sources.push(Lane::add(&mut writer, &header)?);
         }
+        let pictures =
+            options.picture_texels.map(|texels| Lane::of_pictures(&mut writer, texels)).transpose()?;
         let records = Records {
             chunks: Lane::of::<Chunk, S>(&mut writer)?,
             clock_offsets: Lane::of::<ClockOffset, S>(&mut writer)?,
@@ -220,15 +237,19 @@ impl<S: Sink> Recorder<S> {
             latents: Lane::of::<Latent, S>(&mut writer)?,
             latent_rhythms: Lane::of::<LatentRhythm, S>(&mut writer)?,
             notices: Lane::of::<Notice, S>(&mut writer)?,
+            answers: Lane::of::<Answer, S>(&mut writer)?,
             decisions: Lane::of::<Decision, S>(&mut writer)?,
             onsets: Lane::of::<Onset, S>(&mut writer)?,
             commands: Lane::of::<Command, S>(&mut writer)?,
             published: Lane::of::<Published, S>(&mut writer)?,
+            requests: Lane::of::<Request, S>(&mut writer)?,
+            presentations: Lane::of::<Presentation, S>(&mut writer)?,
             turns: Lane::of::<Turn, S>(&mut writer)?,
         };
         Ok(Self {
             writer,
             sources,
+            pictures,
             records,
             options,
             next_boundary_ns: None,
@@ -252,6 +273,9 @@ impl<S: Sink> Recorder<S> {
             Event::Latent(latent) => records.latents.push(latent.at_ns, &latent),
             Event::LatentRhythm(rhythm) => records.latent_rhythms.push(rhythm.at_ns, &rhythm),
             Event::Onset(onset) => records.onsets.push(onset.sample_ns, &onset),
+            Event::Request(request) => records.requests.push(request.at_ns, &request),
+            Event::Answer(answer) => records.answers.push(answer.at_ns, &answer),
+            Event::Presentation(shown) => records.presentations.push(shown.begin_ns, &shown),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
         };
         let written = lane.write_if_large(&mut self.writer);
@@ -266,6 +290,15 @@ impl<S: Sink> Recorder<S> {
     pub fn take_sample(&mut self, source: SourceId, head: &RowHead, values: &[f64]) {
         let Some(lane) = self.sources.get_mut(usize::from(source.0)) else { return };
         let taken = lane.block.push_numbers(head.stamp_s, values);
+        lane.count(taken, Some(head.index));
+        let written = lane.write_if_large(&mut self.writer);
+        self.keep(written);
+    }
+
+    /// Takes a picture, at the instant at which the planner had it. They come in the order of their numbers, from 0.
+    pub fn take_picture(&mut self, head: &RowHead, texels: &[f64]) {
+        let Some(lane) = &mut self.pictures else { return };
+        let taken = lane.block.push_numbers(head.stamp_s, texels);
         lane.count(taken, Some(head.index));
         let written = lane.write_if_large(&mut self.writer);
         self.keep(written);
@@ -317,7 +350,7 @@ impl<S: Sink> Recorder<S> {
         // The summary tells of an early end, so these two need not.
         let _ = self.flush(now_ns);
         let _ = self.writer.close();
-        let streams = self.sources.iter().chain(self.records.in_order());
+        let streams = self.sources.iter().chain(&self.pictures).chain(self.records.in_order());
         Summary {
             bytes: self.writer.bytes(),
             streams: streams
@@ -343,7 +376,7 @@ impl<S: Sink> Recorder<S> {
     }
 
     fn write_waiting(&mut self) {
-        for lane in self.sources.iter_mut().chain(self.records.in_order_mut()) {
+        for lane in self.sources.iter_mut().chain(&mut self.pictures).chain(self.records.in_order_mut()) {
             if let Err(ended) = self.writer.write_block(&mut lane.block) {
                 self.untold = Some(ended);
             }
@@ -368,7 +401,7 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 12] {
+    fn in_order(&self) -> [&Lane; 15] {
         [
             &self.chunks,
             &self.clock_offsets,
@@ -377,15 +410,18 @@ impl Records {
             &self.latents,
             &self.latent_rhythms,
             &self.notices,
+            &self.answers,
             &self.decisions,
             &self.onsets,
             &self.commands,
             &self.published,
+            &self.requests,
+            &self.presentations,
             &self.turns,
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 12] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 15] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
@@ -394,10 +430,13 @@ impl Records {
             &mut self.latents,
             &mut self.latent_rhythms,
             &mut self.notices,
+            &mut self.answers,
             &mut self.decisions,
             &mut self.onsets,
             &mut self.commands,
             &mut self.published,
+            &mut self.requests,
+            &mut self.presentations,
             &mut self.turns,
         ]
     }
@@ -422,6 +461,13 @@ impl Lane {
         header.fields.push((ROLE.into(), ROLE_RECORDS.into()));
         header.channels =
             T::COLUMNS.iter().map(|name| Channel { label: (*name).into(), ..Channel::default() }).collect();
+        Self::add(writer, &header)
+    }
+
+    /// Pictures: one sample each, texels as channels.
+    fn of_pictures<S: Sink>(writer: &mut Writer<S>, texels: usize) -> Result<Self, Ended> {
+        let mut header = StreamHeader::new(PICTURES, "photic", texels, 0.0, Format::Float32);
+        header.fields.push((ROLE.into(), ROLE_PICTURES.into()));
         Self::add(writer, &header)
     }
 
@@ -453,7 +499,7 @@ impl Lane {
 }
 
 /// Header of a raw source: what it says of itself, without host and address.
-fn source_header(index: usize, stream: &RawStream) -> StreamHeader {
+pub(crate) fn source_header(index: usize, stream: &RawStream) -> StreamHeader {
     const PRIVATE: [&str; 7] = [
         "hostname",
         "v4address",

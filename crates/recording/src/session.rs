@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use timeline::{
-    Chunk, ClockOffset, Command, Decision, Flip, Latent, LatentRhythm, Marker, Notice, Onset, Published, Row,
-    RowError, SourceId, Turn,
+    Answer, Chunk, ClockOffset, Command, Decision, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
+    Presentation, Published, Request, Row, RowError, SourceId, Turn,
 };
 
-use crate::recorder::{ROLE, ROLE_RECORDS, ROLE_SOURCE};
+use crate::recorder::{ROLE, ROLE_PICTURES, ROLE_RECORDS, ROLE_SOURCE};
 use crate::xdf::{ClockMeasure, Problem, ReadError, Recording, Stream, StreamHeader, Values, read_path};
 use crate::{FolderError, Manifest, ManifestError, SessionFolder};
 
@@ -91,12 +91,20 @@ pub struct RecordedSession {
     pub notices: Vec<Notice>,
     /// What the simulated participant really did.
     pub latents: Vec<Latent>,
-    /// The simulated participant's rhythm, where onsets wait for one.
+    /// The simulated participant's rhythm, where onsets wait for one (none in recordings of format version 1).
     pub latent_rhythms: Vec<LatentRhythm>,
     /// Presentations with the state that they met (none in recordings of format version 1).
     pub onsets: Vec<Onset>,
     /// Clock offsets, to the nanosecond.
     pub clock_offsets: Vec<ClockOffset>,
+    /// What the loop asked of the planner. This and the following are empty in recordings of format version 1.
+    pub requests: Vec<Request>,
+    /// What it was answered.
+    pub answers: Vec<Answer>,
+    /// Pictures that were shown, and what measured them.
+    pub presentations: Vec<Presentation>,
+    /// The texels of each picture, by its number.
+    pub pictures: Vec<Vec<f32>>,
     /// Whether every stream was closed by its footer: the session ended in order.
     pub is_closed: bool,
     /// What in the recording was not as it should be (a torn end after a crash, damage).
@@ -129,9 +137,11 @@ impl RecordedSession {
     ) -> Result<Self, OpenError> {
         let is_closed = recording.streams.iter().all(|stream| stream.footer.is_some());
         let mut parts = Parts { path, records: Vec::new(), sources: Vec::new() };
+        let mut pictures = Vec::new();
         for stream in recording.streams {
             match stream.header.field(ROLE) {
                 Some(ROLE_RECORDS) => parts.records.push(stream),
+                Some(ROLE_PICTURES) => pictures = pictures_of(&stream),
                 Some(role) => {
                     if let Some(index) = role.strip_prefix(ROLE_SOURCE).and_then(|index| index.parse().ok()) {
                         parts.sources.push((index, stream));
@@ -151,9 +161,13 @@ impl RecordedSession {
             markers: parts.take()?,
             notices: parts.take()?,
             latents: parts.take()?,
-            latent_rhythms: parts.take_if_there()?,
-            onsets: parts.take_if_there()?,
+            latent_rhythms: parts.take_newer()?,
+            onsets: parts.take_newer()?,
             clock_offsets: parts.take()?,
+            requests: parts.take_newer()?,
+            answers: parts.take_newer()?,
+            presentations: parts.take_newer()?,
+            pictures,
             is_closed,
             problems: recording.problems,
             folder,
@@ -184,23 +198,34 @@ impl Parts {
         Ok(sources.into_iter().map(|(_, stream)| RecordedSource::from(stream)).collect())
     }
 
-    /// A stream that older recordings lack.
-    fn take_if_there<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {
+    /// Records that older recordings have no stream for.
+    fn take_newer<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {
         let is_there = self.records.iter().any(|stream| stream.header.name == T::STREAM);
         if is_there { self.take() } else { Ok(Vec::new()) }
     }
 
     fn take<T: Row>(&mut self) -> Result<Vec<T>, OpenError> {
-        let found =
-            self.records.iter().find(|stream| stream.header.name == T::STREAM).map(|stream| &stream.values);
-        let Some(Values::Int64(columns)) = found else {
+        let found = self.records.iter().find(|stream| stream.header.name == T::STREAM);
+        let Some((width, Values::Int64(columns))) =
+            found.map(|stream| (stream.header.channel_count, &stream.values))
+        else {
             return Err(OpenError::NoStream { path: self.path.clone(), stream: T::STREAM.into() });
         };
-        let rows = columns.chunks_exact(T::COLUMNS.len()).enumerate();
+        // An older recording may have fewer columns than this build writes; the row itself says which it can miss.
+        let rows = columns.chunks_exact(width.max(1)).enumerate();
         rows.map(|(record, row)| {
             T::read(row).map_err(|error| OpenError::Record { path: self.path.clone(), record, error })
         })
         .collect()
+    }
+}
+
+fn pictures_of(stream: &Stream) -> Vec<Vec<f32>> {
+    match &stream.values {
+        Values::Float32(values) => {
+            values.chunks_exact(stream.header.channel_count.max(1)).map(<[f32]>::to_vec).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

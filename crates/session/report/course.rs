@@ -52,7 +52,8 @@ impl Course<'_> {
         values.sort_by(f64::total_cmp);
         let at = |p| if values.is_empty() { 0.0 } else { nearest_rank(&values, p) };
         let latents = || session.latents.iter().map(|latent| latent.response_uv).filter(|v| v.is_finite());
-        let set_points = || blocks.iter().filter_map(|block| block.set_point_uv);
+        let set_points =
+            || blocks.iter().filter_map(|block| block.set_point).map(|set_point| set_point.range_uv()[1]);
         let high = set_points().chain(latents()).fold(at(0.98), f64::max) * 1.25;
         let low = latents().fold(at(0.02).min(0.0), f64::min) * 1.25;
         let mut plot = self.panel(240.0, low, high);
@@ -66,9 +67,10 @@ impl Course<'_> {
         let latent: Vec<_> = session.latents.iter().map(|l| (time.at(l.at_ns), l.response_uv)).collect();
         plot.line(&latent, "c2");
         for block in blocks {
-            if let Some(set_point) = block.set_point_uv {
-                let (from, to) = (time.at(block.span.start_ns), time.at(block.span.end_ns));
-                plot.line(&[(from, set_point), (to, set_point)], "c0 dashed");
+            let line: Vec<_> =
+                block.set_point_line().into_iter().map(|(at_ns, uv)| (time.at(at_ns), uv)).collect();
+            if !line.is_empty() {
+                plot.line(&line, "c0 dashed");
             }
         }
         self.plots.push(plot);
@@ -149,7 +151,8 @@ impl Course<'_> {
             notices.map(|notice| time.at(notice.at_ns)).collect()
         };
         let missed = session.flips.iter().filter(|f| f.missed > 0).map(|f| time.at(f.onset_ns)).collect();
-        let lanes: [(&str, Vec<Span>, Vec<f64>); 7] = [
+        let lanes: [(&str, Vec<Span>, Vec<f64>); 8] = [
+            ("artefact", between(session, N::Frozen, N::Thawed), Vec::new()),
             ("source stale", between(session, N::Stale, N::SourceBack), Vec::new()),
             ("screen grey", between(session, N::ToGrey, N::Resumed), Vec::new()),
             ("skipped", Vec::new(), instants(&[N::Skipped, N::RingFull])),

@@ -26,7 +26,7 @@ use crate::summary::Summary;
 pub(crate) use charts::Figure;
 pub(crate) use ledger::{Chunks, nearest_rank};
 pub(crate) use page::{Page, Picture};
-pub(crate) use spans::{Block, Span, blocks};
+pub(crate) use spans::{Block, Span, blocks, extent};
 pub(crate) use svg::{LEFT, Plot, RIGHT, Scale, WIDTH, svg, three_digits};
 
 /// Writes `report.html` into the session's folder (an older one is replaced) and says where it is.

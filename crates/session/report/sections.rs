@@ -377,7 +377,47 @@ impl<'a> Facts<'a> {
             N::RingFull => counted(notice.count, "record", "records"),
             N::FlatChannel => format!("{}, {:.2} s without change", channel(notice.count), notice.value),
             N::MissedFrames => counted(notice.count, "refresh", "refreshes"),
+            N::Frozen => {
+                let kind = match notice.count {
+                    1 => "blink or movement",
+                    2 => "muscle",
+                    3 => "dead channel",
+                    _ => "unknown",
+                };
+                format!("{kind}, {:.1} \u{b5}V", notice.value)
+            }
+            N::Thawed => format!("controller held for {}", seconds()),
             N::RecordingEnded => format!("{} not written", counted(notice.count, "byte", "bytes")),
+            N::DoseSpent => {
+                format!("{:.3} s of {:.3} s at full contrast", notice.value, s_from_ns(notice.count))
+            }
+            N::OnTimeSpent | N::OnTimePause | N::SessionSpent => {
+                format!("{} of {:.3} s, less the ramp to grey", seconds(), notice.value)
+            }
+            N::SlewLimited => {
+                format!(
+                    "{:.3} per s was asked for, {}",
+                    notice.value,
+                    counted(notice.count, "command", "commands")
+                )
+            }
+            N::DeadManUp | N::DeadManDown => format!("up for {}", seconds()),
+            N::InterlockOpened | N::LoopBack => format!("after {}", seconds()),
+            N::TimeJump => format!("by {}", seconds()),
+            N::FlipsMissing => format!("newest flip {} old", seconds()),
+            N::FlipRefused => counted(notice.count, "flip", "flips"),
+            N::DisplayGrey => format!("at frame {}", notice.count),
+            N::LoopLost | N::WatchdogTook => format!("silent for {}", seconds()),
+            N::PlannerSilent => format!("waited {}, {} in a row", seconds(), notice.value),
+            N::AnswerRefused => format!("to request {}, picture {}", notice.count, notice.value),
+            N::ModelFails | N::ModelBack => {
+                format!(
+                    "squared surprise {:.2} of what was expected, over {}",
+                    notice.value,
+                    counted(notice.count, "presentation", "presentations")
+                )
+            }
+            N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }
     }

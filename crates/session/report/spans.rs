@@ -1,8 +1,11 @@
 //! Stretches of time in a session: blocks, stimulation, absences. Everything on the report's time axis comes from here.
 
+use closedloop::SetPointPlan;
 use protocol::{BlockKind, Protocol};
 use recording::RecordedSession;
 use timeline::{NoticeKind, SceneId, SourceId};
+
+use crate::experiment::lower_set_point;
 
 /// From one instant to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +42,25 @@ pub struct Block {
     pub name: String,
     /// When it ran.
     pub span: Span,
-    /// The set point that held in it, in uV.
-    pub set_point_uv: Option<f64>,
+    /// The set point that held in it, over the time since its begin.
+    pub set_point: Option<SetPointPlan>,
+}
+
+impl Block {
+    /// The set point as a line: instants and uV, one pair per stretch between changes.
+    pub fn set_point_line(&self) -> Vec<(i64, f64)> {
+        let Some(set_point) = self.set_point else { return Vec::new() };
+        let length_ns = self.span.end_ns - self.span.start_ns;
+        let (mut line, mut since_ns) = (Vec::new(), 0);
+        while since_ns < length_ns {
+            let (uv, next_ns) =
+                (set_point.at_uv(since_ns), set_point.next_change_ns(since_ns).min(length_ns));
+            line.push((self.span.start_ns + since_ns, uv));
+            line.push((self.span.start_ns + next_ns, uv));
+            since_ns = next_ns;
+        }
+        line
+    }
 }
 
 /// The whole session on its own clock: from the loop's first turn (from whatever is earliest, when no turn was
@@ -78,13 +98,13 @@ pub fn blocks(session: &RecordedSession, protocol: Option<&Protocol>) -> Vec<Blo
                 }
                 let planned =
                     usize::try_from(notice.count).ok().and_then(|index| schedule.as_ref()?.blocks.get(index));
-                let set_point_uv = match planned.map(|planned| planned.block.kind) {
-                    Some(BlockKind::Hold(hold)) => Some(hold.set_point_uv),
+                let set_point = match planned.map(|planned| &planned.block.kind) {
+                    Some(BlockKind::Hold(hold)) => Some(lower_set_point(&hold.set_point)),
                     _ => None,
                 };
                 let name =
                     planned.map_or_else(|| format!("block {}", notice.count), |p| p.block.name.clone());
-                blocks.push(Block { name, span: Span { start_ns: notice.at_ns, end_ns }, set_point_uv });
+                blocks.push(Block { name, span: Span { start_ns: notice.at_ns, end_ns }, set_point });
                 running = Some(notice.count);
             }
             NoticeKind::BlockEnd if running == Some(notice.count) => {
@@ -104,7 +124,8 @@ pub fn blocks(session: &RecordedSession, protocol: Option<&Protocol>) -> Vec<Blo
             let span = block.span;
             let inside = |at_ns: i64| at_ns >= span.start_ns && at_ns < span.end_ns;
             let mut held = session.decisions.iter().filter(|d| inside(d.decided_ns));
-            block.set_point_uv = held.find_map(|decision| decision.set_point);
+            let uv = held.find_map(|decision| decision.set_point);
+            block.set_point = uv.map(|uv| SetPointPlan::Constant { uv });
         }
     }
     blocks
@@ -114,13 +135,15 @@ fn blocks_of_decisions(session: &RecordedSession) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     for decision in &session.decisions {
         let at_ns = decision.decided_ns;
-        let same = blocks.last_mut().filter(|last| last.set_point_uv == decision.set_point);
+        let same = blocks
+            .last_mut()
+            .filter(|last| last.set_point == decision.set_point.map(|uv| SetPointPlan::Constant { uv }));
         if let Some(last) = same {
             last.span.end_ns = at_ns;
         } else if let Some(set_point) = decision.set_point {
             let name = format!("set point {set_point} uV");
             let span = Span { start_ns: at_ns, end_ns: at_ns };
-            blocks.push(Block { name, span, set_point_uv: Some(set_point) });
+            blocks.push(Block { name, span, set_point: Some(SetPointPlan::Constant { uv: set_point }) });
         } else if let Some(last) = blocks.last_mut() {
             // A decision without a set point ends the run; the next one with a set point begins a new block.
             last.span.end_ns = last.span.end_ns.max(last.span.start_ns);

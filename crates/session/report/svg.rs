@@ -189,6 +189,18 @@ impl Plot {
         }
     }
 
+    /// A point; `title` shows when the pointer rests on it. One that is no number is not drawn.
+    pub fn dot(&mut self, x: f64, y: f64, class: &str, title: &str) {
+        let (x, y) = (self.x.px(x), self.y.px(y));
+        if (x + y).is_finite() {
+            let _ = write!(
+                self.body,
+                r#"<circle class="dot {class}" cx="{x:.1}" cy="{y:.1}" r="3.5"><title>{}</title></circle>"#,
+                escape(title)
+            );
+        }
+    }
+
     /// The area between two lines: `(x, low, high)`.
     pub fn band(&mut self, points: &[(f64, f64, f64)], class: &str) {
         let points = thin_band(points, &self.x);

@@ -196,6 +196,10 @@ pub fn empty(protocol: &str) -> Held {
         latent_rhythms: Vec::new(),
         onsets: Vec::new(),
         clock_offsets: Vec::new(),
+        requests: Vec::new(),
+        answers: Vec::new(),
+        presentations: Vec::new(),
+        pictures: Vec::new(),
         is_closed: true,
         problems: Vec::new(),
     };
@@ -275,7 +279,7 @@ pub fn notice(at_ns: i64, kind: NoticeKind, source: Option<SourceId>, count: i64
 pub fn turn(index: u64, now_ns: i64, end: u64) -> Turn {
     let mut takes = [Take::default(); timeline::MAX_SOURCES];
     takes[0].end = end;
-    Turn { index, now_ns, flips_end: 0, stop: false, takes }
+    Turn { index, now_ns, flips_end: 0, stop: false, held: false, takes }
 }
 
 /// Uniform between -1 and 1; the sum of four is near enough to normal.
@@ -357,8 +361,8 @@ fn finish(session: &mut RecordedSession, refresh_hz: f64, exit: &str) {
 fn hold_of(protocol: &Protocol, t: f64) -> Option<f64> {
     let schedule = protocol.schedule(1);
     let block = schedule.blocks.iter().find(|block| (block.start_s..block.end_s).contains(&(t % 144.0)))?;
-    match block.block.kind {
-        BlockKind::Hold(hold) => Some(hold.set_point_uv),
+    match &block.block.kind {
+        BlockKind::Hold(hold) => Some(hold.set_point.range_uv()[0]),
         _ => None,
     }
 }
@@ -447,6 +451,7 @@ impl Thermostat {
             decision: Some(index),
             scene,
             contrast,
+            picture: None,
         });
         session
             .published

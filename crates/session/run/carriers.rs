@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use acquisition::{ChannelFormat, ChannelMap, MarkerPorts, SinkPorts, SourceInfo};
 use closedloop::Loop;
 use recording::xdf::Format;
-use recording::{RawStream, Recorder, SourceEntry, SourceKind};
+use recording::{RawStream, SourceEntry, SourceKind};
 use timeline::latest::{LatestReader, latest};
 use timeline::ring::{RowReader, RowWriter, Writer, ring, rows};
 use timeline::{Command, Event, Flip, SourceId};
 
-use super::recorder::RecorderPump;
+use super::recorder::{RecorderPump, Target};
 use crate::turns::{LoopDriver, Port};
 
 /// What the recorder may be behind by before a ring is full. It pumps ten times a second; a stalled disk takes longer.
 const RECORDER_SLACK_S: f64 = 20.0;
 
 /// Events of one thread that may wait: the loop's turns are the most frequent, a thousand a second at worst.
-const EVENTS: usize = 1 << 15;
+pub const EVENTS: usize = 1 << 15;
 
 /// Flips that may wait for the loop: replay counts them, so this ring must outlast the longest hold by the recorder.
 const FLIPS: usize = 1 << 14;
@@ -81,12 +81,12 @@ pub struct Carriers {
 }
 
 impl Carriers {
-    /// Lays all rings.
-    pub fn lay(sources: &[Source], step: Loop, recorder: Recorder) -> Self {
+    /// Lays all rings; `room` is how many events of one thread may wait for the recorder.
+    pub fn lay(sources: &[Source], step: Loop, recorder: impl Into<Target>, room: usize) -> Self {
         let (texts_in, texts) = crossbeam_channel::bounded(TEXTS);
         let mut recorder_events = Vec::new();
         let mut event_ring = || {
-            let (writer, reader) = ring(EVENTS);
+            let (writer, reader) = ring(room);
             recorder_events.push(reader);
             writer
         };

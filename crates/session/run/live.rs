@@ -8,14 +8,19 @@ use std::time::Duration;
 
 use acquisition::{Found, InletPlan, InletThread, MarkerPlan, MarkerThread, SampleOutlet, ThreadPorts};
 use closedloop::Loop;
+use display::interlock::{Answer, Interlock};
 use display::{Config, Display, Mode, Ports};
 use recording::{Options, SessionFolder};
+use timeline::heartbeat::Heartbeat;
 use timeline::latest::{LatestWriter, latest};
 use timeline::ring::RowReader;
 use timeline::{SourceId, clock, ns_from_s};
 
-use super::carriers::{Carriers, Kind, Source, SourcePorts, retina_ring};
+use super::carriers::{Carriers, EVENTS, Kind, Source, SourcePorts, retina_ring};
+use super::lifeline::Lifeline;
+use super::operator::Operator;
 use super::participant::{Chair, Way};
+use super::planner::Seat;
 use super::progress;
 use super::realtime::{Granted, Role};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
@@ -28,6 +33,9 @@ use crate::turns::{LoopDriver, TurnEnd};
 /// The loop's tick where nothing wakes it.
 const TICK: Duration = Duration::from_millis(1);
 
+/// How often the planner looks for a request; a picture takes it hundreds of times as long.
+const PLANNER_TICK: Duration = Duration::from_millis(2);
+
 /// What one inlet may take at once.
 const MAX_CHUNK: usize = 4096;
 
@@ -38,6 +46,29 @@ pub struct Ending {
     pub asked: Arc<AtomicBool>,
     /// The loop is finished, or failed: everybody ends.
     pub over: Arc<AtomicBool>,
+}
+
+/// What tests do inside a live run to break it; each function is called with the instant at which it is.
+pub struct Hooks {
+    /// Before each turn of the loop; gives what the loop takes for that instant.
+    pub turn: Box<dyn FnMut(i64) -> i64 + Send>,
+    /// Before each frame of the display.
+    pub frame: Box<dyn FnMut(i64)>,
+    /// Before each write of the recorder.
+    pub pump: Box<dyn FnMut(i64) + Send>,
+    /// Events of one thread that may wait for the recorder.
+    pub room: usize,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            turn: Box::new(|now_ns| now_ns),
+            frame: Box::new(|_| ()),
+            pump: Box::new(|_| ()),
+            room: EVENTS,
+        }
+    }
 }
 
 /// Real-time priority: whether it is wanted, and who got it.
@@ -66,7 +97,7 @@ impl Drop for EndsWith {
 ///
 /// # Errors
 /// What kept the session from starting, or ended it; what was recorded stays.
-pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
+pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, SessionError> {
     let mut room = Room::furnish(prepared)?;
     let sources: Vec<&Source> = room.sources.iter().collect();
     let step = Loop::prepare(&prepared.plan_for(&room.sources))?;
@@ -88,19 +119,26 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
         title: format!("Photic: {}", prepared.experiment.protocol.name),
     })?;
     let description = display.description().clone();
+    let options = Options { picture_texels: prepared.picture_texels(), ..Options::default() };
     let (folder, mut manifest, recorder) =
-        prepared.open_recording(&room.sources, Options::default(), clock::now_ns(), Some(&description))?;
-    let carriers = Carriers::lay(&room.sources, step, recorder);
+        prepared.open_recording(&room.sources, options, clock::now_ns(), Some(&description))?;
+    let mut carriers = Carriers::lay(&room.sources, step, recorder, hooks.room);
+    let (planner, pictures) = prepared.seat_planner(&mut carriers, false, clock::now_ns())?;
+    let lifeline = lifeline(prepared, &folder, &display)?;
+    let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
+    let beats = Arc::new(Heartbeat::default());
 
     let ending = Ending::default();
     stop_on_signal(&ending)?;
-    // Display, loop, recorder, one per source, the participant.
-    let threads = 3 + room.sources.len() + usize::from(room.answer.is_some());
+    // Display, loop, recorder, one per source, the participant, the planner.
+    let threads =
+        3 + room.sources.len() + usize::from(room.answer.is_some()) + usize::from(planner.is_some());
     let barrier = Arc::new(Barrier::new(threads));
 
     let seconds = prepared.args.seconds;
     let rights = Rights { wanted: !prepared.args.no_realtime, granted: Granted::default() };
-    let loop_thread = spawn_loop(carriers.driver, &ending, &barrier, seconds, &rights)?;
+    let running = Running { driver: carriers.driver, operator, beats: Arc::clone(&beats), hook: hooks.turn };
+    let loop_thread = spawn_loop(running, &ending, &barrier, seconds, &rights)?;
     let wake = loop_thread.thread().clone();
     let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier, &rights)?;
     let chair_thread = match room.take_way(inlets.sink.take())? {
@@ -117,13 +155,19 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
             None
         }
     };
+    let deadline_s = prepared.experiment.protocol.planner.as_ref().map_or(0.0, |planner| planner.deadline_s);
+    let planner_thread =
+        planner.map(|seat| spawn_planner(seat, &ending, &barrier, deadline_s, wake.clone())).transpose()?;
     let (status_in, status) = latest(&Status::default());
-    let recorder_thread = spawn_recorder(carriers.pump, status_in, &barrier)?;
+    // Who limits a dose wants it on record: without a record such a run ends.
+    let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
+    let recorder_thread = spawn_recorder(carriers.pump, status_in, &barrier, end, hooks.pump)?;
     let view = progress::spawn(status, prepared, &ending)?;
 
     let at_start = Arc::clone(&barrier);
     let shown = display.run(Ports {
         commands: carriers.commands,
+        pictures,
         flips: carriers.flips,
         events: carriers.display_events,
         wake,
@@ -133,7 +177,16 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
             at_start.wait();
         }),
         progress: Arc::default(),
+        interlock: Interlock {
+            grey_ramp_ns: prepared.lowered.plan.grey_ramp_ns,
+            loop_beats: Some(beats),
+            key,
+            beat: beat(lifeline.as_ref(), hooks.frame)?,
+        },
     });
+    if let Some(lifeline) = lifeline {
+        lifeline.end();
+    }
     // However the display ended, nobody may go on without it.
     ending.asked.store(true, Ordering::Release);
     if shown.is_err() {
@@ -147,6 +200,9 @@ pub(crate) fn run(prepared: &Prepared) -> Result<SessionFolder, SessionError> {
     let stopped = join(loop_thread, "loop").map(|asked| asked == Asked::Early);
     ending.over.store(true, Ordering::Release);
     note(inlets.join());
+    if let Some(thread) = planner_thread {
+        note(join(thread, "planner").and_then(|result| result));
+    }
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
     }
@@ -194,8 +250,13 @@ impl Room {
             return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });
         };
         let stream = sources::participant_stream(protocol)?;
-        let brain =
-            super::participant::prepare(person, &prepared.lowered, stream.samples, prepared.args.seed)?;
+        let brain = super::participant::prepare(
+            person,
+            &prepared.lowered,
+            stream.samples,
+            prepared.args.seed,
+            prepared.population()?,
+        )?;
         let answer = Some((stream.samples.rate_hz, brain));
         let lsl = match prepared.args.in_process {
             true => None,
@@ -311,8 +372,42 @@ enum Asked {
     Never,
 }
 
+/// The watchdog, where light reaches somebody.
+fn lifeline(
+    prepared: &Prepared,
+    folder: &SessionFolder,
+    display: &Display,
+) -> Result<Option<Lifeline>, SessionError> {
+    if display_mode(&prepared.args) == DisplayMode::Offscreen {
+        return Ok(None);
+    }
+    // Neutral grey is half of the linear range.
+    let level = 0.5_f64.powf(1.0 / prepared.experiment.rig.screen.gamma);
+    Lifeline::start(folder.path(), level, display.monitor()).map(Some)
+}
+
+/// What the display calls at each frame: the test's hook, then the watchdog's beat.
+fn beat(
+    lifeline: Option<&Lifeline>,
+    mut hook: Box<dyn FnMut(i64)>,
+) -> Result<Box<dyn FnMut(i64) -> Answer>, SessionError> {
+    let mut beats = lifeline.map(Lifeline::beats).transpose()?;
+    Ok(Box::new(move |now_ns| {
+        hook(now_ns);
+        beats.as_mut().map_or(Answer::Nothing, |beats| beats(now_ns))
+    }))
+}
+
+/// What the loop's thread has.
+struct Running {
+    driver: LoopDriver,
+    operator: Operator,
+    beats: Arc<Heartbeat>,
+    hook: Box<dyn FnMut(i64) -> i64 + Send>,
+}
+
 fn spawn_loop(
-    mut driver: LoopDriver,
+    running: Running,
     ending: &Ending,
     barrier: &Arc<Barrier>,
     seconds: Option<f64>,
@@ -322,13 +417,21 @@ fn spawn_loop(
     let (barrier, rights) = (Arc::clone(barrier), rights.clone());
     spawn("loop", move || {
         let _ends = EndsWith(Arc::clone(&over));
+        let Running { mut driver, operator, beats, mut hook } = running;
         rights.enter(Role::Loop);
         barrier.wait();
-        let end_ns = seconds.map_or(i64::MAX, |seconds| clock::now_ns().saturating_add(ns_from_s(seconds)));
+        let start_ns = clock::now_ns();
+        let end_ns = seconds.map_or(i64::MAX, |seconds| start_ns.saturating_add(ns_from_s(seconds)));
         loop {
-            let now_ns = clock::now_ns();
+            let now_ns = hook(clock::now_ns());
             let stop = now_ns >= end_ns || asked.load(Ordering::Acquire);
-            match driver.turn(now_ns, stop, clock::now_ns) {
+            driver.hold(operator.held(now_ns - start_ns));
+            let end = driver.turn(now_ns, stop, clock::now_ns);
+            if end != TurnEnd::Held {
+                // A loop that is held does not decide, so it is as good as silent.
+                beats.beat();
+            }
+            match end {
                 TurnEnd::Finished => return if stop { Asked::Early } else { Asked::Never },
                 TurnEnd::Stepped => {}
                 TurnEnd::Idle | TurnEnd::Held => thread::park_timeout(TICK),
@@ -337,6 +440,32 @@ fn spawn_loop(
                 return Asked::Early;
             }
         }
+    })
+}
+
+/// The planner works whenever it is asked. When it fails or hangs the loop gets no answers, notices, and ends its block.
+fn spawn_planner(
+    mut seat: Seat,
+    ending: &Ending,
+    barrier: &Arc<Barrier>,
+    deadline_s: f64,
+    wake: Thread,
+) -> Result<JoinHandle<Result<(), SessionError>>, SessionError> {
+    let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
+    spawn("planner", move || {
+        barrier.wait();
+        while !over.load(Ordering::Acquire) {
+            let until_ns = clock::now_ns().saturating_add(ns_from_s(deadline_s));
+            let mut is_over = || clock::now_ns() >= until_ns || over.load(Ordering::Acquire);
+            match seat.plan(&mut is_over)? {
+                Some(ready) => {
+                    seat.answer(&ready, clock::now_ns());
+                    wake.unpark();
+                }
+                None => thread::sleep(PLANNER_TICK),
+            }
+        }
+        Ok(())
     })
 }
 
@@ -366,12 +495,21 @@ fn spawn_recorder(
     mut pump: RecorderPump,
     mut status: LatestWriter<Status>,
     barrier: &Arc<Barrier>,
+    end: Option<Arc<AtomicBool>>,
+    mut hook: Box<dyn FnMut(i64) + Send>,
 ) -> Result<JoinHandle<(RecorderPump, Status)>, SessionError> {
     let barrier = Arc::clone(barrier);
     spawn("recorder", move || {
         barrier.wait();
-        while !pump.pump(clock::now_ns()) {
+        let mut pump_once = move |pump: &mut RecorderPump| {
+            hook(clock::now_ns());
+            pump.pump(clock::now_ns())
+        };
+        while !pump_once(&mut pump) {
             status.publish(pump.status());
+            if let Some(end) = end.as_ref().filter(|_| pump.has_ended()) {
+                end.store(true, Ordering::Release);
+            }
             thread::sleep(Duration::from_nanos(PUMP_EVERY_NS.unsigned_abs()));
         }
         let last = pump.status();

@@ -1,24 +1,27 @@
 //! `photic run`: prepare everything that may fail, run on one of the two clocks, close in order, say what it came to.
 
 mod carriers;
+mod lifeline;
 mod live;
+mod operator;
 pub mod participant;
+mod planner;
 mod progress;
 mod realtime;
 mod recorder;
+pub mod simulated;
 pub(crate) mod sources;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use ::participant::Person;
-use closedloop::{ControllerPlan, Loop};
 use display::Description;
 use recording::{
     ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder,
     WallTime, check_free, sha256_hex,
 };
+use timeline::ring::RowReader;
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
@@ -27,6 +30,9 @@ use crate::summary::Summary;
 use crate::{report, safety};
 use ::participant::nominal;
 use carriers::{Source, raw_stream, source_entry};
+pub use live::Hooks;
+pub use operator::HeldSpans;
+use operator::Operator;
 
 /// A session that is ready to be recorded: everything but the carriers and the threads.
 pub(crate) struct Prepared {
@@ -52,10 +58,18 @@ pub(crate) struct Ended {
 /// # Errors
 /// What kept it from starting, or made it end. Whatever was recorded until then stays.
 pub fn run(args: RunArgs, network: bool) -> Result<Summary, SessionError> {
+    run_with(args, network, Hooks::default())
+}
+
+/// The same with something of one's own in the threads of a live run, for tests that break them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(args: RunArgs, network: bool, hooks: Hooks) -> Result<Summary, SessionError> {
     let prepared = prepare(args, network)?;
     let folder = match prepared.args.clock {
-        ClockMode::Virtual => run_virtual(&prepared, &mut ())?,
-        ClockMode::Live => live::run(&prepared)?,
+        ClockMode::Virtual => simulated::to_folder(&prepared, &mut ())?,
+        ClockMode::Live => live::run(&prepared, hooks)?,
     };
     let session = RecordedSession::open(folder.path())?;
     let summary = Summary::of(&session);
@@ -87,6 +101,7 @@ pub(crate) fn prepare_experiment(
         return Err(SessionError::Usage(text.into()));
     }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
+    Operator::check(&experiment, &args)?;
     Ok(Prepared { experiment, lowered, person, args, network })
 }
 
@@ -99,72 +114,42 @@ fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<&'sta
     }
 }
 
-/// A session of an experiment on the virtual clock, read back; for benches, tests and studies.
-///
-/// `controller` takes the place of the protocol's, so that arms of a comparison differ in nothing else (and so that the
-/// yardstick, which no protocol can name, can run at all).
-///
-/// # Errors
-/// As [`run`].
-pub fn simulate(
-    experiment: Experiment,
-    args: RunArgs,
-    controller: Option<ControllerPlan>,
-    watcher: &mut impl virtual_clock::Watcher,
-) -> Result<RecordedSession, SessionError> {
-    let mut prepared = prepare_experiment(experiment, args, false)?;
-    if controller.is_some() {
-        prepared.lowered.plan.controller = controller;
-    }
-    let folder = run_virtual(&prepared, watcher)?;
-    Ok(RecordedSession::open(folder.path())?)
-}
-
-/// Runs on the virtual clock, watched by `watcher`; the folder is complete but for the report.
-///
-/// # Errors
-/// As [`run`].
-pub(crate) fn run_virtual(
-    prepared: &Prepared,
-    watcher: &mut impl virtual_clock::Watcher,
-) -> Result<SessionFolder, SessionError> {
-    let person = prepared.person.ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
-    let samples = sources::participant_stream(&prepared.experiment.protocol)?;
-    let sources = vec![sources::in_process(person, &prepared.experiment.protocol, samples)?];
-    let options = Options::virtual_clock();
-    let (folder, mut manifest, recorder) =
-        prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
-    let step = Loop::prepare(&prepared.plan_for(&sources))?;
-    let carriers = carriers::Carriers::lay(&sources, step, recorder);
-    let (retina_in, retina) =
-        carriers::retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
-    let presenter = virtual_clock::ScriptedPresenter::new(
-        &prepared.lowered,
-        retina_in,
-        carriers.commands,
-        carriers.flips,
-        carriers.display_events,
-    );
-    let brain = participant::prepare(person, &prepared.lowered, samples.samples, prepared.args.seed)?;
-    let way = participant::Way::Sink(Box::new(sources::sink(&sources, carriers.sources)?));
-    let mut chair =
-        participant::Chair::new(brain, retina, carriers.participant_events, way, samples.samples.rate_hz);
-    chair.record_rhythm(crate::onset::simulated_weights(&prepared.experiment.protocol));
-    let mut pump = carriers.pump;
-    let result =
-        virtual_clock::run(presenter, chair, carriers.driver, &mut pump, prepared.args.seconds, watcher);
-    let (end_ns, error) = match result {
-        Ok(end_ns) => (end_ns, None),
-        Err(error) => (virtual_clock::START_NS, Some(error)),
-    };
-    let status = pump.status();
-    let written = pump.close(end_ns);
-    let asked = prepared.args.seconds.is_some_and(|seconds| seconds < prepared.lowered.schedule.duration_s());
-    Ended::new(asked, &status, &written, None, error).seal(&folder, &mut manifest)?;
-    Ok(folder)
-}
-
 impl Prepared {
+    /// The planner with its carriers, where the protocol has one; and the pictures' way to the display.
+    fn seat_planner(
+        &self,
+        carriers: &mut carriers::Carriers,
+        untimed: bool,
+        now_ns: i64,
+    ) -> Result<(Option<planner::Seat>, Option<RowReader>), SessionError> {
+        let planned =
+            crate::steering::planner(&self.experiment.protocol, &self.lowered, self.args.seed, untimed)?;
+        let Some(planned) = planned else { return Ok((None, None)) };
+        let (seat, ends) = planner::Seat::lay(planned, now_ns);
+        carriers.driver.connect(ends.port);
+        carriers.pump.connect(ends.events, ends.recorded);
+        Ok((Some(seat), Some(ends.pictures)))
+    }
+
+    /// Values of a picture, where there are pictures.
+    fn picture_texels(&self) -> Option<usize> {
+        crate::steering::canvas(&self.experiment.protocol, &self.lowered).map(|canvas| canvas.count())
+    }
+
+    /// The simulated participant's brain, where it is not its own.
+    fn population(&self) -> Result<Option<Box<dyn ::participant::Population>>, SessionError> {
+        let canvas = crate::steering::canvas(&self.experiment.protocol, &self.lowered);
+        match (&self.args.brain, canvas) {
+            (Some(name), Some(canvas)) => {
+                Ok(Some(Box::new(crate::brain::ModelPopulation::open(name, &canvas)?)))
+            }
+            (Some(name), None) => Err(SessionError::Usage(format!(
+                "--brain {name}: the protocol has no [planner] with pictures"
+            ))),
+            (None, _) => Ok(None),
+        }
+    }
+
     /// The loop's plan with what the sources really are.
     fn plan_for(&self, sources: &[Source]) -> closedloop::Plan {
         let mut plan = self.lowered.plan.clone();
@@ -239,7 +224,12 @@ impl Prepared {
                 refresh_hz: screen.refresh_hz,
             }),
             outcome: None,
-            extra: serde_json::Map::new(),
+            extra: self
+                .args
+                .brain
+                .iter()
+                .map(|brain| (crate::steered::BRAIN_KEY.to_owned(), brain.as_str().into()))
+                .collect(),
         }
     }
 }
@@ -295,22 +285,4 @@ pub(crate) fn display_mode(args: &RunArgs) -> DisplayMode {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         if set("DISPLAY") || set("WAYLAND_DISPLAY") { DisplayMode::Window } else { DisplayMode::Offscreen }
     })
-}
-
-/// Arguments of a run on the virtual clock, for benches and tests.
-pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<f64>) -> RunArgs {
-    RunArgs {
-        protocol: PathBuf::new(),
-        rig: None,
-        participant: Some(participant.into()),
-        display: Some(DisplayMode::Offscreen),
-        clock: ClockMode::Virtual,
-        out,
-        seconds,
-        seed,
-        json: false,
-        wait_s: 0.0,
-        in_process: true,
-        no_realtime: true,
-    }
 }

@@ -1,7 +1,7 @@
 //! The simulated participant's way into a session: sees the retina's rows, answers with samples.
 
 use acquisition::{AcquisitionError, ChannelFormat, ChunkSink, OutletSpec, SampleOutlet};
-use participant::{Participant, Person, Setup};
+use participant::{Participant, Person, Population, PopulationResponse, Setup};
 use stimulus::Scene;
 use timeline::ring::{RowReader, Writer};
 use timeline::{Event, LatentRhythm, Notice, NoticeKind, s_from_ns};
@@ -47,28 +47,30 @@ pub fn prepare(
     lowered: &Lowered,
     samples: &protocol::Samples,
     seed: u64,
+    population: Option<Box<dyn Population>>,
 ) -> Result<Participant, SessionError> {
     let grid = &lowered.retina;
     let cell_px = f64::from(grid.cell_px);
     let grating = lowered.scenes.iter().find_map(|scene| match scene {
         Scene::Grating(grating) => Some(grating),
-        Scene::Grey => None,
+        Scene::Grey | Scene::Picture(_) => None,
     });
+    let flickering = lowered.scenes.iter().find_map(Scene::flicker);
     let cells_per_deg = lowered.screen.px_per_deg / cell_px;
-    let flicker = grating.map_or(
+    let flicker = flickering.map_or(
         // Nothing flickers, so nothing is answered to; any frequency will do.
         participant::Flicker {
             kind: participant::FlickerKind::Counterphase,
             hz: lowered.screen.refresh_hz / 8.0,
             waveform: participant::Waveform::Sine,
         },
-        |grating| participant::Flicker {
-            kind: match grating.flicker.kind() {
+        |flicker| participant::Flicker {
+            kind: match flicker.kind() {
                 stimulus::FlickerKind::Counterphase => participant::FlickerKind::Counterphase,
                 stimulus::FlickerKind::OnOff => participant::FlickerKind::OnOff,
             },
-            hz: grating.flicker.frequency_hz(),
-            waveform: match grating.flicker.waveform() {
+            hz: flicker.frequency_hz(),
+            waveform: match flicker.waveform() {
                 stimulus::Waveform::Sine => participant::Waveform::Sine,
                 stimulus::Waveform::Square => participant::Waveform::Square,
             },
@@ -87,7 +89,13 @@ pub fn prepare(
         flicker,
         seed,
     };
-    Ok(Participant::prepare(person, &setup)?)
+    Ok(match population {
+        None => Participant::prepare(person, &setup)?,
+        Some(population) => {
+            let brain = PopulationResponse::prepare(person, &setup, population)?;
+            Participant::with_brain(person, &setup, Box::new(brain))?
+        }
+    })
 }
 
 /// The stream that the participant's EEG travels in. `tag` keeps two runs on one machine apart.

@@ -2,11 +2,11 @@
 //! events; either way everything that was handed over is written.
 
 use crossbeam_channel::Receiver;
-use timeline::ring::{Reader, RowReader};
+use timeline::ring::{Reader, RowHead, RowReader};
 use timeline::{Command, Decision, Event, Latent, Notice, NoticeKind, SourceId};
 
 use acquisition::TextMarker;
-use recording::{Recorder, Summary};
+use recording::{MemoryRecorder, Recorder, Summary};
 
 /// Time between two writes: what a crash can lose.
 pub const PUMP_EVERY_NS: i64 = 100_000_000;
@@ -32,11 +32,49 @@ pub struct Status {
     pub notice: Option<Notice>,
 }
 
+/// Where a session goes.
+pub enum Target {
+    /// Into its folder.
+    Disk(Box<Recorder>),
+    /// Nowhere: it is kept, whole, for a study.
+    Memory(Box<MemoryRecorder>),
+}
+
+impl Target {
+    fn take_event(&mut self, event: Event) {
+        match self {
+            Self::Disk(recorder) => recorder.take_event(event),
+            Self::Memory(recorder) => recorder.take_event(event),
+        }
+    }
+
+    fn take_picture(&mut self, head: &RowHead, texels: &[f64]) {
+        match self {
+            Self::Disk(recorder) => recorder.take_picture(head, texels),
+            Self::Memory(recorder) => recorder.take_picture(texels),
+        }
+    }
+
+    fn take_sample(&mut self, source: SourceId, head: &RowHead, values: &[f64]) {
+        match self {
+            Self::Disk(recorder) => recorder.take_sample(source, head, values),
+            Self::Memory(recorder) => recorder.take_sample(source, head, values),
+        }
+    }
+}
+
+impl From<Recorder> for Target {
+    fn from(recorder: Recorder) -> Self {
+        Self::Disk(Box::new(recorder))
+    }
+}
+
 /// The recorder with the reading ends of all rings.
 pub struct RecorderPump {
-    recorder: Recorder,
+    recorder: Target,
     events: Vec<Reader<Event>>,
     rows: Vec<(SourceId, RowReader)>,
+    pictures: Option<RowReader>,
     row: Vec<f64>,
     texts: Receiver<TextMarker>,
     status: Status,
@@ -45,12 +83,26 @@ pub struct RecorderPump {
 impl RecorderPump {
     /// Takes the reading ends.
     pub fn new(
-        recorder: Recorder,
+        recorder: impl Into<Target>,
         events: Vec<Reader<Event>>,
         rows: Vec<(SourceId, RowReader)>,
         texts: Receiver<TextMarker>,
     ) -> Self {
-        Self { recorder, events, rows, row: Vec::new(), texts, status: Status::default() }
+        Self {
+            recorder: recorder.into(),
+            events,
+            rows,
+            pictures: None,
+            row: Vec::new(),
+            texts,
+            status: Status::default(),
+        }
+    }
+
+    /// Where the planner's events and pictures come from.
+    pub fn connect(&mut self, events: Reader<Event>, pictures: RowReader) {
+        self.events.push(events);
+        self.pictures = Some(pictures);
     }
 
     /// Writes everything that waits. `true` once every writing end is gone and all is written.
@@ -71,16 +123,34 @@ impl RecorderPump {
                 self.recorder.take_sample(*source, &head, &self.row);
             }
         }
-        while let Ok(marker) = self.texts.try_recv() {
-            self.recorder.take_text(marker.source, marker.stamp_s, &marker.text);
+        if let Some(pictures) = &mut self.pictures {
+            self.row.resize(pictures.width(), 0.0);
+            while let Some(head) = pictures.pop(&mut self.row) {
+                self.recorder.take_picture(&head, &self.row);
+            }
         }
-        if let Err(ended) = self.recorder.flush(now_ns) {
+        while let Ok(marker) = self.texts.try_recv() {
+            if let Target::Disk(recorder) = &mut self.recorder {
+                recorder.take_text(marker.source, marker.stamp_s, &marker.text);
+            }
+        }
+        if let Target::Disk(recorder) = &mut self.recorder
+            && let Err(ended) = recorder.flush(now_ns)
+        {
             // The file ends at its last whole chunk; the session goes on, because a person is in it.
             let count = i64::try_from(ended.not_written).unwrap_or(i64::MAX);
             let kind = NoticeKind::RecordingEnded;
             self.status.notice = Some(Notice { at_ns: now_ns, kind, source: None, count, value: 0.0 });
         }
         finished
+    }
+
+    /// Whether recording ended before the session.
+    pub fn has_ended(&self) -> bool {
+        match &self.recorder {
+            Target::Disk(recorder) => recorder.ended().is_some(),
+            Target::Memory(_) => false,
+        }
     }
 
     /// What a person wants to see.
@@ -91,7 +161,19 @@ impl RecorderPump {
     /// Writes the rest and the footers.
     pub fn close(mut self, now_ns: i64) -> Summary {
         self.pump(now_ns);
-        self.recorder.close(now_ns)
+        match self.recorder {
+            Target::Disk(recorder) => recorder.close(now_ns),
+            Target::Memory(_) => Summary { bytes: 0, streams: Vec::new(), ended_early: None },
+        }
+    }
+
+    /// Takes the rest and hands over what was kept; `None` when it went to the disk.
+    pub fn kept(mut self, now_ns: i64) -> Option<MemoryRecorder> {
+        self.pump(now_ns);
+        match self.recorder {
+            Target::Disk(_) => None,
+            Target::Memory(recorder) => Some(*recorder),
+        }
     }
 }
 
@@ -116,6 +198,9 @@ impl Status {
             | Event::Chunk(_)
             | Event::Marker(_)
             | Event::ClockOffset(_)
+            | Event::Request(_)
+            | Event::Answer(_)
+            | Event::Presentation(_)
             | Event::Turn(_) => {}
         }
     }

@@ -4,12 +4,14 @@
 use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
-use stimulus::RetinaTemplate;
+use stimulus::{RetinaTemplate, picture};
 use timeline::latest::LatestReader;
-use timeline::ring::{RowHead, RowWriter, Writer};
+use timeline::ring::{RowHead, RowReader, RowWriter, Writer};
 use timeline::{Command, Event, Flip, s_from_ns};
 
+use super::operator::Operator;
 use super::participant::Chair;
+use super::planner::{Ready, Seat};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump};
 use crate::error::SessionError;
 use crate::experiment::Lowered;
@@ -18,6 +20,10 @@ use crate::turns::{LoopDriver, TurnEnd};
 /// Where virtual time begins: not at 0, so that nothing that is "0 = never" can hide.
 pub const START_NS: i64 = 1_000_000_000;
 
+/// What a planner takes from the request to the answer: about what the shipped protocols allow it live. Its work is
+/// bounded in steps, so its real time does not matter.
+const PLANNING_NS: i64 = 500_000_000;
+
 /// What a chunk takes from its last sample to the inlet: an amplifier's driver and LSL on one machine.
 const TRANSPORT_NS: i64 = 2_000_000;
 
@@ -25,6 +31,7 @@ const TRANSPORT_NS: i64 = 2_000_000;
 pub struct ScriptedPresenter {
     plan: FramePlan,
     templates: Vec<RetinaTemplate>,
+    pictures: Option<Album>,
     cells: Vec<f64>,
     retina: RowWriter,
     commands: LatestReader<Option<Command>>,
@@ -41,6 +48,7 @@ impl ScriptedPresenter {
         commands: LatestReader<Option<Command>>,
         flips: Writer<Flip>,
         events: Writer<Event>,
+        pictures: Option<RowReader>,
     ) -> Self {
         let period_ns = lowered.screen.refresh_period_ns();
         let clock = RefreshClock::new(START_NS, period_ns);
@@ -51,6 +59,7 @@ impl ScriptedPresenter {
                 .iter()
                 .map(|scene| RetinaTemplate::prepare(scene, &lowered.retina))
                 .collect(),
+            pictures: pictures.map(Album::new),
             cells: vec![0.0; lowered.retina.cells()],
             retina,
             commands,
@@ -65,7 +74,12 @@ impl ScriptedPresenter {
         let command = *self.commands.read();
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
         let flip = self.plan.shown(&planned, begin_ns);
-        if let Some(template) = self.templates.get(planned.params.scene) {
+        if let Some(template) = self.templates.get_mut(planned.params.scene) {
+            if let Some(texels) =
+                self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.picture))
+            {
+                template.load(texels);
+            }
             template.frame(flip.frame, flip.contrast, &mut self.cells);
         }
         let head = RowHead { index: flip.frame, stamp_s: s_from_ns(flip.onset_ns), at_ns: flip.onset_ns };
@@ -74,6 +88,38 @@ impl ScriptedPresenter {
             && self.events.push(Event::Flip(flip));
         debug_assert!(taken, "one thread empties every ring before it is full");
         flip.onset_ns
+    }
+}
+
+/// The pictures that a display keeps, as the GPU's layers are.
+struct Album {
+    ring: RowReader,
+    row: Vec<f64>,
+    kept: Vec<(u64, Vec<f32>)>,
+    open: Option<u64>,
+}
+
+impl Album {
+    fn new(ring: RowReader) -> Self {
+        let width = ring.width();
+        let kept = (0..picture::KEPT).map(|_| (u64::MAX, vec![0.0; width])).collect();
+        Self { ring, row: vec![0.0; width], kept, open: None }
+    }
+
+    /// The texels of a picture, when another one is shown than before.
+    fn turn_to(&mut self, picture: u64) -> Option<&[f32]> {
+        while let Some(head) = self.ring.pop(&mut self.row) {
+            let (held, texels) = &mut self.kept[picture::layer(head.index)];
+            *held = head.index;
+            texels.iter_mut().zip(&self.row).for_each(|(texel, &value)| *texel = value as f32);
+        }
+        if self.open == Some(picture) {
+            return None;
+        }
+        self.open = Some(picture);
+        let (held, texels) = &self.kept[picture::layer(picture)];
+        // As on the screen: what is not there is grey.
+        Some(if *held == picture { texels } else { &[] })
     }
 }
 
@@ -96,7 +142,9 @@ pub fn run(
     mut chair: Chair,
     mut driver: LoopDriver,
     pump: &mut RecorderPump,
+    mut planner: Option<Seat>,
     seconds: Option<f64>,
+    operator: &Operator,
     watcher: &mut impl Watcher,
 ) -> Result<i64, SessionError> {
     let mut stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
@@ -104,9 +152,13 @@ pub fn run(
     chair.start(START_NS);
     let mut flip_ns = presenter.present(START_NS);
     let mut pump_ns = START_NS;
+    let mut ready: Option<(i64, Ready)> = None;
     loop {
         let chunk_ns = chair.next_chunk_ns() + TRANSPORT_NS;
-        let now_ns = flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns);
+        let answer_ns = ready.as_ref().map_or(i64::MAX, |(due_ns, _)| *due_ns);
+        let now_ns =
+            flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns).min(answer_ns);
+        driver.hold(operator.held(now_ns - START_NS));
         if now_ns == stop_ns {
             // Asked once; as an event that is always due it would hold the clock.
             (stop, stop_ns) = (true, i64::MAX);
@@ -114,8 +166,16 @@ pub fn run(
         if now_ns == chunk_ns {
             chair.advance(now_ns)?;
         }
+        if let (Some(seat), Some((_, answer))) =
+            (&mut planner, ready.take_if(|(due_ns, _)| now_ns >= *due_ns))
+        {
+            seat.answer(&answer, now_ns);
+        }
         watcher.before_turn(&mut driver, &chair);
         let end = driver.turn(now_ns, stop, || now_ns);
+        if let (Some(seat), None) = (&mut planner, &ready) {
+            ready = seat.plan(&mut || false)?.map(|answer| (now_ns + PLANNING_NS, answer));
+        }
         if now_ns >= pump_ns || end == TurnEnd::Held {
             pump.pump(now_ns);
             pump_ns = now_ns + PUMP_EVERY_NS;

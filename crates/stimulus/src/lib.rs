@@ -7,6 +7,7 @@
 //! - [`screen`]: the rig's screen and the conversions that need it.
 //! - [`flicker`]: temporal modulation that the refresh can really make; anything else is refused with numbers.
 //! - [`scene`]: what a frame shows, as a pure function of the frame index.
+//! - [`picture`]: a square whose content comes while the session runs.
 //! - [`twin`]: the reference renderer that the shaders are compared with.
 //! - [`retina`]: the reduction of a frame that the simulated participant sees.
 //! - [`safety`]: WCAG 2.2 general flash and ITU-R BT.1702-3, as pure code.
@@ -15,6 +16,7 @@
 //! the same bits.
 
 pub mod flicker;
+pub mod picture;
 pub mod retina;
 pub mod safety;
 pub mod scene;
@@ -22,6 +24,7 @@ pub mod screen;
 pub mod twin;
 
 pub use flicker::{Flicker, FlickerError, FlickerKind, Waveform};
+pub use picture::Picture;
 pub use retina::{RetinaGrid, RetinaTemplate, retina_of};
 pub use safety::{FlashAnalyser, FlashReport, FlashVerdict, assess};
 pub use scene::{Grating, MEAN_LUMINANCE, Patch, Scene};

@@ -3,6 +3,7 @@
 //! The cells are fine enough for the highest spatial frequency on screen (4 or more per cycle), so that what is seen is
 //! the local contrast, not a grey average.
 
+use crate::picture::Picture;
 use crate::scene::{MEAN_LUMINANCE, Scene};
 use crate::screen::Screen;
 
@@ -30,8 +31,15 @@ pub struct RetinaGrid {
 impl RetinaGrid {
     /// The grid for all scenes of a session: the largest cells that give 4 or more per cycle of the finest pattern (1 px
     /// at least), at most 64 x 64 of them, centred on fixation. When the centre of a stimulus lies outside, the crop
-    /// moves just so far that it is covered.
+    /// moves just so far that it is covered. A picture settles all: its texels are the cells.
     pub fn for_scenes(scenes: &[Scene], screen: &Screen) -> Self {
+        let picture = scenes.iter().find_map(|scene| match scene {
+            Scene::Picture(picture) => Some(picture),
+            Scene::Grey | Scene::Grating(_) => None,
+        });
+        if let Some(&Picture { left_px, top_px, texels, texel_px, .. }) = picture {
+            return Self { cell_px: texel_px, columns: texels, rows: texels, left_px, top_px };
+        }
         let cell_px = cell_for(scenes, screen);
         let columns = (screen.width_px / cell_px).clamp(1, MAX_CELLS);
         let rows = (screen.height_px / cell_px).clamp(1, MAX_CELLS);
@@ -91,6 +99,7 @@ pub fn retina_of(scene: &Scene, frame: u64, contrast: f64, grid: &RetinaGrid, ou
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetinaTemplate {
     scene: Scene,
+    grid: RetinaGrid,
     pattern: Vec<f64>,
 }
 
@@ -102,8 +111,17 @@ impl RetinaTemplate {
             Scene::Grating(grating) => {
                 (0..grid.cells()).map(|cell| mean_over(grid, cell, |x, y| grating.pattern(x, y))).collect()
             }
+            Scene::Picture(_) => vec![0.0; grid.cells()],
         };
-        Self { scene: *scene, pattern }
+        Self { scene: *scene, grid: *grid, pattern }
+    }
+
+    /// Takes what is now in the picture; nothing where the scene is none. Does not allocate.
+    pub fn load(&mut self, texels: &[f32]) {
+        let Scene::Picture(picture) = &self.scene else { return };
+        for (cell, pattern) in self.pattern.iter_mut().enumerate() {
+            *pattern = mean_over(&self.grid, cell, |x, y| picture.pattern(texels, x, y));
+        }
     }
 
     /// The same as [`retina_of`], to rounding. Does not allocate.

@@ -3,6 +3,8 @@
 use std::f64::consts::{PI, TAU};
 
 use crate::flicker::Flicker;
+use crate::picture::Picture;
+use crate::retina::CELLS_PER_CYCLE;
 use crate::screen::Screen;
 
 /// Linear luminance of the neutral grey, which is also the mean of every stimulus.
@@ -69,35 +71,35 @@ pub enum Scene {
     Grey,
     /// A flickering grating on neutral grey.
     Grating(Grating),
+    /// A flickering picture on neutral grey.
+    Picture(Picture),
 }
 
 impl Scene {
     /// Linear luminance 0..=1 of a point: `0.5 (1 + contrast * modulation(frame) * pattern(x, y))`. Pixel (i, j) is the
-    /// point (i + 0.5, j + 0.5).
+    /// point (i + 0.5, j + 0.5). A picture is taken as empty, which is grey.
     pub fn luminance(&self, frame: u64, contrast: f64, x_px: f64, y_px: f64) -> f64 {
+        let amplitude = contrast * self.modulation(frame);
+        MEAN_LUMINANCE * (1.0 + amplitude * self.pattern(&[], x_px, y_px))
+    }
+
+    /// The pattern -1..=1 at a point; `texels` is what is in the picture, where the scene is one.
+    pub fn pattern(&self, texels: &[f32], x_px: f64, y_px: f64) -> f64 {
         match self {
-            Scene::Grey => MEAN_LUMINANCE,
-            Scene::Grating(grating) => {
-                let amplitude = contrast * grating.flicker.modulation(frame);
-                MEAN_LUMINANCE * (1.0 + amplitude * grating.pattern(x_px, y_px))
-            }
+            Scene::Grey => 0.0,
+            Scene::Grating(grating) => grating.pattern(x_px, y_px),
+            Scene::Picture(picture) => picture.pattern(texels, x_px, y_px),
         }
     }
 
     /// Modulation of a frame; 0 for grey.
     pub fn modulation(&self, frame: u64) -> f64 {
-        match self {
-            Scene::Grey => 0.0,
-            Scene::Grating(grating) => grating.flicker.modulation(frame),
-        }
+        self.flicker().map_or(0.0, |flicker| flicker.modulation(frame))
     }
 
     /// Whether the photodiode patch is white in a frame: in the first half of each cycle of the flicker. Black on grey.
     pub fn patch_is_white(&self, frame: u64) -> bool {
-        match self {
-            Scene::Grey => false,
-            Scene::Grating(grating) => grating.flicker.is_first_half(frame),
-        }
+        self.flicker().is_some_and(|flicker| flicker.is_first_half(frame))
     }
 
     /// The flicker, if the scene has one.
@@ -105,6 +107,7 @@ impl Scene {
         match self {
             Scene::Grey => None,
             Scene::Grating(grating) => Some(&grating.flicker),
+            Scene::Picture(picture) => Some(&picture.flicker),
         }
     }
 
@@ -113,6 +116,8 @@ impl Scene {
         match self {
             Scene::Grey => None,
             Scene::Grating(grating) => Some(grating.frequency_per_px()),
+            // Half a cycle per texel is finer than cells of four per cycle; a cell that is a texel sees all there is.
+            Scene::Picture(picture) => Some(1.0 / (CELLS_PER_CYCLE * f64::from(picture.texel_px))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The CPU twin of the shaders: the same frame, pixel by pixel, in f64.
 
-use crate::scene::{Patch, Scene};
+use crate::scene::{MEAN_LUMINANCE, Patch, Scene};
 use crate::screen::Screen;
 
 /// Renders a frame in linear light into `out`, row-major, `width_px * height_px` values of 0..=1, with the patch.
@@ -8,6 +8,22 @@ use crate::screen::Screen;
 /// # Panics
 /// When `out` has another length: that is a mistake of the caller, not of the input.
 pub fn render(scene: &Scene, frame: u64, contrast: f64, patch: &Patch, screen: &Screen, out: &mut [f32]) {
+    render_with(scene, &[], frame, contrast, patch, screen, out);
+}
+
+/// The same with the pattern of a picture.
+///
+/// # Panics
+/// As [`render`].
+pub fn render_with(
+    scene: &Scene,
+    texels: &[f32],
+    frame: u64,
+    contrast: f64,
+    patch: &Patch,
+    screen: &Screen,
+    out: &mut [f32],
+) {
     let width = screen.width_px as usize;
     assert_eq!(out.len(), width * screen.height_px as usize, "out must have width x height values");
     let patch_luminance = if scene.patch_is_white(frame) { 1.0 } else { 0.0 };
@@ -18,18 +34,9 @@ pub fn render(scene: &Scene, frame: u64, contrast: f64, patch: &Patch, screen: &
             *pixel = if patch.covers(column as u32, row as u32) {
                 patch_luminance
             } else {
-                luminance_at(scene, amplitude, column, row) as f32
+                let pattern = scene.pattern(texels, column as f64 + 0.5, row as f64 + 0.5);
+                (MEAN_LUMINANCE * (1.0 + amplitude * pattern)) as f32
             };
-        }
-    }
-}
-
-fn luminance_at(scene: &Scene, amplitude: f64, column: usize, row: usize) -> f64 {
-    match scene {
-        Scene::Grey => crate::scene::MEAN_LUMINANCE,
-        Scene::Grating(grating) => {
-            let pattern = grating.pattern(column as f64 + 0.5, row as f64 + 0.5);
-            crate::scene::MEAN_LUMINANCE * (1.0 + amplitude * pattern)
         }
     }
 }

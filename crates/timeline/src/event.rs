@@ -1,7 +1,9 @@
 //! The closed set of records. Each names its cause: photon <- flip <- command <- decision <- sample range.
 
+pub use crate::notice::{Notice, NoticeKind};
 use crate::onset::{LatentRhythm, Onset};
 use crate::row::{Columns, Row, RowError, index_column};
+use crate::steering::{Answer, Presentation, Request};
 
 /// The most sources (inlets) that one session can have.
 pub const MAX_SOURCES: usize = 4;
@@ -83,6 +85,8 @@ pub struct Command {
     pub scene: SceneId,
     /// Michelson contrast over time, 0..=1.
     pub contrast: Ramp,
+    /// Which picture, where the scene shows pictures; none in recordings of format version 1, which knew none.
+    pub picture: Option<u64>,
 }
 
 /// The instant at which a command stood where the display reads it: the end of the loop's own latency.
@@ -206,8 +210,12 @@ pub struct Turn {
     pub flips_end: u64,
     /// Whether the operator (Esc, Ctrl-C, end of `--seconds`) asked for the end.
     pub stop: bool,
+    /// Whether the operator held the dead-man key; `false` in recordings of format version 1, which knew none.
+    pub held: bool,
     /// Per source, in the order of [`SourceId`].
     pub takes: [Take; MAX_SOURCES],
+    /// The planner's answers taken so far.
+    pub answers_end: u64,
 }
 
 /// What the simulated participant's brain really did, without noise. Recorded for the judge, never seen by the loop.
@@ -222,88 +230,6 @@ pub struct Latent {
     pub gain: f64,
     /// The contrast that the participant's retina saw.
     pub contrast_seen: f64,
-}
-
-/// Something that somebody should know of afterwards.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Notice {
-    /// When.
-    pub at_ns: i64,
-    /// What.
-    pub kind: NoticeKind,
-    /// Whose, if it concerns one source.
-    pub source: Option<SourceId>,
-    /// How many, which block, or how long in ns: see [`NoticeKind`].
-    pub count: i64,
-    /// A number that belongs to it: see [`NoticeKind`].
-    pub value: f64,
-}
-
-macro_rules! notice_kinds {
-    ($($(#[doc = $doc:literal])* $name:ident = $code:literal, $text:literal;)*) => {
-        /// The closed set of notices; `count` and `value` mean what each line says.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum NoticeKind { $($(#[doc = $doc])* $name = $code,)* }
-
-        impl NoticeKind {
-            fn from_code(code: i64) -> Option<Self> {
-                match code { $($code => Some(Self::$name),)* _ => None }
-            }
-
-            /// A short lower-case name, as it stands in reports.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
-
-notice_kinds! {
-    /// A block began; `count` is its index.
-    BlockBegin = 1, "block begins";
-    /// A block ended; `count` is its index.
-    BlockEnd = 2, "block ends";
-    /// Calibration succeeded; `value` is the calibrated amplitude in uV.
-    Calibrated = 3, "calibrated";
-    /// Calibration could not be trusted; `value` is the amplitude over its standard error.
-    CalibrationFailed = 4, "calibration failed";
-    /// The model of the rhythm that onsets wait for was learnt from rest; `value` is its frequency in Hz, `count` the gain
-    /// in log likelihood over a background without a rhythm, rounded.
-    RhythmFound = 5, "rhythm found";
-    /// The same, but it is no more than chance makes: forecasts of its phase will be unsure.
-    RhythmWeak = 6, "no clear rhythm";
-    /// A planned onset could no longer be reached when its samples came; `count` is by how much in ns.
-    OnsetLate = 7, "onset not reached in time";
-    /// No sample for longer than the staleness bound; `count` is the age in ns. The loop holds its last command.
-    Stale = 10, "source stale, holding";
-    /// Still nothing: the screen ramps to neutral grey; `count` is the age in ns.
-    ToGrey = 11, "ramping to grey";
-    /// The source is back; `count` is how long it was away in ns.
-    SourceBack = 12, "source back";
-    /// The latch opened: stimulation ramps up again.
-    Resumed = 13, "stimulation resumed";
-    /// Samples that the loop passed over because newer ones were waiting; `count` says how many.
-    Skipped = 20, "samples skipped";
-    /// A ring was full and refused; `count` says how many records.
-    RingFull = 21, "ring full";
-    /// Samples with a value that is not a number; `count` says how many.
-    NotFinite = 22, "samples not finite";
-    /// A channel that does not change; `count` is the channel, `value` how long in s.
-    FlatChannel = 23, "flat channel";
-    /// Source stamps that jump; `count` is the jump in ns.
-    StampJump = 24, "stamp jump";
-    /// The inlet lost samples (gap in a regular stream's stamps); `count` estimates how many.
-    SamplesLost = 25, "samples lost at the source";
-    /// Frames that came too late for their refresh; `count` says how many.
-    MissedFrames = 30, "missed frames";
-    /// Samples of the simulated participant that were answered without a frame that came too late; `count` says how many.
-    RetinaLate = 31, "retina late";
-    /// The operator asked for the end.
-    Stop = 40, "stop";
-    /// The recorder could not take a turn for a while; the loop held, nothing was lost.
-    RecorderHeld = 44, "held by the recorder";
-    /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.
-    RecordingEnded = 42, "recording ended early";
 }
 
 /// Everything that a thread can tell the recorder, as one type, so that one ring per thread suffices.
@@ -321,6 +247,9 @@ pub enum Event {
     Latent(Latent),
     LatentRhythm(LatentRhythm),
     Onset(Onset),
+    Request(Request),
+    Answer(Answer),
+    Presentation(Presentation),
     Notice(Notice),
 }
 
@@ -336,7 +265,9 @@ impl Row for Command {
         "contrast_to_f64",
         "ramp_start_ns",
         "ramp_end_ns",
+        "picture_plus_1",
     ];
+    const OLDEST_COLUMNS: usize = 9;
 
     fn write(&self, put: &mut impl FnMut(i64)) {
         put(self.index as i64);
@@ -348,6 +279,8 @@ impl Row for Command {
         put(self.contrast.to.to_bits() as i64);
         put(self.contrast.start_ns);
         put(self.contrast.end_ns);
+        // A column that lacks reads as 0.
+        put(self.picture.map_or(0, |picture| picture as i64 + 1));
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -359,6 +292,7 @@ impl Row for Command {
             decision: c.optional_index()?,
             scene: SceneId(c.int()?),
             contrast: Ramp { from: c.f64(), to: c.f64(), start_ns: c.i64(), end_ns: c.i64() },
+            picture: c.int::<u64>()?.checked_sub(1),
         })
     }
 }
@@ -552,7 +486,10 @@ impl Row for Turn {
         "skipped_2",
         "end_3",
         "skipped_3",
+        "held",
+        "answers_end",
     ];
+    const OLDEST_COLUMNS: usize = 12;
 
     fn write(&self, put: &mut impl FnMut(i64)) {
         put(self.index as i64);
@@ -563,6 +500,8 @@ impl Row for Turn {
             put(take.end as i64);
             put(take.skipped as i64);
         }
+        put(i64::from(self.held));
+        put(self.answers_end as i64);
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -571,18 +510,16 @@ impl Row for Turn {
             index: c.int()?,
             now_ns: c.i64(),
             flips_end: c.int()?,
-            stop: {
-                let stop = c.i64();
-                if !(0..=1).contains(&stop) {
-                    return Err(c.refuse(stop));
-                }
-                stop == 1
-            },
+            stop: c.flag()?,
+            held: false,
             takes: [Take::default(); MAX_SOURCES],
+            answers_end: 0,
         };
         for take in &mut turn.takes {
             *take = Take { end: c.int()?, skipped: c.int()? };
         }
+        turn.held = c.flag()?;
+        turn.answers_end = c.int()?;
         Ok(turn)
     }
 }
@@ -601,35 +538,5 @@ impl Row for Latent {
     fn read(row: &[i64]) -> Result<Self, RowError> {
         let mut c = Columns::of::<Self>(row)?;
         Ok(Self { at_ns: c.i64(), response_uv: c.f64(), gain: c.f64(), contrast_seen: c.f64() })
-    }
-}
-
-impl Row for Notice {
-    const STREAM: &'static str = "photic-notices";
-    const COLUMNS: &'static [&'static str] = &["at_ns", "kind", "source", "count", "value_f64"];
-
-    fn write(&self, put: &mut impl FnMut(i64)) {
-        put(self.at_ns);
-        put(self.kind as i64);
-        put(index_column(self.source.map(|source| u64::from(source.0))));
-        put(self.count);
-        put(self.value.to_bits() as i64);
-    }
-
-    fn read(row: &[i64]) -> Result<Self, RowError> {
-        let mut c = Columns::of::<Self>(row)?;
-        Ok(Self {
-            at_ns: c.i64(),
-            kind: {
-                let code = c.i64();
-                NoticeKind::from_code(code).ok_or_else(|| c.refuse(code))?
-            },
-            source: match c.optional_index()? {
-                None => None,
-                Some(source) => Some(SourceId(u16::try_from(source).map_err(|_| c.refuse(source as i64))?)),
-            },
-            count: c.i64(),
-            value: c.f64(),
-        })
     }
 }

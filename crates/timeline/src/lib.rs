@@ -4,6 +4,7 @@
 //! - [`event`]: the records. Each is a row of `i64` columns ([`Row`]), which is how the recording stores it.
 //! - [`ring`]: every value must arrive (an SPSC ring; a full ring refuses and the writer counts).
 //! - [`latest`]: only the newest value matters (a triple buffer).
+//! - [`heartbeat`]: whether the other side is alive (a counter that it raises).
 //! - [`clock`]: the one clock, monotonic nanoseconds, handed to everything else as a number.
 //!
 //! Instants are `i64` nanoseconds of the machine's monotonic clock (on Linux the clock that LSL stamps with), in fields
@@ -11,17 +12,22 @@
 
 pub mod clock;
 pub mod event;
+pub mod heartbeat;
 pub mod latest;
+mod notice;
 mod onset;
 pub mod ring;
 mod row;
+mod steering;
 
 pub use event::{
-    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, Notice, NoticeKind,
-    OnsetClass, Published, Ramp, SceneId, SourceId, Take, Turn,
+    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, OnsetClass, Published,
+    Ramp, SceneId, SourceId, Take, Turn,
 };
+pub use notice::{Notice, NoticeKind};
 pub use onset::{LatentRhythm, Onset, OnsetOutcome};
 pub use row::{Row, RowError};
+pub use steering::{Answer, Presentation, Purpose, Request};
 
 /// Nanoseconds in one second, for conversions at the edges.
 pub const NS_PER_S: f64 = 1e9;

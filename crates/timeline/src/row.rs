@@ -10,6 +10,8 @@ pub trait Row: Copy {
     const STREAM: &'static str;
     /// Column names, in order; a name that ends in `_f64` holds `f64::to_bits`.
     const COLUMNS: &'static [&'static str];
+    /// Columns that the oldest recordings have: new ones are only ever added at the end, and read as 0 where they lack.
+    const OLDEST_COLUMNS: usize = Self::COLUMNS.len();
 
     /// Appends exactly `COLUMNS.len()` numbers through `put`.
     fn write(&self, put: &mut impl FnMut(i64));
@@ -56,7 +58,7 @@ pub(crate) struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     pub(crate) fn of<T: Row>(row: &'a [i64]) -> Result<Self, RowError> {
-        if row.len() != T::COLUMNS.len() {
+        if !(T::OLDEST_COLUMNS..=T::COLUMNS.len()).contains(&row.len()) {
             return Err(RowError::Length { stream: T::STREAM, found: row.len(), expected: T::COLUMNS.len() });
         }
         Ok(Self { stream: T::STREAM, names: T::COLUMNS, row, next: 0 })
@@ -75,6 +77,15 @@ impl<'a> Columns<'a> {
     pub(crate) fn int<T: TryFrom<i64>>(&mut self) -> Result<T, RowError> {
         let value = self.i64();
         T::try_from(value).map_err(|_| self.refuse(value))
+    }
+
+    /// 0 or 1.
+    pub(crate) fn flag(&mut self) -> Result<bool, RowError> {
+        match self.i64() {
+            0 => Ok(false),
+            1 => Ok(true),
+            value => Err(self.refuse(value)),
+        }
     }
 
     /// `-1` stands for "none" in a column of indices.

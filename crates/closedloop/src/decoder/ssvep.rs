@@ -5,10 +5,11 @@ use timeline::s_from_ns;
 
 use super::calibration::{Calibrated, Calibrator, FEWEST_WINDOWS};
 use super::{Estimate, Front, sample_source};
-use crate::controller::RESPONSE_LATENCY_NS;
+use crate::controller::{RESPONSE_LATENCY_NS, Timing};
 use crate::plan::{BlockKind, Plan, PrepareError, SsvepPlan};
 use crate::run::{Outputs, SourceInput};
 use crate::screen_clock::ScreenClock;
+use crate::set_point::SET_POINT_STEP_NS;
 
 /// Length of the windows that a calibration compares with each other.
 const CALIBRATION_WINDOW_S: f64 = 1.0;
@@ -117,10 +118,16 @@ impl Ssvep {
         self.demodulator.segment_samples() as f64 * self.period_ns / 1e9
     }
 
-    /// How many estimates fit into a window and the latency.
-    pub(crate) fn updates_per_window(&self) -> usize {
-        let latency = RESPONSE_LATENCY_NS as f64 / 1e9 / self.update_s();
-        self.demodulator.window_segments() + latency as usize + 8
+    /// What a controller must know of this decoder.
+    pub(crate) fn timing(&self) -> Timing {
+        let (update_s, updates) = (self.update_s(), self.demodulator.window_segments());
+        // The contrast changes with an estimate, or with the set point.
+        let span_s = updates as f64 * update_s + RESPONSE_LATENCY_NS as f64 / 1e9;
+        let changes = updates
+            + (RESPONSE_LATENCY_NS as f64 / 1e9 / update_s) as usize
+            + (span_s * 1e9 / SET_POINT_STEP_NS as f64) as usize
+            + 10;
+        Timing { update_s, updates, changes }
     }
 
     /// What was measured before `from_ns` does not count any more.

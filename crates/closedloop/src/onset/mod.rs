@@ -20,9 +20,10 @@ use signal::{
     BandPower, Forecast, RhythmFit, RhythmFound, RhythmSpectrum, RhythmTracker, StampEvent, StampModel,
     StampPlan,
 };
-use timeline::{Flip, NoticeKind, OnsetOutcome};
+use timeline::{NoticeKind, OnsetOutcome};
 
 use crate::decoder::sample_source;
+use crate::interlock::is_sane;
 use crate::plan::{Plan, PrepareError};
 use crate::run::{Inputs, Outputs, SourceInput};
 
@@ -155,7 +156,7 @@ impl OnsetGate {
 
     /// Takes flips and samples of a turn; a planned onset is then asked for by [`OnsetGate::ready`].
     pub fn step(&mut self, inputs: &Inputs<'_>, out: &mut Outputs) {
-        self.take_flips(inputs.flips);
+        self.take_flips(inputs);
         if let Some(eyes) = &mut self.eyes {
             eyes.step(inputs.sources);
         }
@@ -165,8 +166,8 @@ impl OnsetGate {
         }
     }
 
-    fn take_flips(&mut self, flips: &[Flip]) {
-        for flip in flips {
+    fn take_flips(&mut self, inputs: &Inputs<'_>) {
+        for flip in inputs.flips.iter().filter(|flip| is_sane(flip, inputs.now_ns)) {
             let _ = self.refreshes.update(flip.frame, flip.onset_ns);
         }
     }
@@ -324,6 +325,11 @@ impl OnsetGate {
     /// When [`OnsetGate::ready`] has to be asked at the latest.
     pub fn next_ns(&self) -> i64 {
         self.wait.as_ref().map_or(i64::MAX, |(rule, from_ns)| self.silent_ns(rule, *from_ns))
+    }
+
+    /// How long before a refresh a presentation can be planned for it, at most.
+    pub fn planned_within_ns(&self) -> i64 {
+        self.plan.lead_ns + self.refresh_ns() + self.sample_ns as i64
     }
 
     /// Which source the rhythm comes from.

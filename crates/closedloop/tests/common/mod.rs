@@ -45,6 +45,47 @@ pub fn pi(nominal_gain_uv: f64) -> ControllerPlan {
     ControllerPlan::Pi(PiPlan { response: response(nominal_gain_uv), kp: 0.8, ki_per_s: 0.02 })
 }
 
+/// What is surely no background of the small world.
+pub const ARTEFACTS: ArtefactPlan =
+    ArtefactPlan { blink_uv: 150.0, muscle_uv: 60.0, muscle_from_hz: 40.0, flat_uv: 0.01, segment_s: 0.2 };
+
+pub const SINE: SetPointPlan = SetPointPlan::Sine { mean_uv: 2.0, amplitude_uv: 1.0, period_ns: 12 * S };
+
+pub fn sine(seconds: i64) -> BlockPlan {
+    block(seconds, BlockKind::Hold { scene: GRATING, set_point: SINE })
+}
+
+/// One of each kind that feeds back, with its name.
+pub fn controllers(nominal_gain_uv: f64) -> Vec<(&'static str, ControllerPlan)> {
+    let response = response(nominal_gain_uv);
+    let model = GainModel { drift_sd: 0.3, drift_tau_s: 60.0, fluctuation_sd: 0.1, fluctuation_tau_s: 3.5 };
+    let gains = PidGains {
+        kp: 0.1,
+        ki_per_s: 0.3,
+        kd_s: 0.02,
+        derivative_tau_s: 0.5,
+        set_point_weight: 1.0,
+        tracking_tau_s: 2.0,
+    };
+    let on_off = OnOffPlan {
+        response,
+        contrast_low: 0.1,
+        contrast_high: 0.6,
+        band_uv: 0.3,
+        least_on_ns: S / 2,
+        least_off_ns: S / 2,
+    };
+    let mpc = MpcPlan { response, model, levels: 64, horizon: 6, move_s: 0.2, change_penalty_uv: 1.0 };
+    vec![
+        ("pi", pi(nominal_gain_uv)),
+        ("on_off", ControllerPlan::OnOff(on_off)),
+        ("pid", ControllerPlan::Pid(PidPlan { response, gains, smith: true })),
+        ("pid without predictor", ControllerPlan::Pid(PidPlan { response, gains, smith: false })),
+        ("lqg", ControllerPlan::Lqg(LqgPlan { response, model, change_penalty_s: 0.2 })),
+        ("mpc", ControllerPlan::Mpc(mpc)),
+    ]
+}
+
 pub fn drive(contrast: f64) -> f64 {
     contrast * contrast / (contrast * contrast + 0.09)
 }
@@ -69,7 +110,7 @@ pub fn calibrate(seconds: i64) -> BlockPlan {
 }
 
 pub fn hold(seconds: i64, set_point_uv: f64) -> BlockPlan {
-    block(seconds, BlockKind::Hold { scene: GRATING, set_point_uv })
+    block(seconds, BlockKind::Hold { scene: GRATING, set_point: SetPointPlan::Constant { uv: set_point_uv } })
 }
 
 pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
@@ -88,6 +129,8 @@ pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
         })),
         controller: Some(controller),
         onset: None,
+        interlock: InterlockPlan::FAULTS,
+        artefacts: None,
     }
 }
 
@@ -180,8 +223,16 @@ pub fn run(
         if !muted {
             sent = index;
         }
-        let inputs =
-            Inputs { turn: log.turns, now_ns, stop: false, flips: &flips, markers: &[], sources: &[input] };
+        let inputs = Inputs {
+            turn: log.turns,
+            now_ns,
+            stop: false,
+            held: false,
+            flips: &flips,
+            markers: &[],
+            sources: &[input],
+            answers: &[],
+        };
         // Only the yardstick that knows the gain listens.
         looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));
         looped.step(&inputs, &mut out);

@@ -90,8 +90,14 @@ pub fn events(index: u64) -> Vec<Event> {
     let source = SourceId(0);
     let mut takes = [Take::default(); 4];
     takes[0] = Take { end: index + 1, skipped: index % 3 };
-    let mut events =
-        vec![Event::Turn(Turn { index, now_ns, flips_end: index / 4, stop: index == 77, takes })];
+    let mut events = vec![Event::Turn(Turn {
+        index,
+        now_ns,
+        flips_end: index / 4,
+        stop: index == 77,
+        held: index == 78,
+        takes,
+    })];
     if index.is_multiple_of(4) {
         events.push(Event::Flip(Flip {
             frame: index / 4,
@@ -133,6 +139,7 @@ pub fn events(index: u64) -> Vec<Event> {
             decision: Some(index),
             scene: SceneId::GREY,
             contrast: Ramp { from: 0.1, to: 0.2, start_ns: now_ns, end_ns: now_ns + 1 },
+            picture: None,
         }));
         events.push(Event::Published(Published { command: index, at_ns: now_ns + 9 }));
         events.push(Event::Marker(Marker {

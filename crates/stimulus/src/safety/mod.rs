@@ -145,7 +145,7 @@ impl FlashAnalyser {
 }
 
 /// Runs both rules over `seconds` of a scene at a constant contrast, with cells of 4 or more per cycle of its pattern.
-/// Two seconds see every second of a flicker of 1 Hz or more.
+/// Two seconds see every second of a flicker of 1 Hz or more. A picture is taken at its worst: white and black in turn.
 pub fn assess(scene: &Scene, contrast: f64, seconds: f64, screen: &Screen) -> FlashReport {
     let cell_px = cell_for(std::slice::from_ref(scene), screen);
     let grid = RetinaGrid {
@@ -160,7 +160,11 @@ pub fn assess(scene: &Scene, contrast: f64, seconds: f64, screen: &Screen) -> Fl
             .highest_frequency_per_px()
             .is_none_or(|f| cell_px == 1 || f * f64::from(cell_px) * CELLS_PER_CYCLE <= 1.01)
     );
-    let template = RetinaTemplate::prepare(scene, &grid);
+    let mut template = RetinaTemplate::prepare(scene, &grid);
+    if let Scene::Picture(picture) = scene {
+        // Nobody knows yet what will be in it. Nothing flashes more, or on a larger area, than all of it at once.
+        template.load(&vec![1.0; picture.count()]);
+    }
     let mut analyser = FlashAnalyser::prepare(screen, grid.columns, grid.rows);
     let mut cells = vec![0.0; grid.cells()];
     for frame in 0..(seconds * screen.refresh_hz).ceil().max(1.0) as u64 {

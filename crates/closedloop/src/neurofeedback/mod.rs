@@ -1,0 +1,12 @@
+//! What neurofeedback needs around a decoder: a baseline to score against, a threshold that keeps success at a rate,
+//! and a watch for artefacts that freezes what would otherwise train the blink.
+
+mod artefact;
+mod baseline;
+mod freeze;
+mod threshold;
+
+pub use artefact::{Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch};
+pub use baseline::{Baseline, Spread};
+pub(crate) use freeze::Freeze;
+pub use threshold::{AdaptiveThreshold, ThresholdPlan};

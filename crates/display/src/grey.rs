@@ -1,0 +1,92 @@
+//! A window of neutral grey that waits unseen until it has to cover the screen: the watchdog's.
+//!
+//! Everything that takes time (window system, adapter, device) is done before, so that covering is one request and one
+//! clear. It is cleared again and again, because a window system may forget what was drawn before a window was seen.
+
+use crate::config::{DisplayError, Mode};
+use crate::gpu::Gpu;
+use crate::target::{Acquired, OnScreen};
+use crate::window::OpenWindow;
+
+/// Side of the window while nobody sees it, in px.
+const WAITING_PX: u32 = 64;
+
+/// The window.
+pub struct GreyWindow {
+    window: OpenWindow,
+    gpu: Gpu,
+    surface: OnScreen,
+    level: f64,
+    monitor: [i64; 4],
+}
+
+impl GreyWindow {
+    /// Opens it unseen. `level` is the code value of neutral grey, 0..=1; `monitor` is what it has to cover (left, top,
+    /// width, height in px), the first monitor without one.
+    ///
+    /// # Errors
+    /// Without a window system or an adapter that can draw to it.
+    pub fn prepare(level: f64, monitor: Option<[i64; 4]>, title: &str) -> Result<Self, DisplayError> {
+        let size_px = [WAITING_PX; 2];
+        let window = OpenWindow::open(size_px, Mode::Window, title, false)?;
+        let (gpu, surface) = OnScreen::open(&window, size_px, Mode::Window)?;
+        let monitor = monitor.or_else(|| window.first_monitor());
+        let monitor = monitor.ok_or_else(|| DisplayError::Window("it has no monitor".into()))?;
+        Ok(Self { window, gpu, surface, level: level.clamp(0.0, 1.0), monitor })
+    }
+
+    /// Covers the monitor.
+    ///
+    /// # Errors
+    /// When the window is lost.
+    pub fn cover(&mut self) -> Result<(), DisplayError> {
+        self.window.cover(self.monitor);
+        self.draw()
+    }
+
+    /// Takes the window's events, and draws grey again.
+    ///
+    /// # Errors
+    /// When the window is lost.
+    pub fn draw(&mut self) -> Result<(), DisplayError> {
+        self.window.pump();
+        if let Some(size_px) = self.window.take_resized()
+            && size_px != self.surface.size_px()
+        {
+            self.surface.resize(&self.gpu.device, size_px);
+        }
+        match self.surface.acquire(&self.gpu.device) {
+            Acquired::Texture(texture) => self.clear(texture),
+            Acquired::NotNow => {}
+            Acquired::Lost(reason) => return Err(DisplayError::Surface(reason.into())),
+        }
+        match self.gpu.failure() {
+            Some(reason) => Err(DisplayError::Surface(reason.into())),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether somebody pressed Esc in it, or closed it.
+    pub fn escape(&self) -> bool {
+        self.window.escape()
+    }
+
+    fn clear(&self, texture: wgpu::SurfaceTexture) {
+        let view = texture.texture.create_view(&Default::default());
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let grey = wgpu::Color { r: self.level, g: self.level, b: self.level, a: 1.0 };
+        // Only the clear at its begin is wanted of this pass.
+        drop(encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            label: Some("grey"),
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: &view,
+                resolve_target: None,
+                depth_slice: None,
+                ops: wgpu::Operations { load: wgpu::LoadOp::Clear(grey), store: wgpu::StoreOp::Store },
+            })],
+            ..Default::default()
+        }));
+        self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.queue.present(texture);
+    }
+}

@@ -1,0 +1,221 @@
+//! What the planner's encoding model makes of a picture: pooled answers of its cells, on a common scale.
+
+use adjoint::{Cancel, Gradient, Limits};
+use encoding::encoder::{Encoder, Features, Rows};
+use encoding::v1;
+use ndarray::{Array2, Array5, ArrayD};
+use random::Random;
+
+use crate::covariance::{Axis, Covariance};
+use crate::{Canvas, PlannerError, probe};
+
+/// Cells of the grid over the visual field within which answers are averaged, along a side.
+const GRID: usize = 8;
+/// Scales of the embedded model: one octave apart, from four texels per cycle down.
+const SCALES: usize = 3;
+/// Probes from which the features' mean and spread are taken.
+const REFERENCE: usize = 64;
+/// Stream of their random numbers.
+const REFERENCE_STREAM: u64 = 1 << 40;
+
+/// An encoding model ready to be asked and climbed.
+pub struct Eyes {
+    gradient: Gradient,
+    encoder: Encoder,
+    rows: Vec<Rows>,
+    others: Vec<ArrayD<f32>>,
+    mean: Vec<f64>,
+    /// Per feature; the same for all of one tap, so that a covariance over the grid keeps its form.
+    scale: Vec<f64>,
+    grid: Grid,
+}
+
+/// What the features are.
+#[derive(Debug, Clone, PartialEq)]
+struct Grid {
+    /// log2 of the spatial frequency of each tap; its number where it has none.
+    scales: Vec<f64>,
+    orientations_rad: Vec<f64>,
+    channels: usize,
+    /// Centres of the grid's columns in degrees.
+    places_deg: Vec<f64>,
+}
+
+impl Eyes {
+    /// The embedded V1, for a canvas.
+    ///
+    /// # Errors
+    /// A canvas that the model cannot see; a model that fails.
+    pub fn v1(canvas: &Canvas, untimed: bool) -> Result<Self, PlannerError> {
+        let highest_cpd = 0.99 * canvas.texels_per_deg / v1::LEAST_CYCLE_PX;
+        let params = v1::Params {
+            size_px: [canvas.texels, canvas.texels],
+            width_deg: canvas.texels as f64 / canvas.texels_per_deg,
+            scales_cpd: (0..SCALES).map(|at| highest_cpd * libm::exp2(-(at as f64))).collect(),
+            ..v1::Params::default()
+        };
+        let bytes = v1::build(&params).map_err(|fault| PlannerError::Step(fault.to_string()))?;
+        let encoder = Encoder::from_bytes("the embedded V1", &bytes, None, &Limits::default())?;
+        let taps: Vec<Features> =
+            (0..SCALES).map(|at| Features::pooled(&format!("v1.complex.s{at}"), GRID, GRID)).collect();
+        let orientations = (0..params.orientations).map(|at| params.orientation_deg(at).to_radians());
+        Self::of(
+            encoder,
+            &taps,
+            params.scales_cpd.iter().map(|cpd| libm::log2(*cpd)).collect(),
+            orientations.collect(),
+            canvas,
+            untimed,
+        )
+    }
+
+    /// Any model of one picture: a tap [N, C, h, w], pooled in a grid.
+    ///
+    /// # Errors
+    /// A tap that the model does not have or whose shape does not fit; a model that fails.
+    pub fn model(encoder: Encoder, tap: &str, canvas: &Canvas, untimed: bool) -> Result<Self, PlannerError> {
+        let taps = [Features::pooled(tap, GRID, GRID)];
+        Self::of(encoder, &taps, vec![0.0], Vec::new(), canvas, untimed)
+    }
+
+    /// Any model, by every value of a tap as it is: for whoever knows what the values mean. [`Eyes::covariance`] says nothing
+    /// of such features.
+    ///
+    /// # Errors
+    /// As [`Eyes::model`].
+    pub fn values(encoder: Encoder, tap: &str, canvas: &Canvas, untimed: bool) -> Result<Self, PlannerError> {
+        let mut eyes = Self::of(encoder, &[Features::of(tap)], vec![0.0], Vec::new(), canvas, untimed)?;
+        eyes.mean.fill(0.0);
+        eyes.scale.fill(1.0);
+        Ok(eyes)
+    }
+
+    fn of(
+        encoder: Encoder,
+        taps: &[Features],
+        scales: Vec<f64>,
+        orientations_rad: Vec<f64>,
+        canvas: &Canvas,
+        untimed: bool,
+    ) -> Result<Self, PlannerError> {
+        let names: Vec<&str> = taps.iter().map(|tap| tap.tap.as_str()).collect();
+        let gradient = encoder.gradient(&names, 1, 1, untimed)?;
+        let rows = encoder.rows(&gradient, taps, 1)?;
+        let [t, c, h, w] = encoder.form().shape;
+        let grey = Array5::from_elem((1, t, c, h, w), 0.5);
+        let mut others = encoder.inputs(&gradient, grey.view())?;
+        // The picture is the only input with a gradient, and those come first.
+        others.remove(0);
+        let side_deg = canvas.texels as f64 / canvas.texels_per_deg;
+        let place = |at: usize| ((at as f64 + 0.5) / GRID as f64 - 0.5) * side_deg;
+        let width: usize = rows.iter().map(Rows::width).sum();
+        let grid = Grid {
+            channels: width / (rows.len() * GRID * GRID),
+            scales,
+            orientations_rad,
+            places_deg: (0..GRID).map(place).collect(),
+        };
+        let mut eyes =
+            Self { gradient, encoder, rows, others, mean: vec![0.0; width], scale: vec![1.0; width], grid };
+        eyes.standardise(canvas)?;
+        Ok(eyes)
+    }
+
+    /// Sets mean and scale by a reference set of probes.
+    fn standardise(&mut self, canvas: &Canvas) -> Result<(), PlannerError> {
+        let mut random = Random::new(0, REFERENCE_STREAM);
+        let mut all = Vec::new();
+        for at in 0..REFERENCE {
+            let picture = match at % 2 {
+                0 => probe::natural(canvas, &mut random)?,
+                _ => probe::gabor(canvas, &mut random)?,
+            };
+            all.push(self.features(&canvas.light(&picture))?);
+        }
+        let count = REFERENCE as f64;
+        let mean: Vec<f64> =
+            (0..self.mean.len()).map(|f| all.iter().map(|row| row[f]).sum::<f64>() / count).collect();
+        let mut from = 0;
+        for rows in &self.rows {
+            let tap = from..from + rows.width();
+            let square = |f: usize| all.iter().map(|row| (row[f] - mean[f]).powi(2)).sum::<f64>() / count;
+            let variance = tap.clone().map(square).sum::<f64>() / rows.width() as f64;
+            if !(variance > 0.0 && variance.is_finite()) {
+                let (tap, count) = (rows.tap().to_owned(), rows.width());
+                return Err(PlannerError::Silent { tap, count, probes: REFERENCE });
+            }
+            from = tap.end;
+            self.scale[tap].fill(1.0 / variance.sqrt());
+        }
+        self.mean = mean;
+        Ok(())
+    }
+
+    /// Features.
+    pub fn count(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// What is believed of H beforehand, with these length scales: degrees of the visual field, radians of orientation,
+    /// octaves. Features of a probe then have about the variance 1 in each of the covariance's directions.
+    pub fn covariance(&self, place_deg: f64, orientation_rad: f64, octaves: f64) -> Covariance {
+        let grid = &self.grid;
+        let channels = match grid.orientations_rad.len() {
+            0 => Axis::independent(grid.channels),
+            _ => Axis::circular(&grid.orientations_rad, orientation_rad),
+        };
+        let places = Axis::smooth(&grid.places_deg, place_deg);
+        Covariance::new(vec![Axis::smooth(&grid.scales, octaves), channels, places.clone(), places])
+    }
+
+    /// Features of a picture [1, 1, 1, n, n] of light.
+    ///
+    /// # Errors
+    /// A model that fails.
+    pub fn features(&mut self, light: &Array5<f32>) -> Result<Vec<f64>, PlannerError> {
+        let input = self.encoder.form().to_input(light.view());
+        let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
+        let outputs =
+            self.gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
+        let raw =
+            self.rows.iter().zip(&outputs).flat_map(|(rows, output)| rows.gather(output.view()).into_iter());
+        Ok(raw.zip(&self.mean).zip(&self.scale).map(|((f, mean), scale)| (f - mean) * scale).collect())
+    }
+
+    /// What `judge` says of a picture's features (a value and its slope), and the slope of that value with respect to the
+    /// light.
+    ///
+    /// # Errors
+    /// A model that fails.
+    pub fn slope(
+        &mut self,
+        light: &Array5<f32>,
+        judge: impl FnOnce(&[f64]) -> (f64, Vec<f64>),
+    ) -> Result<(f64, Array5<f32>), PlannerError> {
+        let input = self.encoder.form().to_input(light.view());
+        let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
+        let (rows, mean, scale) = (&self.rows, &self.mean, &self.scale);
+        let mut value = f64::NAN;
+        let answer = self.gradient.step(
+            &inputs,
+            |outputs| {
+                let raw = rows.iter().zip(outputs).flat_map(|(rows, o)| rows.gather(o.view()).into_iter());
+                let features: Vec<f64> =
+                    raw.zip(mean).zip(scale).map(|((f, mean), scale)| (f - mean) * scale).collect();
+                let (found, slope) = judge(&features);
+                value = found;
+                let mut from = 0;
+                let mut cotangent = |rows: &Rows| {
+                    let part = from..from + rows.width();
+                    from = part.end;
+                    let slope = part.map(|f| slope[f] * scale[f]).collect();
+                    rows.spread(Array2::from_shape_vec((1, rows.width()), slope).expect("one row").view())
+                };
+                rows.iter().map(&mut cotangent).collect()
+            },
+            &Cancel::new(),
+        );
+        let answer = answer.map_err(|error| PlannerError::Step(error.to_string()))?.swap_remove(0);
+        Ok((value, self.encoder.form().pull_back(light.view(), answer.view())))
+    }
+}

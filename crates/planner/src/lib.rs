@@ -1,0 +1,29 @@
+//! The inception loop's planner: which picture is shown next.
+//!
+//! ```text
+//! Request (what the last picture did) --> Belief: H and its uncertainty --> Surprise: does the model predict?
+//!                                                                              | yes            | no
+//!   probes: natural, Gabor --> Answer <-- pictures that may do much, by gradient through the model, or variations
+//!                                          of what did best
+//! ```
+//!
+//! The response is taken as linear in features of an encoding model, `r = b + H phi(I)`. [`belief::Belief`] holds the
+//! posterior of H given every presentation; [`propose`] climbs its mean, or mean plus some standard deviations, through the
+//! model, so that what is tried next is what may be best (an upper confidence bound: Srinivas et al., ICML 2010).
+//!
+//! A planner is slow and allocates: it belongs on a thread of its own, never on the loop's or the display's. It reads no clock;
+//! the same requests, settings and seed give the same pictures as long as budgets are steps.
+
+pub mod belief;
+pub mod covariance;
+mod error;
+pub mod features;
+mod picture;
+mod policy;
+pub mod probe;
+pub mod propose;
+pub mod surprise;
+
+pub use error::PlannerError;
+pub use picture::Canvas;
+pub use policy::{Aim, Planner, Proposal, Settings};

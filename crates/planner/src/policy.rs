@@ -1,0 +1,297 @@
+//! What is shown next, and why.
+
+use random::Random;
+use timeline::{Purpose, Request, s_from_ns};
+
+use crate::belief::{Belief, Offset, Prediction};
+use crate::covariance::Covariance;
+use crate::features::Eyes;
+use crate::propose::climb;
+use crate::surprise::{Surprise, Turn};
+use crate::{Canvas, PlannerError, probe};
+
+/// What is wanted of the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// As much of it as possible.
+    Drive,
+    /// As little as possible.
+    Suppress,
+}
+
+/// How a planner plans.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// What is wanted.
+    pub aim: Aim,
+    /// Probes before the model proposes anything; at least 2.
+    pub probes: u32,
+    /// Optimiser steps of one proposal.
+    pub steps: u32,
+    /// Standard deviations of the model's uncertainty that count when it explores.
+    pub exploration: f64,
+    /// Time over which what was learnt loses its worth.
+    pub forgetting_s: f64,
+    /// Settles everything that is drawn.
+    pub seed: u64,
+}
+
+/// What is proposed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// The picture's number: 1, 2, 3 ... in the order in which they are proposed. 0 is [`Planner::first`].
+    pub picture: u64,
+    /// Its pattern.
+    pub pattern: Vec<f32>,
+    /// Why.
+    pub purpose: Purpose,
+    /// Optimiser steps.
+    pub iterations: u32,
+    /// What the model predicts.
+    pub predicted: Prediction,
+    /// The picture that would be shown if this were the end.
+    pub incumbent: u64,
+    /// What the last measurement did to the trust in the model.
+    pub trust: Turn,
+}
+
+/// A picture that was handed over.
+#[derive(Debug, Clone)]
+struct Handed {
+    /// The first picture with the same texels.
+    content: usize,
+    pattern: Vec<f32>,
+    features: Vec<f64>,
+    predicted: Prediction,
+    measured: u32,
+}
+
+/// Relative standard deviation of the response over trials beside the measurement's noise: amplitudes of 4 s vary by 25 to
+/// 38 % in recordings, noise included.
+const WAVERING: f64 = 0.2;
+/// Part of what H explains that a picture may do on its own.
+const OWN_PART: f64 = 0.05;
+/// Presentations between two choices of the covariance.
+const CHOOSE_EVERY: usize = 6;
+/// Length scales that the evidence chooses among: degrees, radians, octaves.
+const LENGTHS: [[f64; 3]; 5] =
+    [[1.0, 0.35, 0.8], [1.6, 0.35, 0.8], [1.6, 0.6, 1.5], [2.6, 0.35, 1.5], [2.6, 0.8, 0.8]];
+/// Parts of the squared mean response that H may explain over probes.
+const SIGNALS: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
+
+/// RMS contrast of the picture that calibration shows.
+const CALIBRATION_RMS: f64 = 0.45;
+
+/// The planner.
+pub struct Planner {
+    canvas: Canvas,
+    settings: Settings,
+    eyes: Eyes,
+    shapes: Vec<Covariance>,
+    belief: Belief,
+    surprise: Surprise,
+    random: Random,
+    handed: Vec<Handed>,
+    learnt: usize,
+    begun_s: Option<f64>,
+    values: (f64, f64),
+}
+
+impl Planner {
+    /// Prepares a planner around an encoding model.
+    ///
+    /// # Errors
+    /// Settings out of range; a canvas that takes no picture; a model that fails.
+    pub fn new(canvas: Canvas, settings: Settings, mut eyes: Eyes) -> Result<Self, PlannerError> {
+        let number = |what, value, ok, allowed| match ok {
+            true => Ok(()),
+            false => Err(PlannerError::Number { what, value, allowed }),
+        };
+        number("probes", f64::from(settings.probes), settings.probes >= 2, "2 or more")?;
+        number("steps", f64::from(settings.steps), settings.steps >= 1, "1 or more")?;
+        number("exploration", settings.exploration, settings.exploration >= 0.0, "0 or more")?;
+        number("forgetting_s", settings.forgetting_s, settings.forgetting_s > 0.0, "above 0")?;
+        canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
+        let shapes: Vec<Covariance> =
+            LENGTHS.map(|[place, turn, octaves]| eyes.covariance(place, turn, octaves)).into();
+        let mut random = Random::new(settings.seed, 0);
+        // As strong as it can be, because calibration has to see a response whatever the brain prefers.
+        let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
+        let first = probe::natural(&strong, &mut random)?;
+        let features = eyes.features(&canvas.light(&first))?;
+        let belief =
+            Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, settings.forgetting_s);
+        let unknown = Prediction { mean: f64::NAN, sd: f64::NAN };
+        let handed = vec![Handed { content: 0, pattern: first, features, predicted: unknown, measured: 0 }];
+        let surprise = Surprise::default();
+        Ok(Self {
+            canvas,
+            settings,
+            eyes,
+            shapes,
+            belief,
+            surprise,
+            random,
+            handed,
+            learnt: 0,
+            begun_s: None,
+            values: (0.0, 0.0),
+        })
+    }
+
+    /// Picture 0, with natural statistics: what calibration shows.
+    pub fn first(&self) -> &[f32] {
+        &self.handed[0].pattern
+    }
+
+    /// Learns what the last picture did and proposes the next. `is_over` ends the search for it early (a deadline).
+    ///
+    /// # Errors
+    /// A model that fails.
+    pub fn propose(
+        &mut self,
+        request: &Request,
+        is_over: &mut dyn FnMut() -> bool,
+    ) -> Result<Proposal, PlannerError> {
+        let trust = self.learn(request);
+        let count = self.handed.len() as u64 - 1;
+        let probes = u64::from(self.settings.probes);
+        let purpose = match count {
+            n if n < probes && n % 2 == 0 => Purpose::ProbeNatural,
+            n if n < probes => Purpose::ProbeGabor,
+            _ if self.learnt < 2 => Purpose::ProbeNatural,
+            // Probes go on, or nobody would see the model come back.
+            n if self.surprise.fails() => {
+                [Purpose::Fallback, Purpose::Fallback, Purpose::Exploit][n as usize % 3]
+            }
+            n => [Purpose::Exploit, Purpose::Explore, Purpose::Exploit, Purpose::Repeat]
+                [(n - probes) as usize % 4],
+        };
+        let (pattern, content, iterations) = self.make(purpose, is_over)?;
+        let features = match content {
+            Some(content) => self.handed[content].features.clone(),
+            None => self.eyes.features(&self.canvas.light(&pattern))?,
+        };
+        let predicted = match content {
+            Some(content) => self.belief.predict_shown(content, &features),
+            None => self.belief.predict(&features),
+        };
+        let picture = self.handed.len();
+        let content = content.unwrap_or(picture);
+        self.handed.push(Handed { content, pattern: pattern.clone(), features, predicted, measured: 0 });
+        let incumbent = self.incumbent() as u64;
+        Ok(Proposal { picture: picture as u64, pattern, purpose, iterations, predicted, incumbent, trust })
+    }
+
+    /// Mean squared surprise of the last presentations, and how many.
+    pub fn surprise(&self) -> (f64, usize) {
+        (self.surprise.mean(), self.surprise.count())
+    }
+
+    fn sign(&self) -> f64 {
+        match self.settings.aim {
+            Aim::Drive => 1.0,
+            Aim::Suppress => -1.0,
+        }
+    }
+
+    fn learn(&mut self, request: &Request) -> Turn {
+        let at_s = s_from_ns(request.at_ns);
+        let at_s = at_s - *self.begun_s.get_or_insert(at_s);
+        let shown = request.picture.and_then(|picture| self.handed.get_mut(picture as usize));
+        let (Some(shown), true) = (shown, request.value.is_finite() && request.spread.is_finite()) else {
+            return Turn::None;
+        };
+        shown.measured += 1;
+        let (content, features, predicted) = (shown.content, shown.features.clone(), shown.predicted);
+        if content < self.handed.len() {
+            self.handed[content].measured += u32::from(Some(content as u64) != request.picture);
+        }
+        self.values = (self.values.0 + request.value, self.values.1 + 1.0);
+        let mean = (self.values.0 / self.values.1).max(0.0);
+        let wavering = WAVERING * mean.max(predicted.mean.max(0.0));
+        let spread = libm::hypot(request.spread, wavering);
+        let trust = match self.learnt >= self.settings.probes as usize {
+            true => self.surprise.judge(predicted.mean, predicted.sd, request.value, spread),
+            false => Turn::None,
+        };
+        self.belief.learn(content, features, request.value, spread, at_s);
+        self.learnt += 1;
+        if self.learnt.is_multiple_of(CHOOSE_EVERY) || self.learnt == self.settings.probes as usize {
+            let typical = (mean * mean).max(request.spread * request.spread) / self.eyes.count() as f64;
+            let variances = SIGNALS.map(|part| part * typical);
+            self.belief.choose(&self.shapes, &variances, OWN_PART);
+        }
+        trust
+    }
+
+    /// The picture of those that were measured that is believed to do most.
+    fn incumbent(&self) -> usize {
+        self.best_shown(0.0).unwrap_or(0)
+    }
+
+    fn best_shown(&self, kappa: f64) -> Option<usize> {
+        let worth = |at: usize| {
+            let predicted = self.belief.predict_shown(at, &self.handed[at].features);
+            self.sign() * predicted.mean + kappa * predicted.sd
+        };
+        let shown = (0..self.handed.len())
+            .filter(|&at| self.handed[at].content == at && self.handed[at].measured > 0);
+        shown.map(|at| (at, worth(at))).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
+    }
+
+    /// A pattern for a purpose; which picture it repeats, if it does; optimiser steps.
+    fn make(
+        &mut self,
+        purpose: Purpose,
+        is_over: &mut dyn FnMut() -> bool,
+    ) -> Result<(Vec<f32>, Option<usize>, u32), PlannerError> {
+        match purpose {
+            Purpose::ProbeNatural => Ok((probe::natural(&self.canvas, &mut self.random)?, None, 0)),
+            Purpose::ProbeGabor => Ok((probe::gabor(&self.canvas, &mut self.random)?, None, 0)),
+            Purpose::Exploit => self.climb(0.0, is_over),
+            Purpose::Explore => self.climb(self.settings.exploration, is_over),
+            Purpose::Repeat => {
+                let best = self.best_shown(self.settings.exploration).unwrap_or(0);
+                Ok((self.handed[best].pattern.clone(), Some(best), 0))
+            }
+            Purpose::Fallback => Ok((self.varied()?, None, 0)),
+        }
+    }
+
+    fn climb(
+        &mut self,
+        kappa: f64,
+        is_over: &mut dyn FnMut() -> bool,
+    ) -> Result<(Vec<f32>, Option<usize>, u32), PlannerError> {
+        let warm = self.handed[self.incumbent()].pattern.clone();
+        let fresh = probe::natural(&self.canvas, &mut self.random)?;
+        let (sign, belief) = (self.sign(), &self.belief);
+        let judge = |features: &[f64]| belief.bound(features, sign, kappa);
+        let (mut best, mut iterations) = (None::<(Vec<f32>, f64)>, 0);
+        for start in [warm, fresh] {
+            let steps = self.settings.steps.div_ceil(2);
+            let found = climb(&mut self.eyes, &self.canvas, &judge, &start, steps, &mut *is_over)?;
+            iterations += found.iterations;
+            if best.as_ref().is_none_or(|(_, value)| found.value > *value) {
+                best = Some((found.pattern, found.value));
+            }
+        }
+        let pattern = best.map(|(pattern, _)| pattern).unwrap_or_default();
+        Ok((pattern, None, iterations))
+    }
+
+    /// The best so far with something natural mixed in: a step of a model-free search.
+    fn varied(&mut self) -> Result<Vec<f32>, PlannerError> {
+        let part = 0.15 + 0.45 * self.random.uniform();
+        let other = probe::natural(&self.canvas, &mut self.random)?;
+        let best = &self.handed[self.incumbent()].pattern;
+        let keep = (1.0 - part * part).sqrt();
+        let mixed: Vec<f32> = best
+            .iter()
+            .zip(&other)
+            .map(|(b, o)| (keep * f64::from(*b) + part * f64::from(*o)) as f32)
+            .collect();
+        self.canvas.allowed(&mixed)
+    }
+}

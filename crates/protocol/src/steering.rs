@@ -1,0 +1,142 @@
+//! Steering: pictures as stimuli, the planner that proposes them, and the block that shows them.
+
+use crate::check;
+use crate::error::ProtocolError;
+use crate::experiment::{Flicker, Protocol, StimulusKind};
+use crate::parse::read_flicker;
+use crate::reader::{Range, Table};
+
+/// A square picture whose content the planner makes, centred on fixation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Picture {
+    /// Picture elements along a side.
+    pub texels: u32,
+    /// Side of one in degrees of visual angle; the screen makes it a whole number of px.
+    pub texel_deg: f64,
+    /// How it changes over time.
+    pub flicker: Flicker,
+}
+
+/// What a planner wants of the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// `"drive"`: as much of it as possible.
+    Drive,
+    /// `"suppress"`: as little as possible, at the same contrast.
+    Suppress,
+}
+
+/// How pictures are proposed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planner {
+    /// What is wanted.
+    pub aim: Aim,
+    /// Pictures shown before the model proposes any, with natural statistics and Gabors in turn; at least 2.
+    pub probes: u32,
+    /// RMS contrast of every picture within the aperture: the SD of its pattern, whose values lie in -1..=1.
+    pub contrast_rms: f64,
+    /// Diameter in degrees outside which pictures are grey.
+    pub aperture_deg: f64,
+    /// Width of the aperture's soft edge in degrees.
+    pub edge_deg: f64,
+    /// Optimiser steps for each picture, where time is virtual or a session is planned again.
+    pub steps: u32,
+    /// Time for each picture, in s, where it is not.
+    pub deadline_s: f64,
+    /// Standard deviations of the model's uncertainty that count for a picture, at least 0.
+    pub exploration: f64,
+    /// Time in s over which what was learnt loses its worth, since the brain drifts.
+    pub forgetting_s: f64,
+    /// File with the readouts of other people, next to the protocol; none where the key is absent.
+    pub prior: Option<String>,
+}
+
+/// Pictures that the planner proposes, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Steer {
+    /// Index into [`Protocol::stimuli`], a picture.
+    pub stimulus: usize,
+    /// Contrast while on, above 0, at most 1.
+    pub contrast: f64,
+    /// Time on in s; the decoder's window, the ramp and the latency fit in it.
+    pub on_s: f64,
+    /// Least time off in s; the planner's time.
+    pub gap_s: f64,
+    /// How many.
+    pub presentations: u32,
+    /// How long an answer of the planner may take, in s, at least `gap_s`.
+    pub answer_within_s: f64,
+}
+
+pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, ProtocolError> {
+    let table = stimulus.table(key, &["texels", "texel_deg", "flicker"])?;
+    Ok(Picture {
+        texels: table.integer("texels", 8..=64)? as u32,
+        texel_deg: table.number("texel_deg", Range::above(0.0).up_to(10.0))?,
+        flicker: read_flicker(&table)?,
+    })
+}
+
+const PLANNER_KEYS: [&str; 10] = [
+    "aim",
+    "probes",
+    "contrast_rms",
+    "aperture_deg",
+    "edge_deg",
+    "steps",
+    "deadline_s",
+    "exploration",
+    "forgetting_s",
+    "prior",
+];
+
+pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, ProtocolError> {
+    let table = root.table(key, &PLANNER_KEYS)?;
+    let planner = Planner {
+        aim: table.choice("aim", &[("drive", Aim::Drive), ("suppress", Aim::Suppress)])?,
+        probes: table.integer("probes", 2..=10_000)? as u32,
+        contrast_rms: table.number("contrast_rms", Range::above(0.0).up_to(0.5))?,
+        aperture_deg: table.number("aperture_deg", Range::above(0.0).up_to(180.0))?,
+        edge_deg: table.number("edge_deg", Range::from(0.0).up_to(90.0))?,
+        steps: table.integer("steps", 1..=100_000)? as u32,
+        deadline_s: table.number("deadline_s", Range::above(0.0).up_to(600.0))?,
+        exploration: table.number("exploration", Range::from(0.0).up_to(100.0))?,
+        forgetting_s: table.number("forgetting_s", Range::above(0.0).up_to(86_400.0))?,
+        prior: table.optional("prior", Table::text)?,
+    };
+    if planner.edge_deg > planner.aperture_deg / 2.0 {
+        let allowed = format!("at most half of aperture_deg, {} deg", planner.aperture_deg / 2.0);
+        return Err(table.refuse("edge_deg", allowed));
+    }
+    Ok(planner)
+}
+
+pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer, ProtocolError> {
+    let keys = ["stimulus", "contrast", "on_s", "gap_s", "presentations", "answer_within_s"];
+    let table = block.table("steer", &keys)?;
+    let seconds = Range::above(0.0).up_to(3_600.0);
+    let steer = Steer {
+        stimulus: check::stimulus(&table, protocol)?,
+        contrast: table.number("contrast", Range::above(0.0).up_to(1.0))?,
+        on_s: table.number("on_s", seconds)?,
+        gap_s: table.number("gap_s", seconds)?,
+        presentations: table.integer("presentations", 1..=1_000_000)? as u32,
+        answer_within_s: table.number("answer_within_s", seconds)?,
+    };
+    let stimulus = &protocol.stimuli[steer.stimulus];
+    if !matches!(stimulus.kind, StimulusKind::Picture(_)) {
+        return Err(table.refuse("stimulus", "a stimulus that is a picture"));
+    }
+    let Some(planner) = &protocol.planner else {
+        return Err(table.itself("it needs a table [planner]"));
+    };
+    if steer.answer_within_s < steer.gap_s {
+        let allowed = format!("at least gap_s, {} s: the planner may take that long", steer.gap_s);
+        return Err(table.refuse("answer_within_s", allowed));
+    }
+    if planner.deadline_s > steer.answer_within_s {
+        let allowed = format!("at least [planner] deadline_s, {} s", planner.deadline_s);
+        return Err(table.refuse("answer_within_s", allowed));
+    }
+    Ok(steer)
+}

@@ -1,0 +1,119 @@
+//! The planner in a session: takes requests, hands pictures to the display and the recording, then the answer to the loop.
+//!
+//! A picture goes ahead of the answer that names it, so that no command can name one that the display does not have.
+
+use planner::surprise::Turn;
+use planner::{Planner, Proposal};
+use recording::sha256_hex;
+use timeline::ring::{Reader, RowHead, RowReader, RowWriter, Writer, ring, rows};
+use timeline::{Answer, Event, Notice, NoticeKind, Request, s_from_ns};
+
+use crate::error::SessionError;
+use crate::turns::PlannerPort;
+
+/// Requests and answers that may wait.
+const WAITING: usize = 64;
+/// Pictures that may wait for the display or the recorder.
+const PICTURES: usize = 32;
+/// Events that may wait for the recorder.
+const EVENTS: usize = 256;
+
+/// The planner with its ends of the carriers.
+pub struct Seat {
+    planner: Planner,
+    requests: Reader<Request>,
+    answers: Writer<Answer>,
+    events: Writer<Event>,
+    to_display: RowWriter,
+    to_recorder: RowWriter,
+}
+
+/// The other ends.
+pub struct SeatEnds {
+    /// The loop's.
+    pub port: PlannerPort,
+    /// The display's.
+    pub pictures: RowReader,
+    /// The recorder's.
+    pub events: Reader<Event>,
+    /// The recorder's.
+    pub recorded: RowReader,
+}
+
+/// An answer that is ready to be handed over.
+pub struct Ready {
+    proposal: Proposal,
+    request: u64,
+    surprise: (f64, usize),
+}
+
+impl Seat {
+    /// Lays the carriers and hands picture 0 over.
+    pub fn lay(planner: Planner, now_ns: i64) -> (Self, SeatEnds) {
+        let texels = planner.first().len();
+        let (requests_in, requests) = ring(WAITING);
+        let (answers, answers_out) = ring(WAITING);
+        let (events, events_out) = ring(EVENTS);
+        let (to_display, pictures) = rows(PICTURES, texels);
+        let (to_recorder, recorded) = rows(PICTURES, texels);
+        let mut seat = Self { planner, requests, answers, events, to_display, to_recorder };
+        let first = seat.planner.first().to_vec();
+        seat.hand_over(0, &first, now_ns);
+        let port = PlannerPort { requests: requests_in, answers: answers_out, wake: None };
+        (seat, SeatEnds { port, pictures, events: events_out, recorded })
+    }
+
+    /// The next answer, if one is asked for. `is_over` ends the search for it early.
+    ///
+    /// # Errors
+    /// A model that fails.
+    pub fn plan(&mut self, is_over: &mut dyn FnMut() -> bool) -> Result<Option<Ready>, SessionError> {
+        let Some(request) = self.requests.pop() else { return Ok(None) };
+        let proposal = self.planner.propose(&request, is_over)?;
+        Ok(Some(Ready { proposal, request: request.index, surprise: self.planner.surprise() }))
+    }
+
+    /// Hands an answer over, the picture first.
+    pub fn answer(&mut self, ready: &Ready, now_ns: i64) {
+        let Ready { proposal, request, surprise } = ready;
+        self.hand_over(proposal.picture, &proposal.pattern, now_ns);
+        let answer = Answer {
+            request: *request,
+            at_ns: now_ns,
+            picture: proposal.picture,
+            purpose: proposal.purpose,
+            hash: hash_of(&proposal.pattern),
+            iterations: proposal.iterations,
+            predicted: proposal.predicted.mean,
+            predicted_sd: proposal.predicted.sd,
+            incumbent: proposal.incumbent,
+        };
+        let kind = match proposal.trust {
+            Turn::None => None,
+            Turn::Fails => Some(NoticeKind::ModelFails),
+            Turn::Back => Some(NoticeKind::ModelBack),
+        };
+        if let Some(kind) = kind {
+            let (value, count) = (surprise.0, surprise.1 as i64);
+            let _ =
+                self.events.push(Event::Notice(Notice { at_ns: now_ns, kind, source: None, count, value }));
+        }
+        // The recorder's first: what a recorded turn took must be in the file before the turn is.
+        let _ = self.events.push(Event::Answer(answer));
+        let _ = self.answers.push(answer);
+    }
+
+    fn hand_over(&mut self, picture: u64, pattern: &[f32], now_ns: i64) {
+        let head = RowHead { index: picture, stamp_s: s_from_ns(now_ns), at_ns: now_ns };
+        let texels = || pattern.iter().map(|&texel| f64::from(texel));
+        // Both rings are far longer than what can wait; a picture that does not arrive is shown as grey, and the record lacks it.
+        let _ = self.to_recorder.push(head, texels());
+        let _ = self.to_display.push(head, texels());
+    }
+}
+
+/// The first 8 bytes of the SHA-256 of a pattern's texels, as f32, little-endian.
+pub fn hash_of(pattern: &[f32]) -> u64 {
+    let bytes: Vec<u8> = pattern.iter().flat_map(|texel| texel.to_le_bytes()).collect();
+    u64::from_str_radix(&sha256_hex(&bytes)[..16], 16).unwrap_or_default()
+}

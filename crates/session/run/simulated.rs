@@ -1,0 +1,167 @@
+//! Sessions on the virtual clock: into a folder for `photic run`, or kept in memory for studies, benches and
+//! counterfactuals, which run many and need no file of each. Both ways run the same and give the same session.
+
+use std::path::{Path, PathBuf};
+
+use closedloop::{ControllerPlan, Loop};
+use recording::{MemoryRecorder, Options, Outcome, RecordedSession, SessionFolder, WallTime};
+
+use super::carriers::{Carriers, EVENTS, Source, raw_stream, retina_ring};
+use super::operator::Operator;
+use super::recorder::{RecorderPump, Target};
+use super::virtual_clock::{self, ScriptedPresenter, Watcher};
+use super::{Ended, Prepared, participant, prepare_experiment, sources};
+use crate::cli::{ClockMode, DisplayMode, RunArgs};
+use crate::error::SessionError;
+use crate::experiment::Experiment;
+use ::participant::Participant;
+
+/// What a simulated session has in place of what protocol and command line say.
+#[derive(Default)]
+pub struct Instead {
+    /// Another controller: so the arms of a comparison differ in nothing else, and the yardstick, which no protocol can
+    /// name, can run at all.
+    pub controller: Option<ControllerPlan>,
+    /// Another person than one of the committed ones, ready to see this experiment's screen.
+    pub participant: Option<Participant>,
+}
+
+/// A session on the virtual clock, kept in memory; `name` stands for the folder that it does not have.
+///
+/// # Errors
+/// What keeps a session of this experiment from starting, or ends it.
+pub fn in_memory(
+    experiment: Experiment,
+    person: &str,
+    seed: u64,
+    seconds: Option<f64>,
+    instead: Instead,
+    watcher: &mut impl Watcher,
+) -> Result<RecordedSession, SessionError> {
+    let args = virtual_args(PathBuf::from("memory"), person, seed, seconds);
+    let mut prepared = prepare_experiment(experiment, args, false)?;
+    if instead.controller.is_some() {
+        prepared.lowered.plan.controller = instead.controller;
+    }
+    let sources = prepared.seat()?;
+    let target = MemoryRecorder::new(&sources.iter().map(raw_stream).collect::<Vec<_>>());
+    let started = WallTime::now();
+    let mut manifest = prepared.manifest(&sources, started, virtual_clock::START_NS, person, None);
+    let target = Target::Memory(Box::new(target));
+    let Ran { pump, end_ns, error } = prepared.drive(&sources, target, instead.participant, watcher)?;
+    let kept = pump.kept(end_ns);
+    let kept = kept.ok_or_else(|| SessionError::Usage("the session was not kept in memory".into()))?;
+    manifest.outcome = Some(Outcome {
+        exit: if prepared.stops_early() { "stopped" } else { "finished" }.into(),
+        ended_utc: started.iso(),
+        counts: Default::default(),
+        recording_ended_early: None,
+    });
+    error.map_or_else(|| Ok(kept.into_session(Path::new("memory"), manifest)), Err)
+}
+
+/// A session on the virtual clock in a folder that is complete but for the report.
+///
+/// # Errors
+/// As [`super::run`].
+pub(crate) fn to_folder(
+    prepared: &Prepared,
+    watcher: &mut impl Watcher,
+) -> Result<SessionFolder, SessionError> {
+    let sources = prepared.seat()?;
+    let options = Options { picture_texels: prepared.picture_texels(), ..Options::virtual_clock() };
+    let (folder, mut manifest, recorder) =
+        prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
+    let Ran { pump, end_ns, error } = prepared.drive(&sources, recorder, None, watcher)?;
+    let status = pump.status();
+    let written = pump.close(end_ns);
+    Ended::new(prepared.stops_early(), &status, &written, None, error).seal(&folder, &mut manifest)?;
+    Ok(folder)
+}
+
+/// Arguments of a run on the virtual clock, for benches and tests.
+pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<f64>) -> RunArgs {
+    RunArgs {
+        protocol: PathBuf::new(),
+        rig: None,
+        participant: Some(participant.into()),
+        display: Some(DisplayMode::Offscreen),
+        clock: ClockMode::Virtual,
+        out,
+        seconds,
+        seed,
+        json: false,
+        wait_s: 0.0,
+        in_process: true,
+        no_realtime: true,
+        held: None,
+        brain: None,
+    }
+}
+
+/// What a run left, before its recording is closed.
+struct Ran {
+    pump: RecorderPump,
+    end_ns: i64,
+    error: Option<SessionError>,
+}
+
+impl Prepared {
+    /// The participant as the one source.
+    fn seat(&self) -> Result<Vec<Source>, SessionError> {
+        let person = self.person.ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
+        let answer = sources::participant_stream(&self.experiment.protocol)?;
+        Ok(vec![sources::in_process(person, &self.experiment.protocol, answer)?])
+    }
+
+    /// Whether `--seconds` ends it before its schedule does.
+    fn stops_early(&self) -> bool {
+        self.args.seconds.is_some_and(|seconds| seconds < self.lowered.schedule.duration_s())
+    }
+
+    fn drive(
+        &self,
+        sources: &[Source],
+        target: impl Into<Target>,
+        participant: Option<Participant>,
+        watcher: &mut impl Watcher,
+    ) -> Result<Ran, SessionError> {
+        let answer = sources::participant_stream(&self.experiment.protocol)?;
+        let step = Loop::prepare(&self.plan_for(sources))?;
+        let mut carriers = Carriers::lay(sources, step, target, EVENTS);
+        let (planner, pictures) = self.seat_planner(&mut carriers, true, virtual_clock::START_NS)?;
+        let (retina_in, retina) = retina_ring(self.lowered.retina.cells(), self.lowered.screen.refresh_hz);
+        let presenter = ScriptedPresenter::new(
+            &self.lowered,
+            retina_in,
+            carriers.commands,
+            carriers.flips,
+            carriers.display_events,
+            pictures,
+        );
+        let brain = match (participant, self.person) {
+            (Some(participant), _) => participant,
+            (None, Some(person)) => participant::prepare(
+                person,
+                &self.lowered,
+                answer.samples,
+                self.args.seed,
+                self.population()?,
+            )?,
+            (None, None) => return Err(SessionError::Usage("no simulated participant".into())),
+        };
+        let way = participant::Way::Sink(Box::new(sources::sink(sources, carriers.sources)?));
+        let mut chair =
+            participant::Chair::new(brain, retina, carriers.participant_events, way, answer.samples.rate_hz);
+        chair.record_rhythm(crate::onset::simulated_weights(&self.experiment.protocol));
+        let mut pump = carriers.pump;
+        let (operator, _) = Operator::seat(&self.experiment, &self.args);
+        let (driver, seconds) = (carriers.driver, self.args.seconds);
+        let ran =
+            virtual_clock::run(presenter, chair, driver, &mut pump, planner, seconds, &operator, watcher);
+        Ok(match ran {
+            Ok(end_ns) => Ran { pump, end_ns, error: None },
+            Err(error) => Ran { pump, end_ns: virtual_clock::START_NS, error: Some(error) },
+        })
+    }
+}

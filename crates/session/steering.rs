@@ -1,0 +1,99 @@
+//! Steering in machine units: pictures, their block, and the planner that a protocol describes.
+
+use closedloop::SteerPlan;
+use planner::{Aim, Canvas, Planner, Settings, features::Eyes};
+use protocol::{Picture, Protocol, Steer, Stimulus, StimulusKind};
+use stimulus::{Flicker, Scene, Screen};
+use timeline::{SceneId, ns_from_s};
+
+use crate::error::SessionError;
+use crate::experiment::Lowered;
+
+/// The screen makes a texel a whole number of px; its size may differ from the wanted one by this part.
+const TEXEL_TOLERANCE: f64 = 0.1;
+
+/// The square that pictures are shown in.
+pub fn lower_picture(
+    stimulus: &Stimulus,
+    picture: &Picture,
+    flicker: Flicker,
+    screen: &Screen,
+) -> Result<Scene, SessionError> {
+    let wanted_px = picture.texel_deg * screen.px_per_deg;
+    let texel_px = wanted_px.round().max(1.0);
+    let refuse = |reason: String| SessionError::Texels { stimulus: stimulus.name.clone(), reason };
+    if (texel_px / wanted_px - 1.0).abs() > TEXEL_TOLERANCE {
+        let (nearest_deg, wanted_deg) = (texel_px / screen.px_per_deg, picture.texel_deg);
+        return Err(refuse(format!(
+            "texel_deg = {wanted_deg} is {wanted_px:.2} px; whole px are shown, and {nearest_deg:.4} deg is the nearest"
+        )));
+    }
+    let side_px = texel_px * f64::from(picture.texels);
+    stimulus::Picture::centred(screen, picture.texels, texel_px as u32, flicker)
+        .map(Scene::Picture)
+        .ok_or_else(|| {
+            refuse(format!(
+                "{} texels of {texel_px} px are {side_px} px; the screen has {} x {} px",
+                picture.texels, screen.width_px, screen.height_px
+            ))
+        })
+}
+
+/// A block of presentations.
+pub fn lower_steer(steer: &Steer, scene: SceneId) -> SteerPlan {
+    SteerPlan {
+        scene,
+        contrast: steer.contrast,
+        on_ns: ns_from_s(steer.on_s),
+        gap_ns: ns_from_s(steer.gap_s),
+        presentations: steer.presentations,
+        answer_within_ns: ns_from_s(steer.answer_within_s),
+    }
+}
+
+/// What pictures of a protocol have in common; `None` where it has no planner or no picture.
+pub fn canvas(protocol: &Protocol, lowered: &Lowered) -> Option<Canvas> {
+    let planner = protocol.planner.as_ref()?;
+    let picture = lowered.scenes.iter().find_map(|scene| match scene {
+        Scene::Picture(picture) => Some(picture),
+        Scene::Grey | Scene::Grating(_) => None,
+    })?;
+    Some(Canvas {
+        texels: picture.texels as usize,
+        texels_per_deg: lowered.screen.px_per_deg / f64::from(picture.texel_px),
+        contrast_rms: planner.contrast_rms,
+        aperture_deg: planner.aperture_deg,
+        edge_deg: planner.edge_deg,
+    })
+}
+
+/// The planner that a protocol describes, if it describes one. `untimed`: the same pictures on every load.
+///
+/// # Errors
+/// Pictures that cannot be made; a model that fails.
+pub fn planner(
+    protocol: &Protocol,
+    lowered: &Lowered,
+    seed: u64,
+    untimed: bool,
+) -> Result<Option<Planner>, SessionError> {
+    let (Some(plan), Some(canvas)) = (&protocol.planner, canvas(protocol, lowered)) else { return Ok(None) };
+    let settings = Settings {
+        aim: match plan.aim {
+            protocol::Aim::Drive => Aim::Drive,
+            protocol::Aim::Suppress => Aim::Suppress,
+        },
+        probes: plan.probes,
+        steps: plan.steps,
+        exploration: plan.exploration,
+        forgetting_s: plan.forgetting_s,
+        seed,
+    };
+    let eyes = Eyes::v1(&canvas, untimed)?;
+    Ok(Some(Planner::new(canvas, settings, eyes)?))
+}
+
+/// Whether a protocol shows pictures.
+pub fn has_pictures(protocol: &Protocol) -> bool {
+    protocol.stimuli.iter().any(|stimulus| matches!(stimulus.kind, StimulusKind::Picture(_)))
+}

@@ -4,7 +4,7 @@ use timeline::NoticeKind;
 
 use super::*;
 
-/// Holds that alternate between nothing and everything, by a controller that may change contrast within a millisecond.
+/// Holds that alternate between nothing and almost everything, by a controller that may change contrast within a millisecond.
 fn runaway(limits: &str) -> String {
     let mut protocol = SHOW[..SHOW.find("[[block]]").unwrap()].to_owned();
     protocol += r#"
@@ -25,7 +25,7 @@ slew_per_s = 1000.0
 "#;
     protocol += limits;
     for block in 0..40 {
-        let set_point_uv = if block % 2 == 0 { 100.0 } else { 0.0001 };
+        let set_point_uv = if block % 2 == 0 { 3.2 } else { 0.0001 };
         protocol += &format!(
             "[[block]]\nname = \"{block}\"\nduration_s = 0.4\nhold = {{ stimulus = \"target\", set_point_uv = {set_point_uv} }}\n"
         );

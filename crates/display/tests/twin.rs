@@ -119,7 +119,8 @@ fn pictures_equal_their_twin() {
             assert!(worst <= 1e-6, "{texels} texels of {texel_px} px: {worst}");
             let worst =
                 shot.retina.iter().zip(&retina).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
-            assert!(worst <= 1e-6, "retina of {texels} texels of {texel_px} px: {worst}");
+            // The shader sums the pixels of a cell in f32: 400 of them where a texel is 20 px.
+            assert!(worst <= 1e-5, "retina of {texels} texels of {texel_px} px: {worst}");
         }
     }
 }

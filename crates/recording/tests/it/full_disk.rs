@@ -49,7 +49,7 @@ fn full_at_any_byte() {
         };
         let mut told = Vec::new();
         for index in 0..500 {
-            feed(&mut recorder, index);
+            told.extend(feed(&mut recorder, index));
             told.extend(recorder.flush(index as i64).err());
         }
         let summary = recorder.close(0);
@@ -92,7 +92,7 @@ fn child_under_a_file_size_limit() {
     let mut recorder = record(File::create_new(path).unwrap(), 0);
     let mut told = 0;
     for index in 0..3000 {
-        feed(&mut recorder, index);
+        told += u32::from(feed(&mut recorder, index).is_some());
         told += u32::from(recorder.flush(index as i64).is_err());
     }
     let ended = recorder.close(0).ended_early.expect("the limit holds");

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use recording::xdf::{Format, SampleBlock, StreamHeader, Writer};
+use recording::xdf::{Ended, Format, SampleBlock, StreamHeader, Writer};
 use recording::{Options, RawStream, Recorder, SourceKind};
 use timeline::ring::RowHead;
 use timeline::{
@@ -187,7 +187,7 @@ pub fn record<S: recording::xdf::Sink>(sink: S, turns: u64) -> Recorder<S> {
 }
 
 /// One turn of the example, with its flush when it is due.
-pub fn feed<S: recording::xdf::Sink>(recorder: &mut Recorder<S>, index: u64) {
+pub fn feed<S: recording::xdf::Sink>(recorder: &mut Recorder<S>, index: u64) -> Option<Ended> {
     let (head, values) = sample(index);
     recorder.take_sample(SourceId(0), &head, &values);
     if index.is_multiple_of(10) {
@@ -201,8 +201,9 @@ pub fn feed<S: recording::xdf::Sink>(recorder: &mut Recorder<S>, index: u64) {
         recorder.take_event(event);
     }
     if index % 25 == 24 {
-        let _ = recorder.flush(1_000_000_000_000 + index as i64 * 4_000_000);
+        return recorder.flush(1_000_000_000_000 + index as i64 * 4_000_000).err();
     }
+    None
 }
 
 /// A file with one stream of every format, `samples` samples each, and where each of its chunks begins.

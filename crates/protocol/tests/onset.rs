@@ -69,3 +69,27 @@ fn what_cannot_be_is_refused_with_its_place() {
     let error = Protocol::parse(&text, "x.toml").unwrap_err().to_string();
     assert!(error.contains("[onset]"), "{error}");
 }
+
+#[test]
+fn flashes_have_to_fit_into_the_limits() {
+    let limits = "[limits]\ndose_s = 100.0\non_time = { longest_s = 30.0, pause_s = 5.0, total_s = 100.0 }\n\
+                  slew_per_s = 10.0\nsession_s = 2000.0\n[onset]";
+    let limited = SHIPPED.replace("[onset]\nstream", &format!("{limits}\nstream"));
+    // Steps are no rate at all.
+    let error = Protocol::parse(&limited, "x.toml").unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("limits.slew_per_s") && text.contains("`peak`"), "{text}");
+    assert!(text.contains("ramp_s is 0 s") && text.contains("needs 0.080 s"), "{text}");
+    assert!(error.line().is_some());
+    let ramped = limited.replace("ramp_s = 0.0", "ramp_s = 0.08");
+    let protocol = Protocol::parse(&ramped, "x.toml").unwrap();
+    let worth = protocol.worth(&protocol.blocks[1]);
+    // 80 flashes of 0.1 s at 0.8, each with 0.08 s in which it falls.
+    assert!(
+        (worth.on_s - 80.0 * 0.18).abs() < 1e-9 && (worth.dose_s - 0.8 * 80.0 * 0.14).abs() < 1e-9,
+        "{worth:?}"
+    );
+    let little = ramped.replace("dose_s = 100.0", "dose_s = 8.0");
+    let text = Protocol::parse(&little, "x.toml").unwrap_err().to_string();
+    assert!(text.contains("limits.dose_s") && text.contains("8.960 s"), "{text}");
+}

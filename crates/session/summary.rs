@@ -389,6 +389,9 @@ impl fmt::Display for Summary {
                 line("error, latent", text(error.latent, error.latent_settled))?;
             }
         }
+        for (name, text) in self.steered.iter().flat_map(Steered::lines) {
+            line(name, text)?;
+        }
         if let Some(confusion) = &self.confusion {
             let (right, total) = (confusion.right(), confusion.total());
             line(

@@ -15,6 +15,7 @@ use stimulus::{FlashReport, Patch, RetinaGrid, Scene, Screen};
 use timeline::{SceneId, SourceId, ns_from_s};
 
 use crate::error::SessionError;
+use crate::onset;
 
 /// Side of the photodiode patch, as a part of the screen's shorter side.
 const PATCH_PART: f64 = 0.08;
@@ -81,6 +82,7 @@ impl Experiment {
             blocks: schedule.blocks.iter().map(|scheduled| lower_block(&scheduled.block)).collect(),
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
+            onset: onset::lower_state(protocol, screen.refresh_hz)?,
             interlock: crate::limits::lower(protocol.limits.as_ref()),
             artefacts: protocol.artefacts.as_ref().map(lower_artefacts),
         };
@@ -110,7 +112,7 @@ pub struct Lowered {
 impl Lowered {
     /// Highest contrast at which each scene can be shown by this schedule; scenes that it never shows are left out.
     pub fn highest_contrasts(&self) -> Vec<(SceneId, f64)> {
-        use closedloop::BlockKind::{Calibrate, Hold, Listen, Rest, Show, Steer};
+        use closedloop::BlockKind::{Calibrate, Flash, Hold, Listen, Rest, Show, Steer};
         let limit =
             self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
         let mut highest = std::collections::BTreeMap::<SceneId, f64>::new();
@@ -118,6 +120,7 @@ impl Lowered {
             let shown = match block.kind {
                 Calibrate { scene, contrast, .. } | Show { scene, contrast } => Some((scene, contrast)),
                 Hold { scene, .. } => Some((scene, limit)),
+                Flash(flash) => Some((flash.scene, flash.contrast)),
                 Steer(steer) => Some((steer.scene, steer.contrast)),
                 Listen { .. } | Rest => None,
             };
@@ -263,6 +266,9 @@ fn lower_block(block: &protocol::Block) -> BlockPlan {
         }
         protocol::BlockKind::Show(show) => {
             closedloop::BlockKind::Show { scene: scene_id(show.stimulus), contrast: show.contrast }
+        }
+        protocol::BlockKind::Flash(flash) => {
+            closedloop::BlockKind::Flash(onset::lower_flash(&flash, scene_id(flash.stimulus)))
         }
         protocol::BlockKind::Steer(steer) => {
             closedloop::BlockKind::Steer(crate::steering::lower_steer(&steer, scene_id(steer.stimulus)))

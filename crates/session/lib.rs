@@ -10,6 +10,8 @@ pub mod experiment;
 pub mod inspect;
 mod limits;
 pub mod model;
+mod onset;
+pub mod phases;
 pub mod play;
 pub mod replay;
 pub mod report;

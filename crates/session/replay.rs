@@ -7,7 +7,9 @@ use std::path::Path;
 use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use recording::{RecordedSession, sha256_hex};
 use serde::Serialize;
-use timeline::{Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Row, Take, Turn, ns_from_s, s_from_ns};
+use timeline::{
+    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Row, Take, Turn, ns_from_s, s_from_ns,
+};
 
 use crate::error::SessionError;
 use crate::experiment::Experiment;
@@ -300,6 +302,8 @@ impl Track {
 struct Judge<'a> {
     decisions: &'a [Decision],
     commands: &'a [Command],
+    onsets: &'a [Onset],
+    seen_onsets: usize,
     seen_decisions: usize,
     seen_commands: usize,
     /// Whether commands are compared at all.
@@ -315,6 +319,8 @@ impl<'a> Judge<'a> {
         Self {
             decisions: &session.decisions,
             commands: &session.commands,
+            onsets: &session.onsets,
+            seen_onsets: 0,
             seen_decisions: 0,
             seen_commands: 0,
             commands_count: true,
@@ -338,6 +344,15 @@ impl<'a> Judge<'a> {
                 return false;
             }
             self.seen_decisions += usize::from(recorded.is_some());
+        }
+        for onset in &outputs.onsets {
+            let place = format!("onset {} of turn {}", onset.index, onset.turn);
+            let recorded = self.onsets.get(self.seen_onsets);
+            if let Some(difference) = self.difference_in(recorded, onset, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_onsets += usize::from(recorded.is_some());
         }
         for command in &outputs.commands {
             let place = format!("command {} of turn {}", command.index, command.turn);
@@ -397,7 +412,9 @@ impl<'a> Judge<'a> {
             if self.is_closed { u64::MAX } else { session.turns.last().map_or(0, |turn| turn.index + 1) };
         let decisions = self.decisions.partition_point(|decision| decision.turn < turns_end);
         let commands = self.commands.partition_point(|command| command.turn < turns_end);
+        let onsets = self.onsets.partition_point(|onset| onset.turn < turns_end);
         let counts = [
+            ("onset", self.seen_onsets, if self.commands_count { onsets } else { 0 }),
             ("decision", self.seen_decisions, decisions),
             ("command", self.seen_commands, if self.commands_count { commands } else { 0 }),
         ];

@@ -8,6 +8,7 @@ use recording::{ClockKind, RecordedSession};
 use serde::Serialize;
 use timeline::{Decision, NoticeKind, SourceId};
 
+use crate::phases::{Circular, Onsets};
 use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
 use crate::steered::Steered;
 
@@ -46,6 +47,8 @@ pub struct Summary {
     pub accuracy: Option<f64>,
     /// Decided class against cued class; only with cues.
     pub confusion: Option<Confusion>,
+    /// Which states presentations met that could wait for one; only with such presentations.
+    pub onsets: Option<Onsets>,
     /// Why the recording ended before the session did (a full disk), if so; the numbers count what was recorded.
     pub recording_ended_early: Option<String>,
     /// How the session ended; `None` when it did not end in order.
@@ -152,6 +155,7 @@ impl Summary {
             steered,
             accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
             confusion,
+            onsets: Onsets::of(session, protocol),
             recording_ended_early: session
                 .meta
                 .outcome
@@ -391,6 +395,18 @@ impl fmt::Display for Summary {
         }
         for (name, text) in self.steered.iter().flat_map(Steered::lines) {
             line(name, text)?;
+        }
+        if let Some(onsets) = &self.onsets {
+            let Onsets { presentations, met, timed_out, skipped, .. } = onsets;
+            line("onsets", format!("{presentations}: {met} met, {timed_out} timed out, {skipped} left out"))?;
+            for phases in &onsets.phases {
+                let wanted = phases.wanted_deg.map_or("any".into(), |wanted| format!("{wanted:.0} deg"));
+                let text = |found: Option<Circular>| {
+                    found.map_or("-".into(), |f| format!("R {:.2} at {:.0} deg", f.resultant, f.mean_deg))
+                };
+                let (recorded, own) = (text(phases.recorded), text(phases.latent));
+                line("phase reached", format!("wanted {wanted}: recorded {recorded}, own {own}"))?;
+            }
         }
         if let Some(confusion) = &self.confusion {
             let (right, total) = (confusion.right(), confusion.total());

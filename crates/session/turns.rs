@@ -10,7 +10,7 @@ use timeline::{
 };
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
-const RECORDS_PER_TURN: usize = 1 + 32 + 2 * 8 + 32 + 2 * 2 + 2 * MAX_SOURCES;
+const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 2 * MAX_SOURCES;
 
 /// Flips and markers that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
@@ -260,6 +260,9 @@ impl LoopDriver {
         }
         for &decision in &self.outputs.decisions {
             put(&mut self.events, Event::Decision(decision));
+        }
+        for &onset in &self.outputs.onsets {
+            put(&mut self.events, Event::Onset(onset));
         }
         for &command in &self.outputs.commands {
             put(&mut self.events, Event::Command(command));

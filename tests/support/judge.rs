@@ -43,6 +43,14 @@ pub fn agrees(python: &str, judge: &str, file: &Path) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
+/// MNE and SciPy find the phases of a session as we do, and the tracker's forecasts better than an autoregressive one. What
+/// they say.
+pub fn onset_phases(python: &str, folder: &Path, summary: &Value) -> String {
+    let mut command = script(python, "onset_phase.py");
+    let said = output(command.arg(folder).arg(summary.to_string()), 120.0);
+    String::from_utf8(said.stdout).unwrap()
+}
+
 /// Which of these files pyxdf opens with the streams and samples that are in them.
 pub fn opens(python: &str, files: &[impl AsRef<Path>]) -> Vec<bool> {
     let files = files.iter().map(AsRef::as_ref);

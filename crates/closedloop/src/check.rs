@@ -5,7 +5,9 @@ use timeline::MAX_SOURCES;
 use crate::controller::{
     GainModel, MAX_CANDIDATES, MAX_HORIZON, MpcPlan, OnOffPlan, PidPlan, margins, weighted, window_weights,
 };
+use crate::flash::FlashPlan;
 use crate::neurofeedback::ArtefactPlan;
+use crate::onset::check_rule;
 use crate::plan::{BlockKind, ControllerPlan, DecoderPlan, LimitsPlan, Plan, PrepareError, ResponsePlan};
 
 /// Durations beyond a week are mistakes, and keep sums of nanoseconds far from overflow.
@@ -179,6 +181,13 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
                 }
             }
             BlockKind::Show { contrast, .. } => within("contrast", contrast, 0.0, 1.0, "0 to 1")?,
+            BlockKind::Flash(flash) => {
+                check_flash(&flash, plan.interlock.limits.as_ref())?;
+                if plan.onset.is_none() {
+                    return needs("an onset plan");
+                }
+                check_rule(plan, &flash.rule)?;
+            }
             BlockKind::Steer(steer) => {
                 within("contrast", steer.contrast, f64::MIN_POSITIVE, 1.0, "above 0, up to 1")?;
                 duration("on time in ns", steer.on_ns)?;
@@ -194,6 +203,18 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
     Ok(())
 }
 
+fn check_flash(flash: &FlashPlan, limits: Option<&LimitsPlan>) -> Result<(), PrepareError> {
+    within("contrast", flash.contrast, f64::MIN_POSITIVE, 1.0, "above 0, up to 1")?;
+    duration("on time in ns", flash.on_ns)?;
+    duration("gap in ns", flash.gap_ns)?;
+    within("ramp in ns", flash.ramp_ns as f64, 0.0, flash.on_ns as f64, "0 to the on time")?;
+    within("gap in ns", flash.gap_ns as f64, flash.ramp_ns as f64, LONGEST_NS as f64, "at least the ramp")?;
+    let Some(limits) = limits else { return Ok(()) };
+    // A flash is shown as it is planned or not at all, so its ramp is refused here and not slowed down there.
+    let least_ns = flash.contrast / limits.slew_per_s * 1e9 * (1.0 - 1e-9) - 1.0;
+    within("ramp in ns", flash.ramp_ns as f64, least_ns, f64::INFINITY, "at least contrast / slew_per_s")
+}
+
 fn check_response(response: &ResponsePlan) -> Result<(), PrepareError> {
     within("nominal gain in uV", response.nominal_gain_uv, 1e-9, 1e9, "above 0")?;
     within("semisaturation", response.semisaturation, 1e-3, 10.0, "0.001 to 10")?;
@@ -204,7 +225,7 @@ fn check_response(response: &ResponsePlan) -> Result<(), PrepareError> {
     within("contrast_min", response.contrast_min, 0.0, response.contrast_max, "at most contrast_max")
 }
 
-fn within(
+pub(crate) fn within(
     what: &'static str,
     value: f64,
     low: f64,

@@ -148,13 +148,14 @@ impl Interlock {
         self.plan.limits.map_or(asked_per_s, |limits| limits.slew_per_s.min(asked_per_s))
     }
 
-    /// Whether light that would come now has to wait for the rest of a pause: a gap shorter than the pause counts as
-    /// on-time, and what is left after it would not suffice to go to grey again.
-    pub(crate) fn must_pause(&mut self, now_ns: i64, ramp: &Ramp, out: &mut Outputs) -> bool {
+    /// Whether light that is to come at `light_ns`, now or soon, has to wait for the rest of a pause: a gap shorter than
+    /// the pause counts as on-time, and what is left after it would not suffice to go to grey again.
+    pub(crate) fn must_pause(&mut self, now_ns: i64, light_ns: i64, ramp: &Ramp, out: &mut Outputs) -> bool {
         let Some(limits) = self.plan.limits else { return false };
         let is_dark = ramp.to == 0.0 && ramp.at(now_ns) == 0.0;
-        let after_ns = self.stretch_ns + self.dark_ns + self.margin_ns() + self.slack_ns;
-        if !is_dark || self.stretch_ns == 0 || after_ns < limits.longest_ns {
+        let dark_ns = self.dark_ns + (light_ns - now_ns).max(0);
+        let after_ns = self.stretch_ns + dark_ns + self.margin_ns() + self.slack_ns;
+        if !is_dark || self.stretch_ns == 0 || dark_ns >= limits.pause_ns || after_ns < limits.longest_ns {
             return false;
         }
         self.causes.pause = true;
@@ -191,6 +192,13 @@ impl Interlock {
     }
 
     fn account(&mut self, from_ns: i64, to_ns: i64, ramp: &Ramp) {
+        // A programmed ramp begins after it was issued: before that the contrast stands still.
+        let start_ns = ramp.start_ns.clamp(from_ns, to_ns.max(from_ns));
+        self.account_part(from_ns, start_ns, ramp);
+        self.account_part(start_ns, to_ns, ramp);
+    }
+
+    fn account_part(&mut self, from_ns: i64, to_ns: i64, ramp: &Ramp) {
         if to_ns <= from_ns {
             return;
         }
@@ -198,7 +206,7 @@ impl Interlock {
         let on_ns = lit_ns(ramp, from_ns, to_ns);
         self.on_ns += on_ns;
         if on_ns > 0 {
-            // Light comes first in a span: a ramp begins when it is issued. A gap shorter than the pause is no pause.
+            // Light comes first in a part: it is all light, or begins with it. A gap shorter than the pause is no pause.
             let gap_ns = if self.stretch_ns > 0 { self.dark_ns } else { 0 };
             self.stretch_ns += gap_ns + on_ns;
             self.dark_ns = 0;

@@ -8,9 +8,11 @@
 mod check;
 mod controller;
 mod decoder;
+mod flash;
 pub mod interlock;
 mod latch;
 mod neurofeedback;
+mod onset;
 mod plan;
 mod run;
 mod schedule;
@@ -24,9 +26,11 @@ pub use controller::{
     Candidate, GainFilter, GainModel, Horizon, LqGain, LqgPlan, MAX_CANDIDATES, MAX_HORIZON, Margins,
     MpcPlan, OnOff, OnOffPlan, Pid, PidGains, PidPlan, margins, weighted, window_weights,
 };
+pub use flash::FlashPlan;
 pub use neurofeedback::{
     AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, Spread, ThresholdPlan,
 };
+pub use onset::{EyesPlan, OnsetGate, OnsetPlan, OnsetRule, OnsetState, Otherwise, PhaseRule};
 pub use plan::{
     BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan,
     Plan, PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,

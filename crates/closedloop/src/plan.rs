@@ -4,7 +4,9 @@ use thiserror::Error;
 use timeline::{MAX_SOURCES, SceneId, SourceId};
 
 use crate::controller::{LqgPlan, MpcPlan, OnOffPlan, PidPlan};
+use crate::flash::FlashPlan;
 use crate::neurofeedback::ArtefactPlan;
+use crate::onset::OnsetPlan;
 use crate::set_point::SetPointPlan;
 use crate::steer::SteerPlan;
 
@@ -23,6 +25,8 @@ pub struct Plan {
     pub decoder: Option<DecoderPlan>,
     /// How decisions become contrast.
     pub controller: Option<ControllerPlan>,
+    /// How the state is followed on which an onset may wait.
+    pub onset: Option<OnsetPlan>,
     /// What freezes the controller while it lies in the decoder's window.
     pub artefacts: Option<ArtefactPlan>,
     /// What may be shown at all.
@@ -123,6 +127,8 @@ pub enum BlockKind {
         /// Contrast, 0..=1.
         contrast: f64,
     },
+    /// Brief presentations, each at an onset of its own; ends early when all are over.
+    Flash(FlashPlan),
     /// Pictures that the planner proposes, one after the other.
     Steer(SteerPlan),
     /// Grey screen.

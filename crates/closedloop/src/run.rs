@@ -3,15 +3,17 @@
 use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
 use timeline::{
-    Answer, Command, Decision, Flip, Marker, Notice, NoticeKind, Presentation, Request, SourceId,
+    Answer, Command, Decision, Flip, Marker, Notice, NoticeKind, Onset, Presentation, Request, SourceId,
 };
 
 use crate::check::check;
 use crate::controller::{Controller, Timing};
 use crate::decoder::{Decoder, Estimate};
+use crate::flash::Flasher;
 use crate::interlock::{Interlock, Look, Verdict, is_sane};
 use crate::latch::{Gate, Latch};
 use crate::neurofeedback::Freeze;
+use crate::onset::OnsetGate;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen, Shown};
@@ -71,6 +73,8 @@ impl SourceInput<'_> {
 pub struct Outputs {
     /// Decisions taken.
     pub decisions: ArrayVec<Decision, 32>,
+    /// Presentations that began, or were left out, with the state that they met.
+    pub onsets: ArrayVec<Onset, 4>,
     /// Commands to publish, oldest first; the display draws the last.
     pub commands: ArrayVec<Command, 8>,
     /// What is asked of the planner.
@@ -89,6 +93,8 @@ pub struct Loop {
     plan: Plan,
     decoder: Option<Decoder>,
     controller: Option<Controller>,
+    onset: Option<OnsetGate>,
+    flasher: Flasher,
     freeze: Option<Freeze>,
     schedule: Schedule,
     steering: Steer,
@@ -135,6 +141,8 @@ impl Loop {
         });
         Ok(Self {
             controller: plan.controller.map(|controller| Controller::new(controller, timing)),
+            onset: plan.onset.as_ref().map(|onset| OnsetGate::prepare(plan, onset)).transpose()?,
+            flasher: Flasher::new(),
             freeze,
             schedule: Schedule::new(&plan.blocks),
             steering: Steer::new(),
@@ -169,6 +177,10 @@ impl Loop {
         if let Some(controller) = &mut self.controller {
             controller.reset();
         }
+        if let Some(gate) = &mut self.onset {
+            gate.reset();
+        }
+        self.flasher = Flasher::new();
         if let Some(freeze) = &mut self.freeze {
             freeze.reset();
         }
@@ -206,6 +218,9 @@ impl Loop {
             freeze.step(inputs.sources);
         }
         self.decode(inputs, outputs);
+        if let Some(gate) = &mut self.onset {
+            gate.step(inputs, outputs);
+        }
         self.steering.hear(inputs.answers, now_ns, outputs);
         self.steering.measure(self.estimates.iter());
         if inputs.stop && !self.ending {
@@ -230,6 +245,9 @@ impl Loop {
         let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
         if !self.ending && self.begun {
             next = next.min(self.schedule.next_ns(now_ns)).min(self.steering.next_ns());
+            if let Some(gate) = self.onset.as_ref().filter(|_| !self.dark) {
+                next = next.min(self.flasher.next_ns(gate, self.latch.gate() != Gate::Holding));
+            }
         }
         let ramp_end_ns = self.screen.ramp_end_ns();
         if ramp_end_ns > now_ns {
@@ -352,6 +370,7 @@ impl Loop {
                 Some((BlockKind::Listen { until_cues }, _)) => {
                     answered - self.answered_before >= u64::from(until_cues)
                 }
+                Some((BlockKind::Flash(_), _)) => self.flasher.is_done(),
                 Some((BlockKind::Steer(_), _)) => self.steering.is_done(),
                 _ => false,
             };
@@ -382,6 +401,17 @@ impl Loop {
                     controller.hold(set_point, start_ns, now_ns, now_ns.max(self.resumed_ns));
                 }
             }
+            BlockKind::Flash(flash) => {
+                if let Some(gate) = &mut self.onset {
+                    let dark_ns = self.screen.dark_ns(now_ns);
+                    self.flasher.begin(flash, start_ns.max(self.resumed_ns), dark_ns, gate);
+                }
+            }
+            BlockKind::Rest => {
+                if let Some(gate) = &mut self.onset {
+                    gate.rest(start_ns, self.schedule.next_ns(now_ns));
+                }
+            }
             BlockKind::Steer(plan) => self.steering.begin(plan, now_ns.max(self.resumed_ns)),
             _ => {}
         }
@@ -392,6 +422,9 @@ impl Loop {
         let next_holds = self.schedule.set_point_at(now_ns).is_some();
         if let (Some(controller), false) = (&mut self.controller, next_holds) {
             controller.release();
+        }
+        if let (BlockKind::Flash(_), Some(gate)) = (kind, &mut self.onset) {
+            self.flasher.end(gate);
         }
         let BlockKind::Calibrate { contrast, .. } = kind else { return };
         let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder else { return };
@@ -412,6 +445,9 @@ impl Loop {
         if let Some(controller) = &mut self.controller {
             controller.release();
         }
+        if let Some(gate) = &mut self.onset {
+            self.flasher.end(gate);
+        }
     }
 
     /// Grey begins or ends, by the latch or by the interlock.
@@ -423,6 +459,9 @@ impl Loop {
         if dark {
             self.screen.fade(cause, outputs);
             self.steering.interrupt(cause.now_ns, outputs);
+            if let Some(gate) = &mut self.onset {
+                self.flasher.interrupt(gate);
+            }
             // Until it opens again, samples may come that saw nothing but grey.
             if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
                 ssvep.restart(i64::MAX);
@@ -435,6 +474,9 @@ impl Loop {
         }
         if let Some(controller) = &mut self.controller {
             controller.restart(self.resumed_ns);
+        }
+        if let Some(gate) = &mut self.onset {
+            self.flasher.resume(self.resumed_ns, gate);
         }
     }
 
@@ -449,6 +491,18 @@ impl Loop {
             self.screen.fade(cause, outputs);
             self.screen.settle_grey(cause, outputs);
             return;
+        }
+        if let (Some((BlockKind::Flash(_), _)), Some(onset)) = (self.schedule.block(), &mut self.onset) {
+            // What is on ends in time even while nothing new may begin.
+            let may_begin = gate != Gate::Holding;
+            return self.flasher.step(
+                may_begin,
+                cause,
+                onset,
+                &mut self.interlock,
+                &mut self.screen,
+                outputs,
+            );
         }
         if let Some((BlockKind::Steer(plan), _)) = self.schedule.block() {
             return self.present(&plan, gate == Gate::Open, cause, outputs);
@@ -467,7 +521,11 @@ impl Loop {
                 None => return,
             },
             Some((BlockKind::Show { scene, contrast }, _)) => (scene, contrast),
-            Some((BlockKind::Listen { .. } | BlockKind::Rest | BlockKind::Steer(_), _)) | None => {
+            Some((
+                BlockKind::Listen { .. } | BlockKind::Rest | BlockKind::Steer(_) | BlockKind::Flash(_),
+                _,
+            ))
+            | None => {
                 self.screen.fade(cause, outputs);
                 self.screen.settle_grey(cause, outputs);
                 return;
@@ -495,7 +553,9 @@ impl Loop {
     }
 
     fn steer(&mut self, shown: impl Into<Shown>, contrast: f64, cause: Cause, outputs: &mut Outputs) {
-        if contrast > 0.0 && self.interlock.must_pause(cause.now_ns, self.screen.ramp(), outputs) {
+        if contrast > 0.0
+            && self.interlock.must_pause(cause.now_ns, cause.now_ns, self.screen.ramp(), outputs)
+        {
             return;
         }
         // Coming back from grey takes the grey ramp, whatever the slew allows.
@@ -543,6 +603,7 @@ impl Outputs {
     fn clear(&mut self) {
         self.decisions.clear();
         self.commands.clear();
+        self.onsets.clear();
         self.requests.clear();
         self.presentations.clear();
         self.notices.clear();

@@ -108,6 +108,19 @@ impl Screen {
         self.issue(shown, ramp, cause, out);
     }
 
+    /// A scene with a course of contrast that begins later; the index of the command.
+    pub(crate) fn program(
+        &mut self,
+        shown: impl Into<Shown>,
+        ramp: Ramp,
+        cause: Cause,
+        out: &mut Outputs,
+    ) -> Option<u64> {
+        let index = self.next_index;
+        self.issue(shown.into(), ramp, cause, out);
+        (self.next_index > index).then_some(index)
+    }
+
     /// Ramps to zero contrast; the grey scene follows by [`Screen::tick`] when the ramp is complete.
     pub(crate) fn fade(&mut self, cause: Cause, out: &mut Outputs) {
         if self.is_grey() || (self.ramp.to == 0.0 && self.ramp.end_ns - cause.now_ns <= self.grey_ramp_ns) {
@@ -123,6 +136,12 @@ impl Screen {
         if !self.is_grey() && self.ramp.to == 0.0 && cause.now_ns >= self.ramp.end_ns {
             self.issue(SceneId::GREY.into(), Ramp::constant(0.0), cause, out);
         }
+    }
+
+    /// When nothing is to be seen any more, if the screen fades from now on.
+    pub(crate) fn dark_ns(&self, now_ns: i64) -> i64 {
+        let faded_ns = now_ns + self.grey_ramp_ns;
+        if self.ramp.to == 0.0 { self.ramp.end_ns.clamp(now_ns, faded_ns) } else { faded_ns }
     }
 
     /// When the ramp that runs is complete.

@@ -104,9 +104,11 @@ fn play(plan: &Plan, values: &[f64], chunk: usize) -> Answers {
             turn,
             now_ns: S + end as i64 * 4_000_000,
             stop: false,
+            held: false,
             flips: if turn == 0 { &flips } else { &[] },
             markers: &[],
             sources: &[input],
+            answers: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(
@@ -139,7 +141,16 @@ fn each_controller_replays_and_starts_again_to_the_bit() {
                     SourceInput { skipped: 0, first_sample: turn * 5, at_ns: &at_ns, values: &values };
                 let flips = [flip(turn * 6 / 5, S + (turn * 6 / 5) as i64 * 16_666_667)];
                 let flips = if turn % 5 == 0 { &flips[..] } else { &[] };
-                let inputs = Inputs { turn, now_ns, stop: false, flips, markers: &[], sources: &[input] };
+                let inputs = Inputs {
+                    turn,
+                    now_ns,
+                    stop: false,
+                    held: false,
+                    flips,
+                    markers: &[],
+                    sources: &[input],
+                    answers: &[],
+                };
                 looped.step(&inputs, &mut out);
                 all.extend(
                     out.commands.iter().map(|c| (c.index, c.contrast.to.to_bits(), c.contrast.end_ns)),

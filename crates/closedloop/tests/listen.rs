@@ -34,6 +34,7 @@ fn plan(time_scale: f64, until_cues: u32) -> Plan {
             rest_false_alarm: 0.01,
         })),
         controller: None,
+        onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
     }

@@ -7,7 +7,7 @@ mod common;
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use closedloop::*;
 use common::*;
-use timeline::SourceId;
+use timeline::{OnsetOutcome, SceneId, SourceId};
 
 #[global_allocator]
 static WATCH: AllocDisabler = AllocDisabler;
@@ -33,8 +33,45 @@ fn listen_plan() -> Plan {
             rest_false_alarm: 0.01,
         })),
         controller: None,
+        onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
+    }
+}
+
+/// Rest, then presentations that wait for any phase that is forecast at all, with quiet eyes.
+fn onset_plan() -> Plan {
+    let rule = OnsetRule {
+        phase: Some(PhaseRule { wanted_rad: 0.0, tolerance_rad: 1.5, resultant_min: 0.0 }),
+        quiet_eyes: true,
+        timeout_ns: 2 * S,
+        ..OnsetRule::FREE
+    };
+    let flash = FlashPlan {
+        scene: SceneId(1),
+        contrast: 0.5,
+        ramp_ns: 0,
+        on_ns: S / 10,
+        gap_ns: S / 5,
+        count: 1000,
+        rule,
+    };
+    let eyes = EyesPlan { source: SourceId(0), channels: vec![0], window_s: 0.2, range_max: 1e3 };
+    Plan {
+        blocks: vec![block(14, BlockKind::Rest), block(40, BlockKind::Flash(flash))],
+        decoder: None,
+        onset: Some(OnsetPlan {
+            source: SourceId(0),
+            weights: vec![1.0 / CHANNELS as f64; CHANNELS],
+            band_hz: [8.0, 13.0],
+            mains_hz: 50.0,
+            lead_ns: 80_000_000,
+            baseline_s: 8.0,
+            power_window_s: 0.5,
+            eyes: Some(eyes),
+        }),
+        sources: vec![eeg_source()],
+        ..listen_plan()
     }
 }
 
@@ -81,6 +118,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             std::hint::black_box(looped.next_wake_ns());
         });
         decisions += out.decisions.len() as u64;
+        decisions += out.onsets.iter().filter(|onset| onset.outcome == OnsetOutcome::Met).count() as u64;
         if out.finished {
             return (decisions, true);
         }
@@ -101,6 +139,8 @@ fn no_step_allocates() {
     }
     let (decisions, finished) = drive(&listen_plan(), true);
     assert!(decisions >= 2 && finished, "{decisions} decisions");
+    let (met, finished) = drive(&onset_plan(), false);
+    assert!(met > 20 && finished, "{met} onsets");
 }
 
 #[test]

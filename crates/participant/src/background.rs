@@ -46,6 +46,8 @@ struct Rhythm {
     keep_cos: f64,
     keep_sin: f64,
     kick: f64,
+    /// What the newest sample showed of it; `re` and `im` are already the next sample's.
+    shown: [f64; 2],
 }
 
 impl Rhythm {
@@ -58,15 +60,16 @@ impl Rhythm {
             keep_cos: keep * libm::cos(turn),
             keep_sin: keep * libm::sin(turn),
             kick: (1.0 - keep * keep).sqrt(),
+            shown: [0.0; 2],
         }
     }
 
     fn step(&mut self, random: &mut Random) -> f64 {
-        let now = self.re;
+        self.shown = [self.re, self.im];
         let re = self.keep_cos * self.re - self.keep_sin * self.im + self.kick * random.normal();
         self.im = self.keep_sin * self.re + self.keep_cos * self.im + self.kick * random.normal();
         self.re = re;
-        now
+        self.shown[0]
     }
 }
 
@@ -175,6 +178,19 @@ impl Background {
             uv += channel.mains_cos * hum_cos + channel.mains_sin * hum_sin;
             *place += uv + channel.blink_uv * blink;
         }
+    }
+
+    /// The alpha rhythm of the newest sample, in uV, in a weighted sum of the channels: what is in the signal, and the same
+    /// a quarter of a cycle later.
+    pub(crate) fn alpha_uv(&self, weights: &[f64]) -> [f64; 2] {
+        let mut sum = [0.0; 2];
+        for (weight, channel) in weights.iter().zip(&self.channels) {
+            for (share, rhythm) in channel.alpha.iter().zip(&self.alpha) {
+                sum[0] += weight * share * rhythm.shown[0];
+                sum[1] += weight * share * rhythm.shown[1];
+            }
+        }
+        sum
     }
 
     /// Takes over the state of `fresh`, a clone of this background, without allocating.

@@ -194,6 +194,12 @@ impl Participant {
         self.gain.slow_uv()
     }
 
+    /// The alpha rhythm at the last sample, without noise, in a weighted sum of the channels: in uV, what is in the signal and
+    /// the same a quarter of a cycle later. Its angle is the true phase. For a judge, never for the loop.
+    pub fn true_alpha_uv(&self, weights: &[f64]) -> [f64; 2] {
+        self.background.alpha_uv(weights)
+    }
+
     /// Frames that came after a sample that should have used them.
     pub fn late_count(&self) -> u64 {
         self.late

@@ -61,7 +61,9 @@ impl Eyes {
         // Cells before and after normalisation: brains differ in nothing more than in how much they normalise.
         let taps: Vec<Features> = ["complex", "energy"]
             .iter()
-            .flat_map(|kind| (0..SCALES).map(move |at| Features::pooled(&format!("v1.{kind}.s{at}"), GRID, GRID)))
+            .flat_map(|kind| {
+                (0..SCALES).map(move |at| Features::pooled(&format!("v1.{kind}.s{at}"), GRID, GRID))
+            })
             .collect();
         let orientations = (0..params.orientations).map(|at| params.orientation_deg(at).to_radians());
         Self::of(

@@ -219,7 +219,7 @@ pub(crate) fn block_stands_alone(
             Err(table.contradiction("listen", text))
         }
         BlockKind::Steer(steer) => needs_ssvep(table, "steer", steer.stimulus, protocol),
-        BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Rest => Ok(()),
+        BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Flash(_) | BlockKind::Rest => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! already proved that the table exists.
 
 use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
+use crate::onset::{Flash, OnsetState};
 use crate::steering::{Picture, Planner, Steer};
 
 /// One experiment, as its file states it.
@@ -27,6 +28,8 @@ pub struct Protocol {
     pub decoder: Option<Decoder>,
     /// How the error becomes a contrast, if anything is held.
     pub controller: Option<Controller>,
+    /// How the state is followed on which an onset may wait, if any does.
+    pub onset: Option<OnsetState>,
     /// What freezes the controller while it lies in the decoder's window, if the file says so.
     pub artefacts: Option<Artefacts>,
     /// The bound under which a flagged stimulus may be shown to a person, if the file states one.
@@ -352,6 +355,8 @@ pub enum BlockKind {
     Listen(Listen),
     /// The stimulus is shown at a constant contrast.
     Show(Show),
+    /// The stimulus is shown briefly again and again, each time at an onset that may wait for a state of the brain.
+    Flash(Flash),
     /// The planner's pictures are shown one after the other.
     Steer(Steer),
     /// The screen stays grey.

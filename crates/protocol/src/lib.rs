@@ -47,6 +47,7 @@ mod controller;
 mod error;
 mod experiment;
 mod limits;
+mod onset;
 mod parse;
 pub mod reader;
 mod rig;
@@ -63,6 +64,7 @@ pub use experiment::{
     Stimulus, StimulusKind, Stream, StreamKind, Unit, Waveform,
 };
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
+pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{Aim, Picture, Planner, Steer};

@@ -15,7 +15,8 @@ pub struct Limits {
     pub dose_s: f64,
     /// How long a stimulus may be on.
     pub on_time: OnTime,
-    /// The fastest change of contrast per s, whatever the controller says; at least the grey ramp's own.
+    /// The fastest change of contrast per s, whatever the controller says; at least the grey ramp's own, and that of every
+    /// `flash`.
     pub slew_per_s: f64,
     /// The longest run, in s. Then it ends.
     pub session_s: f64,
@@ -80,7 +81,7 @@ fn read_dead_man(limits: &Table<'_>, key: &str) -> Result<DeadMan, ProtocolError
 /// What one block takes of the limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Worth {
-    /// Contrast times time in s, the ramp to grey after it included.
+    /// Contrast times time in s, the ramp to grey after it included (of a flash, its own ramp).
     pub dose_s: f64,
     /// Time with contrast above zero in s, that ramp included.
     pub on_s: f64,
@@ -107,6 +108,10 @@ impl Protocol {
                 let count = f64::from(steer.presentations);
                 (steer.contrast, count * steer.on_s, count)
             }
+            BlockKind::Flash(flash) => {
+                let count = f64::from(flash.count);
+                (flash.contrast, count * flash.on_s, count)
+            }
             BlockKind::Calibrate(calibrate) => {
                 let period_s = calibrate.on_s + calibrate.off_s;
                 let whole = (block.duration_s / period_s).floor();
@@ -122,9 +127,12 @@ impl Protocol {
         let unbroken_s = match block.kind {
             BlockKind::Calibrate(calibrate) => calibrate.on_s + ramp_s,
             BlockKind::Steer(steer) => steer.on_s + ramp_s,
+            BlockKind::Flash(flash) => flash.on_s + ramp_s.max(flash.ramp_s),
             // A pause may come at any time, but not before there is something to see.
             _ => 2.0 * ramp_s,
         };
+        // A flash falls by its own ramp.
+        let ramp_s = if let BlockKind::Flash(flash) = block.kind { flash.ramp_s } else { ramp_s };
         let dose_s = contrast * (on_s + stretches * 0.5 * ramp_s);
         Worth { dose_s, on_s: on_s + stretches * ramp_s, unbroken_s, contrast }
     }
@@ -156,6 +164,16 @@ pub(crate) fn limits_fit(root: &Table<'_>, protocol: &Protocol) -> Result<(), Pr
     for block in &protocol.blocks {
         let worth = protocol.worth(block);
         let name = &block.name;
+        if let BlockKind::Flash(flash) = block.kind
+            && flash.contrast > limits.slew_per_s * flash.ramp_s * (1.0 + 1e-9)
+        {
+            let needed_s = flash.contrast / limits.slew_per_s;
+            let allowed = format!(
+                "what block `{name}` keeps: its ramp_s is {} s, and contrast {} then needs {needed_s:.3} s",
+                flash.ramp_s, flash.contrast
+            );
+            return Err(table.refuse("slew_per_s", allowed));
+        }
         if worth.dose_s > limits.dose_s {
             let allowed = format!(
                 "at least {:.3} s: block `{name}` alone takes contrast {:.3} over {:.3} s, ramps included",

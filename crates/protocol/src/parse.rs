@@ -11,6 +11,7 @@ use crate::controller::{
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
 use crate::limits::{limits_fit, read_limits};
+use crate::onset;
 use crate::reader::{Document, Range, Table};
 use crate::steering::{read_picture, read_planner, read_steer};
 
@@ -34,6 +35,7 @@ impl Protocol {
             "stimulus",
             "decoder",
             "controller",
+            "onset",
             "artefacts",
             "safety",
             "limits",
@@ -53,6 +55,7 @@ impl Protocol {
             stimuli,
             decoder: None,
             controller: root.optional("controller", read_controller)?,
+            onset: None,
             artefacts: root.optional("artefacts", read_artefacts)?,
             safety: root.optional("safety", read_safety)?,
             limits: root.optional("limits", read_limits)?,
@@ -60,6 +63,7 @@ impl Protocol {
             blocks: Vec::new(),
         };
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
+        protocol.onset = root.optional("onset", |root, key| onset::read_state(root, key, &protocol))?;
         check::markers_have_classes(&root, &protocol)?;
         check::artefacts_have_a_controller(&root, &protocol)?;
 
@@ -71,6 +75,7 @@ impl Protocol {
         }
         check::order(&head, &tables, &protocol)?;
         check::calibration_comes_first(&tables, &protocol)?;
+        onset::rest_comes_first(&tables, &protocol)?;
         limits_fit(&root, &protocol)?;
         Ok(protocol)
     }
@@ -313,9 +318,9 @@ pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError
 
 // ------------------------------------------------------------------------------------------------- blocks
 
-const BLOCK_KINDS: [&str; 6] = ["calibrate", "hold", "listen", "show", "steer", "rest"];
+const BLOCK_KINDS: [&str; 7] = ["calibrate", "hold", "listen", "show", "flash", "steer", "rest"];
 const BLOCK_KEYS: &[&str] =
-    &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "steer", "rest"];
+    &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "flash", "steer", "rest"];
 
 fn read_block(table: &Table<'_>, protocol: &Protocol) -> Result<Block, ProtocolError> {
     Ok(Block {
@@ -359,6 +364,7 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
                 contrast: table.number("contrast", contrast)?,
             })
         }
+        "flash" => BlockKind::Flash(onset::read_flash(block, protocol)?),
         "steer" => BlockKind::Steer(read_steer(block, protocol)?),
         _ => {
             block.table("rest", &[])?;

@@ -12,8 +12,8 @@ use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
-    Answer, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, Marker, Notice, Presentation,
-    Published, Request, Row, SourceId, Turn, s_from_ns,
+    Answer, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
+    Presentation, Published, Request, Row, SourceId, Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -176,9 +176,11 @@ struct Records {
     markers: Lane,
     flips: Lane,
     latents: Lane,
+    latent_rhythms: Lane,
     notices: Lane,
     answers: Lane,
     decisions: Lane,
+    onsets: Lane,
     commands: Lane,
     published: Lane,
     requests: Lane,
@@ -233,9 +235,11 @@ impl<S: Sink> Recorder<S> {
             markers: Lane::of::<Marker, S>(&mut writer)?,
             flips: Lane::of::<Flip, S>(&mut writer)?,
             latents: Lane::of::<Latent, S>(&mut writer)?,
+            latent_rhythms: Lane::of::<LatentRhythm, S>(&mut writer)?,
             notices: Lane::of::<Notice, S>(&mut writer)?,
             answers: Lane::of::<Answer, S>(&mut writer)?,
             decisions: Lane::of::<Decision, S>(&mut writer)?,
+            onsets: Lane::of::<Onset, S>(&mut writer)?,
             commands: Lane::of::<Command, S>(&mut writer)?,
             published: Lane::of::<Published, S>(&mut writer)?,
             requests: Lane::of::<Request, S>(&mut writer)?,
@@ -267,6 +271,8 @@ impl<S: Sink> Recorder<S> {
             Event::ClockOffset(offset) => records.clock_offsets.push(offset.at_ns, &offset),
             Event::Turn(turn) => records.turns.push(turn.now_ns, &turn),
             Event::Latent(latent) => records.latents.push(latent.at_ns, &latent),
+            Event::LatentRhythm(rhythm) => records.latent_rhythms.push(rhythm.at_ns, &rhythm),
+            Event::Onset(onset) => records.onsets.push(onset.sample_ns, &onset),
             Event::Request(request) => records.requests.push(request.at_ns, &request),
             Event::Answer(answer) => records.answers.push(answer.at_ns, &answer),
             Event::Presentation(shown) => records.presentations.push(shown.begin_ns, &shown),
@@ -395,16 +401,18 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 13] {
+    fn in_order(&self) -> [&Lane; 15] {
         [
             &self.chunks,
             &self.clock_offsets,
             &self.markers,
             &self.flips,
             &self.latents,
+            &self.latent_rhythms,
             &self.notices,
             &self.answers,
             &self.decisions,
+            &self.onsets,
             &self.commands,
             &self.published,
             &self.requests,
@@ -413,16 +421,18 @@ impl Records {
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 13] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 15] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
             &mut self.markers,
             &mut self.flips,
             &mut self.latents,
+            &mut self.latent_rhythms,
             &mut self.notices,
             &mut self.answers,
             &mut self.decisions,
+            &mut self.onsets,
             &mut self.commands,
             &mut self.published,
             &mut self.requests,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use timeline::{
-    Answer, Chunk, ClockOffset, Command, Decision, Flip, Latent, Marker, Notice, Presentation, Published,
-    Request, Row, RowError, SourceId, Turn,
+    Answer, Chunk, ClockOffset, Command, Decision, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
+    Presentation, Published, Request, Row, RowError, SourceId, Turn,
 };
 
 use crate::recorder::{ROLE, ROLE_PICTURES, ROLE_RECORDS, ROLE_SOURCE};
@@ -91,6 +91,10 @@ pub struct RecordedSession {
     pub notices: Vec<Notice>,
     /// What the simulated participant really did.
     pub latents: Vec<Latent>,
+    /// The simulated participant's rhythm, where onsets wait for one (none in recordings of format version 1).
+    pub latent_rhythms: Vec<LatentRhythm>,
+    /// Presentations with the state that they met (none in recordings of format version 1).
+    pub onsets: Vec<Onset>,
     /// Clock offsets, to the nanosecond.
     pub clock_offsets: Vec<ClockOffset>,
     /// What the loop asked of the planner. This and the following are empty in recordings of format version 1.
@@ -157,6 +161,8 @@ impl RecordedSession {
             markers: parts.take()?,
             notices: parts.take()?,
             latents: parts.take()?,
+            latent_rhythms: parts.take_newer()?,
+            onsets: parts.take_newer()?,
             clock_offsets: parts.take()?,
             requests: parts.take_newer()?,
             answers: parts.take_newer()?,

@@ -3,6 +3,7 @@
 mod charts;
 mod course;
 mod ledger;
+mod onsets;
 mod page;
 mod quality;
 mod sections;
@@ -47,6 +48,7 @@ pub fn render(session: &RecordedSession, summary: &Summary) -> String {
     facts.head(&mut page);
     facts.course(&mut page);
     facts.answers(&mut page);
+    facts.onsets(&mut page);
     facts.latency(&mut page);
     facts.frames(&mut page);
     facts.signals(&mut page);

@@ -22,7 +22,7 @@ const MOST_TEXT: usize = 60_000;
 /// Everything that more than one section needs.
 pub struct Facts<'a> {
     pub(super) session: &'a RecordedSession,
-    summary: &'a Summary,
+    pub(super) summary: &'a Summary,
     pub(super) protocol: Option<Protocol>,
     blocks: Vec<Block>,
     extent: Span,
@@ -364,6 +364,10 @@ impl<'a> Facts<'a> {
             }
             N::Calibrated => format!("amplitude {:.3} \u{b5}V", notice.value),
             N::CalibrationFailed => format!("amplitude is {:.2} times its standard error", notice.value),
+            N::RhythmFound | N::RhythmWeak => {
+                format!("at {:.2} Hz, log likelihood {} above a background alone", notice.value, notice.count)
+            }
+            N::OnsetLate => format!("by {}", seconds()),
             N::Stale | N::ToGrey => format!("newest sample {} old", seconds()),
             N::SourceBack => format!("after {}", seconds()),
             N::StampJump => format!("by {}", seconds()),

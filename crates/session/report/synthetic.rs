@@ -193,6 +193,8 @@ pub fn empty(protocol: &str) -> Held {
         markers: Vec::new(),
         notices: Vec::new(),
         latents: Vec::new(),
+        latent_rhythms: Vec::new(),
+        onsets: Vec::new(),
         clock_offsets: Vec::new(),
         requests: Vec::new(),
         answers: Vec::new(),

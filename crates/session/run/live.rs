@@ -145,7 +145,8 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         Some(way) => {
             let (rate_hz, brain) =
                 room.answer.take().ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
-            let chair = Chair::new(brain, retina, carriers.participant_events, way, rate_hz);
+            let mut chair = Chair::new(brain, retina, carriers.participant_events, way, rate_hz);
+            chair.record_rhythm(crate::onset::simulated_weights(&prepared.experiment.protocol));
             Some(spawn_chair(chair, &ending, &barrier, wake.clone())?)
         }
         None => {

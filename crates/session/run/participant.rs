@@ -4,7 +4,7 @@ use acquisition::{AcquisitionError, ChannelFormat, ChunkSink, OutletSpec, Sample
 use participant::{Participant, Person, Population, PopulationResponse, Setup};
 use stimulus::Scene;
 use timeline::ring::{RowReader, Writer};
-use timeline::{Event, Notice, NoticeKind, s_from_ns};
+use timeline::{Event, LatentRhythm, Notice, NoticeKind, s_from_ns};
 
 use crate::error::SessionError;
 use crate::experiment::Lowered;
@@ -28,6 +28,8 @@ pub struct Chair {
     events: Writer<Event>,
     way: Way,
     rate_hz: f64,
+    /// Weights of the channels in the signal that onsets wait for; empty where none do.
+    rhythm: Vec<f64>,
     start_ns: i64,
     next: u64,
     late: u64,
@@ -127,6 +129,7 @@ impl Chair {
             events,
             way,
             rate_hz,
+            rhythm: Vec::new(),
             start_ns: 0,
             next: 0,
             late: 0,
@@ -135,6 +138,11 @@ impl Chair {
             row: vec![0.0; channels],
             participant,
         }
+    }
+
+    /// Puts the true rhythm of every sample on record, in that weighted sum of the channels; nothing where it is empty.
+    pub fn record_rhythm(&mut self, weights: Vec<f64>) {
+        self.rhythm = weights;
     }
 
     /// When the first sample is taken.
@@ -173,6 +181,10 @@ impl Chair {
             let at_ns = self.sample_ns(self.next);
             let latent = self.participant.sample(at_ns, &mut self.row);
             self.stamps_s.push(s_from_ns(at_ns));
+            if !self.rhythm.is_empty() {
+                let [re_uv, im_uv] = self.participant.true_alpha_uv(&self.rhythm);
+                let _ = self.events.push(Event::LatentRhythm(LatentRhythm { at_ns, re_uv, im_uv }));
+            }
             // The stream is float32, so what the loop gets over either way has the same bits.
             self.values.extend(self.row.iter().map(|&value| f64::from(value as f32)));
             self.next += 1;

@@ -193,6 +193,8 @@ impl Status {
                 _ => self.notice = Some(notice),
             },
             Event::Published(_)
+            | Event::LatentRhythm(_)
+            | Event::Onset(_)
             | Event::Chunk(_)
             | Event::Marker(_)
             | Event::ClockOffset(_)

@@ -151,8 +151,9 @@ impl Prepared {
             (None, None) => return Err(SessionError::Usage("no simulated participant".into())),
         };
         let way = participant::Way::Sink(Box::new(sources::sink(sources, carriers.sources)?));
-        let chair =
+        let mut chair =
             participant::Chair::new(brain, retina, carriers.participant_events, way, answer.samples.rate_hz);
+        chair.record_rhythm(crate::onset::simulated_weights(&self.experiment.protocol));
         let mut pump = carriers.pump;
         let (operator, _) = Operator::seat(&self.experiment, &self.args);
         let (driver, seconds) = (carriers.driver, self.args.seconds);

@@ -14,14 +14,18 @@ pub mod clock;
 pub mod event;
 pub mod heartbeat;
 pub mod latest;
+mod notice;
+mod onset;
 pub mod ring;
 mod row;
 mod steering;
 
 pub use event::{
-    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, Notice, NoticeKind,
-    OnsetClass, Published, Ramp, SceneId, SourceId, Take, Turn,
+    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, OnsetClass, Published,
+    Ramp, SceneId, SourceId, Take, Turn,
 };
+pub use notice::{Notice, NoticeKind};
+pub use onset::{LatentRhythm, Onset, OnsetOutcome};
 pub use row::{Row, RowError};
 pub use steering::{Answer, Presentation, Purpose, Request};
 

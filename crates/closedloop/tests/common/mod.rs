@@ -128,6 +128,7 @@ pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
             highpass_hz: 1.0,
         })),
         controller: Some(controller),
+        onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
     }

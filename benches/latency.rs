@@ -87,6 +87,7 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         in_process: false,
         no_realtime,
         held: None,
+        brain: None,
     }
 }
 

@@ -12,14 +12,13 @@ mod support;
 use std::f64::consts::{FRAC_PI_4, PI, TAU};
 
 use closedloop::{
-    BlockKind, BlockPlan, FlashPlan, Inputs, Loop, OnsetPlan, OnsetRule, Otherwise, Outputs, PhaseRule, Plan,
-    SourceInput, SourcePlan,
+    BlockKind, BlockPlan, FlashPlan, Inputs, InterlockPlan, Loop, OnsetPlan, OnsetRule, Otherwise, Outputs,
+    PhaseRule, Plan, SourceInput, SourcePlan,
 };
 use participant::{Flicker, FlickerKind, OCCIPITAL, Participant, Setup, Waveform, nominal};
-use photic::experiment::Experiment;
+use photic::cli::RunArgs;
 use photic::phases::Circular;
-use photic::run::{simulate, virtual_args};
-use photic::summary::Summary;
+use photic::run::simulated::virtual_args;
 use signal::Cascade;
 use timeline::{Flip, NoticeKind, Onset, OnsetClass, OnsetOutcome, SceneId, SourceId, ns_from_s};
 
@@ -129,6 +128,8 @@ fn plan(lead_s: f64, rule: OnsetRule, seconds: i64) -> Plan {
             power_window_s: 0.5,
             eyes: None,
         }),
+        interlock: InterlockPlan::FAULTS,
+        artefacts: None,
     }
 }
 
@@ -311,12 +312,12 @@ fn a_session_is_judged_from_its_recording() {
     let text =
         text.replace("count = 80 }", "count = 260 }").replace("duration_s = 200.0", "duration_s = 280.0");
     let text = text.replace("count = 80,", "count = 40,");
-    let rig = std::fs::read_to_string(support::root().join("protocols/simulated-rig.toml")).unwrap();
-    let experiment = Experiment::parse(text, "phase-onset", rig, "rig").unwrap();
     let out = tempfile::tempdir().unwrap();
-    let args = virtual_args(out.path().to_owned(), "nominal", 4, None);
-    let session = simulate(experiment, args, None, &mut ()).unwrap();
-    let onsets = Summary::of(&session).onsets.unwrap();
+    let (protocol, sessions) = (out.path().join("phase-onset.toml"), out.path().join("sessions"));
+    std::fs::write(&protocol, text).unwrap();
+    let args = RunArgs { protocol, ..virtual_args(sessions.clone(), "nominal", 4, None) };
+    let onsets = photic::run::run(args, false).unwrap().onsets.unwrap();
+    let session = support::session_below(&sessions);
     assert_eq!((onsets.presentations, onsets.at_other_refresh, onsets.timed_out), (340, 0, 0));
     for phases in &onsets.phases {
         let (recorded, own) = (phases.recorded.unwrap(), phases.latent.unwrap());

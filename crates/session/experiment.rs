@@ -268,10 +268,10 @@ fn lower_block(block: &protocol::Block) -> BlockPlan {
             closedloop::BlockKind::Show { scene: scene_id(show.stimulus), contrast: show.contrast }
         }
         protocol::BlockKind::Flash(flash) => {
-            closedloop::BlockKind::Flash(onset::lower_flash(&flash, scene_id(flash.stimulus)))
+            closedloop::BlockKind::Flash(onset::lower_flash(flash, scene_id(flash.stimulus)))
         }
         protocol::BlockKind::Steer(steer) => {
-            closedloop::BlockKind::Steer(crate::steering::lower_steer(&steer, scene_id(steer.stimulus)))
+            closedloop::BlockKind::Steer(crate::steering::lower_steer(steer, scene_id(steer.stimulus)))
         }
         protocol::BlockKind::Rest => closedloop::BlockKind::Rest,
     };

@@ -191,8 +191,8 @@ fn kill(pid: u32) -> std::io::Result<()> {
     if pid <= 1 {
         return Err(std::io::Error::other(format!("no session has the process id {pid}")));
     }
-    // SAFETY: kill(2) takes two numbers and touches no memory of ours.
     #[allow(unsafe_code)] // std can end children only, and the session is this process's parent
+    // SAFETY: kill(2) takes two numbers and touches no memory of ours.
     let status = unsafe { libc::kill(pid, libc::SIGKILL) };
     if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }

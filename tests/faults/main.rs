@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use photic::cli::{ClockMode, RunArgs};
 use photic::error::SessionError;
-use photic::run::{Hooks, run_with, virtual_args};
+use photic::run::simulated::virtual_args;
+use photic::run::{Hooks, run_with};
 use photic::summary::Summary;
 use recording::{RecordedSession, verify};
 use support::*;

@@ -4,8 +4,8 @@ use timeline::{Onset, Ramp, SceneId};
 
 use crate::interlock::Interlock;
 use crate::onset::{OnsetGate, OnsetRule, OnsetState};
-use crate::run::Outputs;
 use crate::screen::{Cause, Screen};
+use crate::turn::Outputs;
 
 /// A block of presentations.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -11,7 +11,7 @@
 use timeline::{Flip, NoticeKind, Ramp};
 
 use crate::plan::{InterlockPlan, LimitsPlan, Plan};
-use crate::run::Outputs;
+use crate::turn::Outputs;
 
 /// No turn for longer than this means that the process stood still or that its clock jumped.
 pub const LONGEST_GAP_NS: i64 = 1_000_000_000;

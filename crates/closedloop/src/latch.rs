@@ -6,7 +6,7 @@
 use timeline::{Notice, NoticeKind, SourceId};
 
 use crate::plan::Plan;
-use crate::run::{Outputs, SourceInput};
+use crate::turn::{Outputs, SourceInput};
 
 /// Whether new commands may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,7 @@ mod screen_clock;
 mod set_point;
 mod steer;
 mod trial;
+mod turn;
 
 pub use controller::{
     Candidate, GainFilter, GainModel, Horizon, LqGain, LqgPlan, MAX_CANDIDATES, MAX_HORIZON, Margins,
@@ -35,7 +36,7 @@ pub use plan::{
     BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan,
     Plan, PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,
 };
-pub use run::{Inputs, Loop, Outputs, SourceInput};
+pub use run::Loop;
 pub use set_point::{Levels, MAX_LEVELS, SET_POINT_STEP_NS, SetPointPlan};
 pub use steer::SteerPlan;
 pub use trial::{
@@ -43,3 +44,4 @@ pub use trial::{
     QuestPlus, QuestPlusPlan, QuestPlusStop, QuestPosterior, Staircase, StaircasePlan, StaircaseRule,
     TrialController, TrialPlan,
 };
+pub use turn::{Inputs, Outputs, SourceInput};

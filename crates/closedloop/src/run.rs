@@ -2,9 +2,7 @@
 
 use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
-use timeline::{
-    Answer, Command, Decision, Flip, Marker, Notice, NoticeKind, Onset, Presentation, Request, SourceId,
-};
+use timeline::{Decision, NoticeKind, SourceId};
 
 use crate::check::check;
 use crate::controller::{Controller, Timing};
@@ -18,74 +16,10 @@ use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen, Shown};
 use crate::steer::{Steer, SteerPlan, Wish};
+use crate::turn::{Inputs, Outputs};
 
 /// A channel without any change for this long is flat.
 const FLAT_S: f64 = 2.0;
-
-/// What a turn is handed.
-#[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a> {
-    /// Index of the turn.
-    pub turn: u64,
-    /// Its instant.
-    pub now_ns: i64,
-    /// Whether the operator asked for the end.
-    pub stop: bool,
-    /// Whether the operator holds the dead-man key.
-    pub held: bool,
-    /// Flips that came since the turn before, oldest first.
-    pub flips: &'a [Flip],
-    /// Markers of all marker sources that came since the turn before, oldest first per source.
-    pub markers: &'a [Marker],
-    /// Per source, in the order of the plan (marker sources stay empty).
-    pub sources: &'a [SourceInput<'a>],
-    /// What the planner answered since the turn before, oldest first.
-    pub answers: &'a [Answer],
-}
-
-/// One contiguous run of samples of one source.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SourceInput<'a> {
-    /// Samples passed over right before this run.
-    pub skipped: u64,
-    /// Index of the run's first sample.
-    pub first_sample: u64,
-    /// The source's stamps on this machine's clock, one per sample; empty when nothing came.
-    pub at_ns: &'a [i64],
-    /// Values, one row of channels per sample.
-    pub values: &'a [f64],
-}
-
-impl SourceInput<'_> {
-    /// Whole samples in the run: a caller that hands fewer values than stamps must not cause a panic.
-    pub(crate) fn count(&self, channels: usize) -> usize {
-        self.at_ns.len().min(self.values.len() / channels.max(1))
-    }
-
-    /// Whether one sample at least is made of numbers only.
-    pub(crate) fn has_numbers(&self, channels: usize) -> bool {
-        self.values.chunks_exact(channels.max(1)).any(|row| row.iter().all(|value| value.is_finite()))
-    }
-}
-
-/// What a turn answers; cleared by [`Loop::step`] at its entry.
-#[derive(Debug, Clone, Default)]
-pub struct Outputs {
-    /// Decisions taken.
-    pub decisions: ArrayVec<Decision, 32>,
-    /// Presentations that began, or were left out, with the state that they met.
-    pub onsets: ArrayVec<Onset, 4>,
-    /// Commands to publish, oldest first; the display draws the last.
-    pub commands: ArrayVec<Command, 8>,
-    /// What is asked of the planner.
-    pub requests: ArrayVec<Request, 2>,
-    /// Presentations that are over.
-    pub presentations: ArrayVec<Presentation, 2>,
-    /// What somebody should know of afterwards.
-    pub notices: ArrayVec<Notice, 32>,
-    /// The run is over and the screen is grey.
-    pub finished: bool,
-}
 
 /// The loop: decoders and controllers as one pure step.
 #[derive(Debug, Clone)]
@@ -541,7 +475,7 @@ impl Loop {
                 let commands = outputs.commands.len();
                 let shown = Shown { scene: plan.scene, picture: Some(picture) };
                 self.steer(shown, plan.contrast, cause, outputs);
-                if let Some(command) = outputs.commands.get(commands).map(|command| *command) {
+                if let Some(command) = outputs.commands.get(commands).copied() {
                     self.steering.begun(command.index, command.contrast.end_ns, cause.now_ns);
                 }
             }
@@ -596,17 +530,5 @@ impl Loop {
             Some(controller) => controller.slew_per_s(),
             None => 1e9 / self.plan.grey_ramp_ns as f64,
         }
-    }
-}
-
-impl Outputs {
-    fn clear(&mut self) {
-        self.decisions.clear();
-        self.commands.clear();
-        self.onsets.clear();
-        self.requests.clear();
-        self.presentations.clear();
-        self.notices.clear();
-        self.finished = false;
     }
 }

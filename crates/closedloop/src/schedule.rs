@@ -3,7 +3,7 @@
 use timeline::NoticeKind;
 
 use crate::plan::{BlockKind, BlockPlan};
-use crate::run::Outputs;
+use crate::turn::Outputs;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {

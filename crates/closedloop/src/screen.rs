@@ -2,7 +2,7 @@
 
 use timeline::{Command, Ramp, SceneId};
 
-use crate::run::Outputs;
+use crate::turn::Outputs;
 
 /// Changes of contrast below this are not worth a command (an 8-bit display shows steps of 0.004).
 const DEAD_BAND: f64 = 5e-4;

@@ -7,8 +7,8 @@ use timeline::{Answer, NoticeKind, Presentation, Request, SceneId};
 
 use crate::controller::RESPONSE_LATENCY_NS;
 use crate::decoder::Estimate;
-use crate::run::Outputs;
 use crate::screen::Cause;
+use crate::turn::Outputs;
 
 /// A block of presentations.
 #[derive(Debug, Clone, Copy, PartialEq)]

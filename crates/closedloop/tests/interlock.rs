@@ -90,6 +90,7 @@ fn run(plan: &Plan, seconds: f64, mut edit: impl FnMut(&mut Turn)) -> Log {
             flips: &flips,
             markers: &[],
             sources: &[input],
+            answers: &[],
         };
         looped.step(&inputs, &mut out);
         index += 1;

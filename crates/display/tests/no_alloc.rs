@@ -47,7 +47,7 @@ fn ten_thousand_frames_without_an_allocation() {
             let command = *commands.read();
             let planned = plan.step(plan.begin_ns(), command.as_ref(), index > 9_000);
             let uniform = &mut uniforms[planned.params.scene];
-            uniform.set_frame(planned.params.amplitude, planned.params.patch_luminance);
+            uniform.set_frame(planned.params.amplitude, planned.params.patch_luminance, 0);
             checksum += u64::from(uniform.bytes()[28]);
             plan.worked(1_000_000);
             let flip = plan.shown(&planned, planned.flip.onset_ns);

@@ -8,6 +8,9 @@ use synthesis::problem::Problem;
 use crate::features::Eyes;
 use crate::{Canvas, PlannerError};
 
+/// A judgement of a picture's features: a value and its slope.
+pub type Judge<'a> = dyn Fn(&[f64]) -> (f64, Vec<f64>) + 'a;
+
 /// What an ascent found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
@@ -27,7 +30,7 @@ pub struct Found {
 pub fn climb(
     eyes: &mut Eyes,
     canvas: &Canvas,
-    judge: &dyn Fn(&[f64]) -> (f64, Vec<f64>),
+    judge: &Judge<'_>,
     start: &[f32],
     steps: u32,
     mut is_over: impl FnMut() -> bool,
@@ -56,7 +59,7 @@ pub fn climb(
 
 struct Ascent<'a> {
     eyes: &'a mut Eyes,
-    judge: &'a dyn Fn(&[f64]) -> (f64, Vec<f64>),
+    judge: &'a Judge<'a>,
     constraints: Constraints,
     texels: usize,
 }

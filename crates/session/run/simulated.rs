@@ -9,7 +9,7 @@ use recording::{MemoryRecorder, Options, Outcome, RecordedSession, SessionFolder
 use super::carriers::{Carriers, EVENTS, Source, raw_stream, retina_ring};
 use super::operator::Operator;
 use super::recorder::{RecorderPump, Target};
-use super::virtual_clock::{self, ScriptedPresenter, Watcher};
+use super::virtual_clock::{self, Players, ScriptedPresenter, Watcher};
 use super::{Ended, Prepared, participant, prepare_experiment, sources};
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
@@ -156,9 +156,8 @@ impl Prepared {
         chair.record_rhythm(crate::onset::simulated_weights(&self.experiment.protocol));
         let mut pump = carriers.pump;
         let (operator, _) = Operator::seat(&self.experiment, &self.args);
-        let (driver, seconds) = (carriers.driver, self.args.seconds);
-        let ran =
-            virtual_clock::run(presenter, chair, driver, &mut pump, planner, seconds, &operator, watcher);
+        let players = Players { presenter, chair, driver: carriers.driver, planner };
+        let ran = virtual_clock::run(players, &mut pump, self.args.seconds, &operator, watcher);
         Ok(match ran {
             Ok(end_ns) => Ran { pump, end_ns, error: None },
             Err(error) => Ran { pump, end_ns: virtual_clock::START_NS, error: Some(error) },

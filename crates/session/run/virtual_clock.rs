@@ -137,20 +137,30 @@ impl Watcher for () {
     fn before_turn(&mut self, _: &mut LoopDriver, _: &Chair) {}
 }
 
+/// Who take turns.
+pub struct Players {
+    /// The screen.
+    pub presenter: ScriptedPresenter,
+    /// The participant.
+    pub chair: Chair,
+    /// The loop.
+    pub driver: LoopDriver,
+    /// Who proposes pictures, where there are pictures.
+    pub planner: Option<Seat>,
+}
+
 /// Runs to the end of the schedule, or asks for the end after `seconds`.
 ///
 /// # Errors
 /// When the participant cannot hand over its samples.
 pub fn run(
-    mut presenter: ScriptedPresenter,
-    mut chair: Chair,
-    mut driver: LoopDriver,
+    players: Players,
     pump: &mut RecorderPump,
-    mut planner: Option<Seat>,
     seconds: Option<f64>,
     operator: &Operator,
     watcher: &mut impl Watcher,
 ) -> Result<i64, SessionError> {
+    let Players { mut presenter, mut chair, mut driver, mut planner } = players;
     let mut stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
     let mut stop = false;
     chair.start(START_NS);

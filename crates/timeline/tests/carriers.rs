@@ -20,7 +20,15 @@ fn survives<T: Row + PartialEq + std::fmt::Debug>(record: T) {
 /// Recordings of format version 1 have no `held`.
 #[test]
 fn a_turn_of_an_older_recording_is_read() {
-    let turn = Turn { index: 3, now_ns: 4, flips_end: 5, stop: true, held: false, takes: Default::default() };
+    let turn = Turn {
+        index: 3,
+        now_ns: 4,
+        flips_end: 5,
+        stop: true,
+        held: false,
+        takes: Default::default(),
+        answers_end: 0,
+    };
     let mut row = Vec::new();
     turn.write(&mut |value| row.push(value));
     assert_eq!(Turn::read(&row[..12]), Ok(turn));
@@ -39,7 +47,7 @@ proptest! {
                                      some in any::<bool>()) {
         let source = SourceId(small);
         survives(Command { index: n, turn: n / 2, issued_ns: a, decision: some.then_some(n), scene: SceneId(small),
-            contrast: Ramp { from: x, to: -x, start_ns: a, end_ns: a } });
+            contrast: Ramp { from: x, to: -x, start_ns: a, end_ns: a }, picture: some.then_some(n) });
         survives(Published { command: n, at_ns: a });
         survives(Decision { index: n, turn: n, decided_ns: a, source, first_sample: n, end_sample: n + 1, value: x,
             spread: -x, set_point: some.then_some(x), label: some.then_some(3), cue: (!some).then_some(7) });
@@ -50,6 +58,16 @@ proptest! {
         survives(ClockOffset { source, at_ns: a, offset_ns: a });
         survives(Turn { index: n, now_ns: a, flips_end: n, stop: some, held: !some, takes: [Take { end: n, skipped: n }; MAX_SOURCES], answers_end: n });
         survives(Latent { at_ns: a, response_uv: x, gain: x, contrast_seen: x });
+        survives(LatentRhythm { at_ns: a, re_uv: x, im_uv: -x });
+        survives(Onset { index: n, turn: n, command: some.then_some(n), source, end_sample: n, sample_ns: a, photon_ns: a,
+            phase_rad: x, resultant: x, power: x, quiet: some.then_some(false), wanted_rad: (!some).then_some(x),
+            waited_ns: a, outcome: OnsetOutcome::Skipped });
+        survives(Request { index: n, turn: n, at_ns: a, presentation: some.then_some(n), picture: (!some).then_some(n),
+            value: x, spread: -x });
+        survives(Answer { request: n, at_ns: a, picture: n, purpose: Purpose::Fallback, hash: a as u64,
+            iterations: u32::from(small), predicted: x, predicted_sd: -x, incumbent: n });
+        survives(Presentation { index: n, request: n, picture: n, command: n, begin_ns: a, end_ns: a,
+            decision: some.then_some(n) });
         survives(Notice { at_ns: a, kind: NoticeKind::ToGrey, source: some.then_some(source), count: a, value: x });
     }
 

@@ -17,7 +17,7 @@ use timeline::{Marker, NoticeKind, SourceId};
 
 use super::{Estimate, Front, sample_source};
 use crate::plan::{CcaPlan, Plan, PrepareError};
-use crate::run::{Outputs, SourceInput};
+use crate::turn::{Outputs, SourceInput};
 
 /// Epochs that can be open at once; protocols cue one after the other.
 const SLOTS: usize = 4;

@@ -13,7 +13,7 @@ pub(crate) use cca::Listener;
 pub(crate) use ssvep::Ssvep;
 
 use crate::plan::{DecoderPlan, Plan, PrepareError};
-use crate::run::{Outputs, SourceInput};
+use crate::turn::{Outputs, SourceInput};
 
 /// What a decoder concluded, before the loop numbers and stamps it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,9 +7,9 @@ use super::calibration::{Calibrated, Calibrator, FEWEST_WINDOWS};
 use super::{Estimate, Front, sample_source};
 use crate::controller::{RESPONSE_LATENCY_NS, Timing};
 use crate::plan::{BlockKind, Plan, PrepareError, SsvepPlan};
-use crate::run::{Outputs, SourceInput};
 use crate::screen_clock::ScreenClock;
 use crate::set_point::SET_POINT_STEP_NS;
+use crate::turn::{Outputs, SourceInput};
 
 /// Length of the windows that a calibration compares with each other.
 const CALIBRATION_WINDOW_S: f64 = 1.0;

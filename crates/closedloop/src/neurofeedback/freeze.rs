@@ -5,7 +5,7 @@ use timeline::{NoticeKind, SourceId};
 use super::artefact::{Artefact, ArtefactPlan, ArtefactWatch};
 use crate::decoder::Estimate;
 use crate::plan::{Plan, PrepareError};
-use crate::run::{Outputs, SourceInput};
+use crate::turn::{Outputs, SourceInput};
 
 /// Segments with artefacts that are remembered: a window and a backlog of some seconds of them.
 const MEMORY: usize = 512;

@@ -5,7 +5,7 @@ use signal::{History, StampEvent, StampModel, StampPlan};
 use super::plan::EyesPlan;
 use crate::decoder::sample_source;
 use crate::plan::{Plan, PrepareError};
-use crate::run::SourceInput;
+use crate::turn::SourceInput;
 
 /// Samples held beyond the window: those that came after the one that decides.
 const AHEAD_S: f64 = 1.0;

@@ -25,7 +25,7 @@ use timeline::{NoticeKind, OnsetOutcome};
 use crate::decoder::sample_source;
 use crate::interlock::is_sane;
 use crate::plan::{Plan, PrepareError};
-use crate::run::{Inputs, Outputs, SourceInput};
+use crate::turn::{Inputs, Outputs, SourceInput};
 
 mod eyes;
 mod plan;

@@ -97,6 +97,7 @@ pub fn events(index: u64) -> Vec<Event> {
         stop: index == 77,
         held: index == 78,
         takes,
+        answers_end: index / 9,
     })];
     if index.is_multiple_of(4) {
         events.push(Event::Flip(Flip {

@@ -4,6 +4,7 @@
 //! `benches/` at the top of the repository belong to this package.
 
 pub mod cli;
+pub mod counterfactual;
 pub mod error;
 pub mod experiment;
 pub mod inspect;

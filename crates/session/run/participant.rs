@@ -46,6 +46,11 @@ pub fn prepare(
     samples: &protocol::Samples,
     seed: u64,
 ) -> Result<Participant, SessionError> {
+    Ok(Participant::prepare(person, &setup(lowered, samples, seed))?)
+}
+
+/// This session's screen and stream, as a participant sees and answers them.
+pub fn setup(lowered: &Lowered, samples: &protocol::Samples, seed: u64) -> Setup {
     let grid = &lowered.retina;
     let cell_px = f64::from(grid.cell_px);
     let grating = lowered.scenes.iter().find_map(|scene| match scene {
@@ -72,7 +77,7 @@ pub fn prepare(
             },
         },
     );
-    let setup = Setup {
+    Setup {
         rate_hz: samples.rate_hz,
         channels: samples.channels.clone(),
         retina_width: grid.columns as usize,
@@ -84,8 +89,7 @@ pub fn prepare(
         refresh_hz: lowered.screen.refresh_hz,
         flicker,
         seed,
-    };
-    Ok(Participant::prepare(person, &setup)?)
+    }
 }
 
 /// The stream that the participant's EEG travels in. `tag` keeps two runs on one machine apart.

@@ -46,6 +46,14 @@ impl Noise {
         }
     }
 
+    /// The true alpha rhythm ([`Background::alpha_uv`]); that of a recorded day nobody knows.
+    pub(crate) fn alpha_uv(&self, weights: &[f64]) -> [f64; 2] {
+        match self {
+            Self::Made(background) => background.alpha_uv(weights),
+            Self::Recorded { .. } => [f64::NAN; 2],
+        }
+    }
+
     /// Takes over the state of `fresh`, a clone, without allocating.
     pub(crate) fn restore(&mut self, fresh: &Self) {
         match (self, fresh) {

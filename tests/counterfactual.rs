@@ -26,6 +26,9 @@ contrast_max = 0.9
 slew_per_s = 2.0
 "#;
 
+/// A number of a closed loop and its name.
+type Field = (&'static str, fn(&Came) -> f64);
+
 fn thermostat() -> Experiment {
     Experiment::load(&root().join(support::THERMOSTAT), None).unwrap()
 }
@@ -47,7 +50,7 @@ fn the_fitted_participant_predicts_another_controller() {
     for (person, seed) in [("P01", 300), ("P20", 304), ("P55", 311)] {
         let recorded = session(person, seed, None);
         let other = Other::parse(OPEN, "open.toml".into(), &recorded, &thermostat()).unwrap();
-        let draws = Draws { same_day: 3, other_days: 0, seed: 1 };
+        let draws = Draws { same_day: 2, other_days: 0, seed: 1 };
         let found = fitted(&recorded, &thermostat(), Some(&other), draws, 0).unwrap();
         // Whatever was drawn, it explains the recording: the same controller does the same again, to the bit.
         assert_eq!(found.commands_again, recorded.commands.len(), "{person}");
@@ -74,7 +77,7 @@ fn on_other_days_the_same_controller_does_alike() {
     let draws = Draws { same_day: 1, other_days: 8, seed: 1 };
     let found = fitted(&recorded, &thermostat(), None, draws, 0).unwrap();
     let own = found.recorded.came;
-    let fields: [(&str, fn(&Came) -> f64); 3] = [
+    let fields: [Field; 3] = [
         ("contrast", |came| came.contrast_mean),
         ("change of contrast", |came| came.contrast_change_per_s),
         ("measured error", |came| came.measured_error_uv),

@@ -51,7 +51,7 @@ impl Came {
 pub struct Closed {
     /// Its numbers.
     pub came: Came,
-    /// Contrast shown, at [`COURSE_HZ`] from the first turn on.
+    /// Contrast shown, four points a second from the first turn on.
     pub contrast: Vec<f64>,
     /// Modelled response in uV, likewise; empty for a session without one.
     pub response_uv: Vec<f64>,

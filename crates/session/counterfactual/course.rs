@@ -292,11 +292,13 @@ mod tests {
         let course = fresh(&DYNAMICS, count, 1.0, &mut random);
         let drive: Vec<f64> =
             (0..count).map(|k| if k % 9 == 8 { 0.0 } else { 0.2 + 0.05 * (k % 13) as f64 }).collect();
-        let uv = (0..count).map(|k| {
-            let gain = DYNAMICS.gain_uv * (course[2 * k] + course[2 * k + 1] - 0.045).exp();
-            gain * drive[k] + noise_uv * random.normal()
-        });
-        (course, drive.clone(), uv.collect())
+        let uv: Vec<f64> = (0..count)
+            .map(|k| {
+                let gain = DYNAMICS.gain_uv * (course[2 * k] + course[2 * k + 1] - 0.045).exp();
+                gain * drive[k] + noise_uv * random.normal()
+            })
+            .collect();
+        (course, drive, uv)
     }
 
     #[test]

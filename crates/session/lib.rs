@@ -5,6 +5,7 @@
 
 pub mod brain;
 pub mod cli;
+pub mod counterfactual;
 pub mod error;
 pub mod experiment;
 pub mod inspect;

@@ -10,7 +10,7 @@ use clap::Parser;
 use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
-use photic::{model, play, replay, report, run, study, summary, synth, watchdog};
+use photic::{counterfactual, model, play, replay, report, run, study, summary, synth, watchdog};
 use recording::RecordedSession;
 
 fn main() -> ExitCode {
@@ -48,6 +48,9 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
                 println!("{summary}");
             }
             Ok(true)
+        }
+        Command::Replay(args) if args.controller.is_some() || args.participant.is_some() => {
+            Ok(print(&counterfactual::replay(&args)?, args.json))
         }
         Command::Replay(args) => {
             let replayed = match args.rechunk {

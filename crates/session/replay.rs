@@ -101,6 +101,23 @@ pub fn rechunk(path: &Path, chunk: usize) -> Result<Replayed, SessionError> {
 
 fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
     let session = RecordedSession::open(path)?;
+    let mut plan = experiment(&session)?.lower(session.meta.seed)?.plan;
+    for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
+        source.time_scale = entry.time_scale;
+    }
+    if session.meta.format_version < 2 {
+        // It was decided without an interlock, so it is replayed without one.
+        plan.interlock = closedloop::InterlockPlan::OFF;
+    }
+    Ok((session, Loop::prepare(&plan)?))
+}
+
+/// What a session ran, from the copies in its folder.
+///
+/// # Errors
+/// When a copy cannot be read, or was changed since.
+pub(crate) fn experiment(session: &RecordedSession) -> Result<Experiment, SessionError> {
+    let path = session.folder.path();
     let refuse = |reason: String| SessionError::NotReplayable { path: path.to_owned(), reason };
     let read = |path: std::path::PathBuf| {
         std::fs::read_to_string(&path).map_err(|error| SessionError::io("read", &path, error))
@@ -120,38 +137,32 @@ fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
         let (named, found) = (session.meta.sources.len(), session.sources.len());
         return Err(refuse(format!("the manifest names {named} sources, the recording has {found}")));
     }
-    let experiment =
-        Experiment::parse(protocol_text, "protocol of the session", rig_text, "rig of the session")?;
-    let mut plan = experiment.lower(session.meta.seed)?.plan;
-    for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
-        source.time_scale = entry.time_scale;
-    }
-    if session.meta.format_version < 2 {
-        // It was decided without an interlock, so it is replayed without one.
-        plan.interlock = closedloop::InterlockPlan::OFF;
-    }
-    Ok((session, Loop::prepare(&plan)?))
+    Experiment::parse(protocol_text, "protocol of the session", rig_text, "rig of the session")
 }
 
 /// One source as the loop saw it.
-struct Track {
-    channels: usize,
-    at_ns: Vec<i64>,
-    values: Vec<f64>,
+pub(crate) struct Track {
+    /// Values per sample.
+    pub(crate) channels: usize,
+    /// Instants of the samples.
+    pub(crate) at_ns: Vec<i64>,
+    /// Samples x channels.
+    pub(crate) values: Vec<f64>,
     /// Markers, for a marker source.
     markers: Vec<Marker>,
 }
 
 /// All that the recorded turns refer to.
-struct Tracks<'a> {
-    sources: Vec<Track>,
+pub(crate) struct Tracks<'a> {
+    /// By source.
+    pub(crate) sources: Vec<Track>,
     flips: &'a [Flip],
     answers: &'a [Answer],
 }
 
 /// How far the turns have come.
 #[derive(Default)]
-struct Cursor {
+pub(crate) struct Cursor {
     flips: usize,
     answers: usize,
     takes: [Take; MAX_SOURCES],
@@ -159,7 +170,11 @@ struct Cursor {
 }
 
 impl<'a> Tracks<'a> {
-    fn of(session: &'a RecordedSession) -> Result<Self, SessionError> {
+    /// Takes them from the recording.
+    ///
+    /// # Errors
+    /// When they are not all there.
+    pub(crate) fn of(session: &'a RecordedSession) -> Result<Self, SessionError> {
         let mut sources = Vec::new();
         for (id, (source, entry)) in session.sources.iter().zip(&session.meta.sources).enumerate() {
             let width = source.info.channel_count.max(1);
@@ -202,7 +217,7 @@ impl<'a> Tracks<'a> {
     }
 
     /// Whether the recording still holds what the turn took.
-    fn check(&self, turn: &Turn) -> Result<(), String> {
+    pub(crate) fn check(&self, turn: &Turn) -> Result<(), String> {
         let lacks = |what: &str, has: usize, end: u64| {
             let at = s_from_ns(turn.now_ns);
             format!("turn {} (at {at:.3} s) took {what} up to {end}, the recording has {has}", turn.index)
@@ -223,7 +238,8 @@ impl<'a> Tracks<'a> {
         Ok(())
     }
 
-    fn step(&self, step: &mut Loop, cursor: &mut Cursor, turn: &Turn, outputs: &mut Outputs) {
+    /// Feeds one recorded turn to a loop.
+    pub(crate) fn step(&self, step: &mut Loop, cursor: &mut Cursor, turn: &Turn, outputs: &mut Outputs) {
         let mut inputs = [SourceInput::default(); MAX_SOURCES];
         cursor.markers.clear();
         for (id, track) in self.sources.iter().enumerate() {
@@ -293,7 +309,8 @@ impl<'a> Tracks<'a> {
 }
 
 impl Track {
-    fn rows(&self) -> usize {
+    /// Whole samples.
+    pub(crate) fn rows(&self) -> usize {
         self.values.len() / self.channels.max(1)
     }
 }

@@ -1,7 +1,7 @@
 //! What a session of presentations came to: counts by purpose, and, where the brain is a committed one, how far it was driven.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::Write as _;
 
 use recording::RecordedSession;
 use serde::Serialize;
@@ -150,24 +150,27 @@ fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 {
     level(1.0).max(level(-1.0))
 }
 
-impl fmt::Display for Steered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "presentations    {}, {} measured", self.presentations, self.measured)?;
+impl Steered {
+    /// Name and text of each line of the summary.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut shown = format!("{}, {} measured", self.presentations, self.measured);
         for (purpose, count) in &self.purposes {
-            write!(f, ", {count} {purpose}")?;
+            let _ = write!(shown, ", {count} {purpose}");
         }
+        let mut lines = vec![("presentations", shown)];
         if self.model_failures > 0 {
-            write!(f, "\nmodel            given up {} times", self.model_failures)?;
+            lines.push(("model", format!("given up {} times", self.model_failures)));
         }
         if let Some(gain) = &self.gain {
-            write!(f, "\nnormalised gain  {:.3}", gain.normalised)?;
+            let mut text = format!("{:.3}", gain.normalised);
             for (mark, count) in MARKS.iter().zip(gain.presentations_to) {
-                match count {
-                    Some(count) => write!(f, ", {mark} after {count} presentations")?,
-                    None => write!(f, ", {mark} never")?,
-                }
+                let _ = match count {
+                    Some(count) => write!(text, ", {mark} after {count} presentations"),
+                    None => write!(text, ", {mark} never"),
+                };
             }
+            lines.push(("normalised gain", text));
         }
-        Ok(())
+        lines
     }
 }

@@ -1,5 +1,7 @@
 //! How a person's gain moves: slow drift over minutes, fluctuation over seconds.
 
+use std::sync::Arc;
+
 use random::Random;
 
 use crate::Person;
@@ -42,6 +44,28 @@ pub(crate) struct Gain {
     /// Half the variance of the log fluctuation, taken off so that the fluctuation multiplies by 1 on average.
     fluctuation_bias: f64,
     slow_uv: f64,
+    /// A course that is given, in place of all that.
+    course: Option<Course>,
+}
+
+/// A course of log gain through knots.
+#[derive(Debug, Clone)]
+struct Course {
+    ln_uv: Arc<[f64]>,
+    knot_samples: f64,
+    next: u64,
+}
+
+impl Course {
+    fn step(&mut self) -> f64 {
+        let at = self.next as f64 / self.knot_samples;
+        self.next += 1;
+        let left = (libm::floor(at) as usize).min(self.ln_uv.len().saturating_sub(1));
+        let right = (left + 1).min(self.ln_uv.len().saturating_sub(1));
+        let part = (at - left as f64).min(1.0);
+        let (from, to) = (self.ln_uv[left], self.ln_uv[right]);
+        libm::exp(from + part * (to - from))
+    }
 }
 
 impl Gain {
@@ -50,11 +74,29 @@ impl Gain {
         let fluctuation = Ou::new(person.fluctuation_sd, person.fluctuation_tau_s, rate_hz, &mut random);
         let slow_uv = person.gain_uv * libm::exp(drift.value);
         let fluctuation_bias = 0.5 * person.fluctuation_sd * person.fluctuation_sd;
-        Self { random, centre_uv: person.gain_uv, drift, fluctuation, fluctuation_bias, slow_uv }
+        Self {
+            random,
+            centre_uv: person.gain_uv,
+            drift,
+            fluctuation,
+            fluctuation_bias,
+            slow_uv,
+            course: None,
+        }
+    }
+
+    /// The same person with a given course: natural logarithm of uV at knots, of which there is at least one.
+    pub(crate) fn along(mut self, ln_uv: Arc<[f64]>, knot_samples: f64) -> Self {
+        self.course = (!ln_uv.is_empty()).then_some(Course { ln_uv, knot_samples, next: 0 });
+        self
     }
 
     /// Moves on by one sample; returns the gain with drift and fluctuation.
     pub(crate) fn step(&mut self) -> f64 {
+        if let Some(course) = &mut self.course {
+            self.slow_uv = course.step();
+            return self.slow_uv;
+        }
         let drift = self.drift.step(&mut self.random);
         let fluctuation = self.fluctuation.step(&mut self.random);
         self.slow_uv = self.centre_uv * libm::exp(drift);

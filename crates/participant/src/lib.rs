@@ -12,6 +12,7 @@
 //!
 //! - [`Participant`]: one person in one session; `prepare`, `see`, `sample`, `reset`.
 //! - [`Person`]: the parameters of a person; sixty of them and `nominal` are part of the crate ([`people`]).
+//! - [`Day`]: the gain course and the noise of a recorded session, for a person fitted to it.
 //! - [`Brain`]: the part that a caller may replace; [`ContrastResponse`] is built in.
 //!
 //! After `prepare` nothing here allocates, locks, reads a clock or fails. All randomness comes from one seed through
@@ -20,6 +21,7 @@
 mod background;
 mod brain;
 mod eye;
+mod fitted;
 mod gain;
 mod montage;
 mod participant;
@@ -28,6 +30,7 @@ mod temporal;
 
 pub use brain::{Brain, ContrastResponse, Drive, Population, PopulationResponse};
 pub use eye::LocalContrast;
+pub use fitted::Day;
 pub use montage::OCCIPITAL;
 pub use participant::{Participant, PrepareError, Setup};
 pub use person::{Person, Tercile, UnknownPerson, nominal, people};

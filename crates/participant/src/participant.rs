@@ -4,7 +4,8 @@ use random::Random;
 use thiserror::Error;
 
 use crate::{
-    Brain, ContrastResponse, Flicker, Latent, Person, background::Background, gain::Gain, montage, nominal,
+    Brain, ContrastResponse, Day, Flicker, Latent, Person, background::Background, fitted::Noise, gain::Gain,
+    montage, nominal,
 };
 
 /// The room in which a person sits, in machine units.
@@ -99,10 +100,10 @@ pub struct Participant {
     topography: Vec<f64>,
     brain: Box<dyn Brain>,
     gain: Gain,
-    background: Background,
+    background: Noise,
     nominal_gain_uv: f64,
     /// The random parts as they are before the first sample, kept for `reset`, which must not allocate.
-    fresh: (Gain, Background),
+    fresh: (Gain, Noise),
     sampled_ns: Option<i64>,
     late: u64,
     refused: u64,
@@ -140,9 +141,36 @@ impl Participant {
         let gain = Gain::new(person, setup.rate_hz, Random::new(seed, GAIN_STREAM));
         let background =
             Background::new(person, &electrodes, setup.rate_hz, Random::new(seed, BACKGROUND_STREAM));
+        let background = Noise::Made(Box::new(background));
         Ok(Self {
             topography: electrodes.iter().map(|e| person.topography.in_order()[e.index]).collect(),
             brain,
+            nominal_gain_uv: nominal().gain_uv,
+            fresh: (gain.clone(), background.clone()),
+            gain,
+            background,
+            sampled_ns: None,
+            late: 0,
+            refused: 0,
+        })
+    }
+
+    /// Seats a person fitted to a recorded session on its day. Of `person` only what makes the response counts: contrast
+    /// response, latency, filters. [`Latent::gain`] and [`Participant::true_gain_uv`] are those of the day's course.
+    ///
+    /// # Errors
+    /// As [`Participant::prepare`], but that channels may have any labels.
+    pub fn on_day(person: &Person, setup: &Setup, day: Day) -> Result<Self, PrepareError> {
+        check(setup)?;
+        if day.topography.is_empty() {
+            return Err(PrepareError::NoChannel);
+        }
+        let gain = Gain::new(person, setup.rate_hz, Random::new(setup.seed, GAIN_STREAM));
+        let gain = gain.along(day.ln_gain_uv, day.knot_samples);
+        let background = Noise::Recorded { rows_uv: day.noise_uv, next: 0 };
+        Ok(Self {
+            topography: day.topography,
+            brain: Box::new(ContrastResponse::prepare(person, setup)?),
             nominal_gain_uv: nominal().gain_uv,
             fresh: (gain.clone(), background.clone()),
             gain,

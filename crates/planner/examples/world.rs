@@ -68,8 +68,14 @@ fn main() {
             brain.level(&canvas, &pattern)
         });
         let natural = natural.fold(0.0, f64::max);
-        let settings =
-            Settings { aim: Aim::Drive, probes: 20, steps: 40, exploration: 1.0, forgetting_s: 600.0, seed };
+        let settings = Settings {
+            aim: Aim::Drive,
+            probes: 20,
+            steps: args.get(5).map_or(40, |n| n.parse().unwrap()),
+            exploration: args.get(6).map_or(1.0, |n| n.parse().unwrap()),
+            forgetting_s: 600.0,
+            seed,
+        };
         let eyes = Eyes::v1(&canvas, true).unwrap();
         let began = timeline::clock::now_ns();
         let mut planner = Planner::new(canvas.clone(), settings, eyes).unwrap();
@@ -93,6 +99,15 @@ fn main() {
             let best = brain.level(&canvas, &patterns[proposal.incumbent as usize]);
             gains.push((best - natural) / (0.85 - natural));
             worst = worst.max(planner.surprise().0);
+            if std::env::var_os("WORLD_LOG").is_some() {
+                println!(
+                    "{index} {:?} predicted {:.2} {:.2} level {level:.3} uv {:.2} incumbent {best:.3}",
+                    proposal.purpose,
+                    proposal.predicted.mean,
+                    proposal.predicted.sd,
+                    3.4 * level
+                );
+            }
             let gain = (0.2 * random.normal()).exp();
             let value = 3.4 * (gain * level + noise * random.normal());
             request = Request {

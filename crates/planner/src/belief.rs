@@ -193,6 +193,11 @@ impl Belief {
         Prediction { mean, sd: variance.max(0.0).sqrt() }
     }
 
+    /// Standard deviation of what a picture does beside what H says.
+    pub fn own_sd(&self) -> f64 {
+        self.own_sd
+    }
+
     /// What a picture that was shown before will do, its own offset included.
     pub fn predict_shown(&self, picture: usize, features: &[f64]) -> Prediction {
         let own = self.own_sd * self.own_sd;

@@ -33,6 +33,8 @@ pub struct Eyes {
 /// What the features are.
 #[derive(Debug, Clone, PartialEq)]
 struct Grid {
+    /// Kinds of cells; each has all scales.
+    kinds: usize,
     /// log2 of the spatial frequency of each tap; its number where it has none.
     scales: Vec<f64>,
     orientations_rad: Vec<f64>,
@@ -56,8 +58,13 @@ impl Eyes {
         };
         let bytes = v1::build(&params).map_err(|fault| PlannerError::Step(fault.to_string()))?;
         let encoder = Encoder::from_bytes("the embedded V1", &bytes, None, &Limits::default())?;
-        let taps: Vec<Features> =
-            (0..SCALES).map(|at| Features::pooled(&format!("v1.complex.s{at}"), GRID, GRID)).collect();
+        // Cells before and after normalisation: brains differ in nothing more than in how much they normalise.
+        let taps: Vec<Features> = ["complex", "energy"]
+            .iter()
+            .flat_map(|kind| {
+                (0..SCALES).map(move |at| Features::pooled(&format!("v1.{kind}.s{at}"), GRID, GRID))
+            })
+            .collect();
         let orientations = (0..params.orientations).map(|at| params.orientation_deg(at).to_radians());
         Self::of(
             encoder,
@@ -110,6 +117,7 @@ impl Eyes {
         let place = |at: usize| ((at as f64 + 0.5) / GRID as f64 - 0.5) * side_deg;
         let width: usize = rows.iter().map(Rows::width).sum();
         let grid = Grid {
+            kinds: (rows.len() / scales.len()).max(1),
             channels: width / (rows.len() * GRID * GRID),
             scales,
             orientations_rad,
@@ -165,7 +173,8 @@ impl Eyes {
             _ => Axis::circular(&grid.orientations_rad, orientation_rad),
         };
         let places = Axis::smooth(&grid.places_deg, place_deg);
-        Covariance::new(vec![Axis::smooth(&grid.scales, octaves), channels, places.clone(), places])
+        let kinds = Axis::independent(grid.kinds);
+        Covariance::new(vec![kinds, Axis::smooth(&grid.scales, octaves), channels, places.clone(), places])
     }
 
     /// Features of a picture [1, 1, 1, n, n] of light.

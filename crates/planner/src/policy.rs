@@ -70,7 +70,7 @@ struct Handed {
 /// 38 % in recordings, noise included.
 const WAVERING: f64 = 0.2;
 /// Part of what H explains that a picture may do on its own.
-const OWN_PART: f64 = 0.05;
+const OWN_PART: f64 = 0.2;
 /// Presentations between two choices of the covariance.
 const CHOOSE_EVERY: usize = 6;
 /// Length scales that the evidence chooses among: degrees, radians, octaves.
@@ -117,7 +117,8 @@ impl Planner {
         let mut random = Random::new(settings.seed, 0);
         // As strong as it can be, because calibration has to see a response whatever the brain prefers.
         let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
-        let first = probe::natural(&strong, &mut random)?;
+        let highest_cpd = 0.25 * canvas.texels_per_deg;
+        let first = probe::broadband(&strong, 0.25 * highest_cpd, highest_cpd, &mut random)?;
         let features = eyes.features(&canvas.light(&first))?;
         let belief =
             Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, settings.forgetting_s);
@@ -139,7 +140,7 @@ impl Planner {
         })
     }
 
-    /// Picture 0, with natural statistics: what calibration shows.
+    /// Picture 0, broadband noise of high contrast: what calibration shows.
     pub fn first(&self) -> &[f32] {
         &self.handed[0].pattern
     }
@@ -164,7 +165,7 @@ impl Planner {
             n if self.surprise.fails() => {
                 [Purpose::Fallback, Purpose::Fallback, Purpose::Exploit][n as usize % 3]
             }
-            n => [Purpose::Exploit, Purpose::Explore, Purpose::Exploit, Purpose::Repeat]
+            n => [Purpose::Explore, Purpose::Exploit, Purpose::Explore, Purpose::Repeat]
                 [(n - probes) as usize % 4],
         };
         let (pattern, content, iterations) = self.make(purpose, is_over)?;
@@ -174,7 +175,10 @@ impl Planner {
         };
         let predicted = match content {
             Some(content) => self.belief.predict_shown(content, &features),
-            None => self.belief.predict(&features),
+            None => {
+                let Prediction { mean, sd } = self.belief.predict(&features);
+                Prediction { mean, sd: libm::hypot(sd, self.belief.own_sd()) }
+            }
         };
         let picture = self.handed.len();
         let content = content.unwrap_or(picture);

@@ -61,6 +61,22 @@ pub fn gabor_at(
     canvas.places_deg().map(at).collect()
 }
 
+/// Noise of all orientations in a band of spatial frequencies, from `low_cpd` to `high_cpd`: what answers to any pattern
+/// answers to this.
+///
+/// # Errors
+/// A canvas that takes no picture, or a band without a frequency in it.
+pub fn broadband(
+    canvas: &Canvas,
+    low_cpd: f64,
+    high_cpd: f64,
+    random: &mut Random,
+) -> Result<Vec<f32>, PlannerError> {
+    let side_deg = canvas.texels as f64 / canvas.texels_per_deg;
+    let band = |cycles: f64| f64::from(u8::from((low_cpd..=high_cpd).contains(&(cycles / side_deg))));
+    canvas.allowed(&filtered(canvas, random, band))
+}
+
 fn dead_leaves(canvas: &Canvas, random: &mut Random) -> Vec<f32> {
     let smallest_deg = 1.5 / canvas.texels_per_deg;
     let largest_deg = 0.5 * canvas.aperture_deg;
@@ -82,6 +98,11 @@ fn dead_leaves(canvas: &Canvas, random: &mut Random) -> Vec<f32> {
 }
 
 fn one_over_f(canvas: &Canvas, random: &mut Random) -> Vec<f32> {
+    filtered(canvas, random, |cycles| 1.0 / cycles.max(1.0))
+}
+
+/// White noise whose amplitudes are multiplied by a function of the cycles per picture.
+fn filtered(canvas: &Canvas, random: &mut Random, gain: impl Fn(f64) -> f64) -> Vec<f32> {
     let n = canvas.texels;
     let mut plane: Vec<Complex<f64>> = (0..n * n).map(|_| Complex::new(random.normal(), 0.0)).collect();
     let mut planner = rustfft::FftPlanner::new();
@@ -90,7 +111,7 @@ fn one_over_f(canvas: &Canvas, random: &mut Random) -> Vec<f32> {
     let cycles = |index: usize| if index <= n / 2 { index as f64 } else { index as f64 - n as f64 };
     for (at, value) in plane.iter_mut().enumerate() {
         let frequency = libm::hypot(cycles(at % n), cycles(at / n));
-        *value /= frequency.max(1.0);
+        *value *= gain(frequency);
     }
     both_axes(&mut plane, n, &*inverse);
     plane.iter().map(|value| (value.re / (n * n) as f64) as f32).collect()

@@ -49,6 +49,18 @@ pub fn prepare(
     seed: u64,
     population: Option<Box<dyn Population>>,
 ) -> Result<Participant, SessionError> {
+    let setup = setup(lowered, samples, seed);
+    Ok(match population {
+        None => Participant::prepare(person, &setup)?,
+        Some(population) => {
+            let brain = PopulationResponse::prepare(person, &setup, population)?;
+            Participant::with_brain(person, &setup, Box::new(brain))?
+        }
+    })
+}
+
+/// This session's screen and stream, as a participant sees and answers them.
+pub fn setup(lowered: &Lowered, samples: &protocol::Samples, seed: u64) -> Setup {
     let grid = &lowered.retina;
     let cell_px = f64::from(grid.cell_px);
     let grating = lowered.scenes.iter().find_map(|scene| match scene {
@@ -76,7 +88,7 @@ pub fn prepare(
             },
         },
     );
-    let setup = Setup {
+    Setup {
         rate_hz: samples.rate_hz,
         channels: samples.channels.clone(),
         retina_width: grid.columns as usize,
@@ -88,14 +100,7 @@ pub fn prepare(
         refresh_hz: lowered.screen.refresh_hz,
         flicker,
         seed,
-    };
-    Ok(match population {
-        None => Participant::prepare(person, &setup)?,
-        Some(population) => {
-            let brain = PopulationResponse::prepare(person, &setup, population)?;
-            Participant::with_brain(person, &setup, Box::new(brain))?
-        }
-    })
+    }
 }
 
 /// The stream that the participant's EEG travels in. `tag` keeps two runs on one machine apart.

@@ -4,7 +4,7 @@
 use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
-use stimulus::{RetinaTemplate, picture};
+use stimulus::{RetinaTemplate, Scene, picture};
 use timeline::latest::LatestReader;
 use timeline::ring::{RowHead, RowReader, RowWriter, Writer};
 use timeline::{Command, Event, Flip, s_from_ns};
@@ -32,6 +32,8 @@ pub struct ScriptedPresenter {
     plan: FramePlan,
     templates: Vec<RetinaTemplate>,
     pictures: Option<Album>,
+    /// Per scene, whether it shows pictures.
+    is_picture: Vec<bool>,
     cells: Vec<f64>,
     retina: RowWriter,
     commands: LatestReader<Option<Command>>,
@@ -60,6 +62,7 @@ impl ScriptedPresenter {
                 .map(|scene| RetinaTemplate::prepare(scene, &lowered.retina))
                 .collect(),
             pictures: pictures.map(Album::new),
+            is_picture: lowered.scenes.iter().map(|scene| matches!(scene, Scene::Picture(_))).collect(),
             cells: vec![0.0; lowered.retina.cells()],
             retina,
             commands,
@@ -75,8 +78,9 @@ impl ScriptedPresenter {
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
         let flip = self.plan.shown(&planned, begin_ns);
         if let Some(template) = self.templates.get_mut(planned.params.scene) {
-            if let Some(texels) =
-                self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.picture))
+            if self.is_picture.get(planned.params.scene) == Some(&true)
+                && let Some(texels) =
+                    self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.picture))
             {
                 template.load(texels);
             }

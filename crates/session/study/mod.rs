@@ -31,6 +31,7 @@ use crate::inspect::Seen;
 pub use jobs::{Job, Row, Seeds, jobs};
 pub use metrics::{Better, METRICS, Metric, metric};
 pub use pool::over_cores;
+pub(crate) use session::contrast_held;
 pub use session::run;
 pub use spec::{Arm, Condition, Spec};
 pub use statistics::{Group, RESAMPLES, group_names, groups, interval, losses, per_person, ratio};

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Latency, Summary};
 use crate::phases::{Circular, Onsets};
+use crate::steered::Steered;
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +44,9 @@ impl fmt::Display for Summary {
             if error.latent.is_some() {
                 line("error, latent", text(error.latent, error.latent_settled))?;
             }
+        }
+        for (name, text) in self.steered.iter().flat_map(Steered::lines) {
+            line(name, text)?;
         }
         if let Some(onsets) = &self.onsets {
             let Onsets { presentations, met, timed_out, skipped, .. } = onsets;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! light -> pattern -> filters (even, odd) per scale -> energy ^ n -> / (sigma + pool) -> weights over place, orientation,
-//!       scale -> excitation - inhibition -> 1.7 d^2 / (d^2 + s^2) = level of each population
+//!       scale -> excitation - inhibition -> 1.7 d / (d + s) = level of each population
 //! ```
 //!
 //! Three families ([`Family`]) differ in what lies between filters and weights.

@@ -38,11 +38,11 @@ pub fn build(spec: &Spec) -> Result<Vec<u8>, GraphError> {
         .collect();
     let parts: Vec<&Value> = drives.iter().collect();
     let drive = graph.concat("drive", &parts, 1);
-    let square = graph.mul("drive.square", &drive, &drive);
-    let squared: Vec<f32> = spec.semisaturation.iter().map(|s| (s * s) as f32).collect();
-    let half = graph.constant("semisaturation.square", &[1, squared.len()], &squared);
-    let below = graph.add("drive.below", &square, &half);
-    let part = graph.div("level.part", &square, &below);
+    // No exponent here: the cells have theirs.
+    let half: Vec<f32> = spec.semisaturation.iter().map(|s| *s as f32).collect();
+    let half = graph.constant("semisaturation", &[1, half.len()], &half);
+    let below = graph.add("drive.below", &drive, &half);
+    let part = graph.div("level.part", &drive, &below);
     let most = graph.scalar("level.most", MOST as f32);
     let level = graph.mul("level", &part, &most);
     graph.output(&level, &[Dim::Fixed(1), Dim::Fixed(spec.populations.len())], "level of each population");

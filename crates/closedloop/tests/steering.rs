@@ -1,0 +1,195 @@
+//! Presentations of pictures: what the loop asks, shows and measures, and what it does when the planner fails.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
+mod common;
+
+use closedloop::*;
+use common::*;
+use timeline::{Answer, Command, Decision, Notice, NoticeKind, Presentation, Purpose, Request, SceneId};
+
+const PRESENTATIONS: u32 = 4;
+
+fn plan() -> Plan {
+    let steer = SteerPlan {
+        scene: GRATING,
+        contrast: 1.0,
+        on_ns: 3 * S,
+        gap_ns: S,
+        presentations: PRESENTATIONS,
+        answer_within_ns: 2 * S,
+    };
+    Plan { controller: None, ..thermostat(pi(6.0), vec![calibrate(12), block(60, BlockKind::Steer(steer))]) }
+}
+
+#[derive(Default)]
+struct Said {
+    requests: Vec<Request>,
+    presentations: Vec<Presentation>,
+    commands: Vec<Command>,
+    decisions: Vec<Decision>,
+    notices: Vec<Notice>,
+    finished_s: Option<f64>,
+}
+
+impl Said {
+    fn count(&self, kind: NoticeKind) -> usize {
+        self.notices.iter().filter(|notice| notice.kind == kind).count()
+    }
+}
+
+fn answer(request: u64, picture: u64, at_ns: i64) -> Answer {
+    let purpose = Purpose::Explore;
+    Answer {
+        request,
+        at_ns,
+        picture,
+        purpose,
+        hash: 7,
+        iterations: 3,
+        predicted: 1.0,
+        predicted_sd: 0.5,
+        incumbent: picture,
+    }
+}
+
+/// Runs the plan with noise for an EEG; `planner` says what it answers in a turn to the request that came last.
+fn run(plan: &Plan, seconds: i64, mut planner: impl FnMut(Option<&Request>, i64) -> Vec<Answer>) -> Said {
+    let mut looped = Loop::prepare(plan).unwrap();
+    let (mut out, mut said, mut noise) = (Outputs::default(), Said::default(), Noise(5));
+    let (chunk, mut frame, mut turn) = (5_i64, 0_u64, 0_u64);
+    let start_ns = 1_000 * S;
+    let period_ns = S / RATE_HZ as i64;
+    for first in (0..seconds * RATE_HZ as i64).step_by(chunk as usize) {
+        let at_ns: Vec<i64> = (first..first + chunk).map(|index| start_ns + index * period_ns).collect();
+        let values: Vec<f64> = (0..chunk as usize * CHANNELS).map(|_| noise.gauss()).collect();
+        let now_ns = start_ns + (first + chunk) * period_ns;
+        let mut flips = Vec::new();
+        while start_ns + (frame as f64 * 1e9 / 60.0) as i64 <= now_ns {
+            flips.push(flip(frame, start_ns + (frame as f64 * 1e9 / 60.0) as i64));
+            frame += 1;
+        }
+        let answers = planner(said.requests.last(), now_ns);
+        let source = SourceInput { skipped: 0, first_sample: first as u64, at_ns: &at_ns, values: &values };
+        let inputs = Inputs {
+            turn,
+            now_ns,
+            stop: false,
+            held: false,
+            flips: &flips,
+            markers: &[],
+            sources: &[source],
+            answers: &answers,
+        };
+        looped.step(&inputs, &mut out);
+        turn += 1;
+        said.requests.extend(&out.requests);
+        said.presentations.extend(&out.presentations);
+        said.commands.extend(&out.commands);
+        said.decisions.extend(&out.decisions);
+        said.notices.extend(&out.notices);
+        if out.finished {
+            said.finished_s = Some((now_ns - start_ns) as f64 / 1e9);
+            break;
+        }
+    }
+    said
+}
+
+/// A planner that answers each request once, `delay_ns` later, with the next picture.
+fn prompt(delay_ns: i64) -> impl FnMut(Option<&Request>, i64) -> Vec<Answer> {
+    let mut next = 0;
+    move |request, now_ns| match request {
+        Some(request) if request.index == next && now_ns >= request.at_ns + delay_ns => {
+            next += 1;
+            vec![answer(request.index, request.index + 1, now_ns)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_picture_is_shown_once_and_measured_within_its_time() {
+    let said = run(&plan(), 60, prompt(S / 2));
+    assert_eq!(said.presentations.len(), PRESENTATIONS as usize);
+    // One request before the first, and one that reports each.
+    assert_eq!(said.requests.len(), PRESENTATIONS as usize + 1);
+    assert_eq!(said.requests[0].presentation, None);
+    for (at, shown) in said.presentations.iter().enumerate() {
+        assert_eq!((shown.index, shown.request, shown.picture), (at as u64, at as u64, at as u64 + 1));
+        let command = said.commands.iter().find(|command| command.index == shown.command).unwrap();
+        assert_eq!((command.picture, command.scene), (Some(shown.picture), GRATING));
+        assert_eq!(shown.end_ns - shown.begin_ns, 3 * S);
+        let decision = said.decisions.iter().find(|d| Some(d.index) == shown.decision).unwrap();
+        let from_ns = 1_000 * S + (decision.first_sample as i64) * (S / RATE_HZ as i64);
+        let to_ns = 1_000 * S + (decision.end_sample as i64) * (S / RATE_HZ as i64);
+        assert!(from_ns >= command.contrast.end_ns + 150_000_000, "the ramp and the latency are over");
+        assert!(to_ns <= shown.end_ns + 160_000_000, "the picture is still there, but for the latency");
+        let report = said.requests[at + 1];
+        assert_eq!((report.presentation, report.picture), (Some(shown.index), Some(shown.picture)));
+        assert_eq!((report.value, report.spread), (decision.value, decision.spread));
+    }
+    for pair in said.presentations.windows(2) {
+        assert!(pair[1].begin_ns - pair[0].end_ns >= S, "the gap");
+    }
+    // 12 s of calibration, four times 4 s and the answer's half second; the block has 60 s, but ends when all is shown.
+    assert!(said.finished_s.is_some_and(|s| (26.0..33.0).contains(&s)), "{:?}", said.finished_s);
+    assert_eq!(said.commands.last().unwrap().scene, SceneId::GREY);
+}
+
+#[test]
+fn a_silent_planner_is_given_up_and_nothing_stays_on_the_screen() {
+    let said = run(&plan(), 60, |_, _| Vec::new());
+    assert_eq!(said.count(NoticeKind::PlannerSilent), 5);
+    assert!(said.presentations.is_empty());
+    let begun_ns = said.requests[0].at_ns;
+    assert!(said.commands.iter().filter(|c| c.issued_ns > begun_ns + S).all(|c| c.scene == SceneId::GREY));
+    // Five waits of 2 s.
+    assert!(said.finished_s.is_some_and(|s| (22.0..24.0).contains(&s)), "{:?}", said.finished_s);
+}
+
+#[test]
+fn a_planner_that_falls_silent_leaves_its_best_picture() {
+    let mut prompt = prompt(S / 10);
+    let said = run(&plan(), 80, move |request, now_ns| {
+        let first_two = request.is_some_and(|request| request.index < 2);
+        if first_two { prompt(request, now_ns) } else { Vec::new() }
+    });
+    let pictures: Vec<u64> = said.presentations.iter().map(|shown| shown.picture).collect();
+    assert_eq!(pictures, [1, 2, 2, 2], "the incumbent of the last answer is shown again");
+    assert!(said.count(NoticeKind::PlannerSilent) >= 2);
+}
+
+#[test]
+fn answers_that_cannot_be_meant_are_refused() {
+    let mut once = prompt(S / 10);
+    let mut asked = 0;
+    let said = run(&plan(), 60, move |request, now_ns| {
+        let mut answers = once(request, now_ns);
+        if let Some(answer) = answers.first().copied() {
+            asked += 1;
+            // Again, for a request that is long over, and with a picture that the display does not keep any more.
+            answers.push(answer);
+            answers.insert(0, Answer { request: 99, ..answer });
+            if asked == 3 {
+                answers.insert(0, Answer { picture: 1_000, request: 98, ..answer });
+            }
+        }
+        answers
+    });
+    assert!(said.count(NoticeKind::AnswerRefused) >= 6, "{}", said.count(NoticeKind::AnswerRefused));
+    assert!(said.presentations.iter().all(|shown| shown.picture < 100));
+    assert!(said.finished_s.is_some());
+}
+
+#[test]
+fn grey_in_the_middle_of_a_presentation_is_no_measurement() {
+    let plan = plan();
+    let mut looped_plan = plan.clone();
+    looped_plan.sources.push(eeg_source());
+    // The second source never sends: the latch closes after a second and stays closed.
+    let said = run(&looped_plan, 30, prompt(S / 10));
+    assert!(said.count(NoticeKind::ToGrey) > 0);
+    assert!(said.presentations.iter().all(|shown| shown.decision.is_none()));
+    assert_eq!(said.commands.last().unwrap().scene, SceneId::GREY);
+}

@@ -1,0 +1,132 @@
+//! The inception loop as a command: a short `drive`, what it leaves, and that it repeats.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use recording::RecordedSession;
+use serde_json::Value;
+use support::*;
+use timeline::Purpose;
+
+/// The shipped protocol with fewer presentations and steps.
+fn short(folder: &Path, edit: impl Fn(String) -> String) -> PathBuf {
+    let text = fs::read_to_string(root().join("protocols/drive.toml")).unwrap();
+    let changes = [
+        ("duration_s = 45.0", "duration_s = 27.0"),
+        ("presentations = 120", "presentations = 14"),
+        ("probes = 20", "probes = 8"),
+        ("steps = 40", "steps = 6"),
+    ];
+    let text = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "protocols/drive.toml has no `{from}` any more");
+        text.replace(from, to)
+    });
+    let path = folder.join("short.toml");
+    fs::write(&path, edit(text)).unwrap();
+    path
+}
+
+fn drive(protocol: &Path, out: &Path, more: &[&str]) -> (Value, PathBuf) {
+    let protocol = protocol.to_str().unwrap();
+    let out = out.to_str().unwrap();
+    let mut arguments =
+        vec!["run", protocol, "--clock", "virtual", "--participant", "P31", "--out", out, "--json"];
+    arguments.extend(more);
+    let summary = run(&arguments, 120.0).expect(0).json();
+    let folder = session_folder(&summary);
+    (summary, folder)
+}
+
+#[test]
+fn a_short_drive_is_recorded_replayed_and_repeated() {
+    let place = tempfile::tempdir().unwrap();
+    let protocol = short(place.path(), |text| text);
+    let (summary, folder) = drive(&protocol, &place.path().join("a"), &["--brain", "energy-1"]);
+    assert_eq!((&summary["presentations"], &summary["exit"]), (&14.into(), &"finished".into()), "{summary}");
+    assert!(summary["normalised_gain"].is_f64(), "{summary}");
+    assert_eq!(summary["steered"]["gain"]["course"].as_array().unwrap().len(), 14);
+
+    let session = RecordedSession::open(&folder).unwrap();
+    assert_eq!((session.answers.len(), session.pictures.len()), (14, 15), "picture 0 is for calibration");
+    let probes = session
+        .answers
+        .iter()
+        .filter(|answer| matches!(answer.purpose, Purpose::ProbeNatural | Purpose::ProbeGabor));
+    assert_eq!(probes.count(), 8, "probes count as presentations");
+    for shown in &session.presentations {
+        let texels = &session.pictures[shown.picture as usize];
+        assert_eq!(texels.len(), 48 * 48);
+        assert!(texels.iter().all(|texel| (-1.0..=1.0).contains(texel)));
+        let rms = (texels.iter().map(|t| f64::from(t * t)).sum::<f64>() / texels.len() as f64).sqrt();
+        // The aperture is a part of the square.
+        assert!((0.1..0.2).contains(&rms), "{rms}");
+    }
+    replays(&folder);
+
+    let (again, other) = drive(&protocol, &place.path().join("b"), &["--brain", "energy-1"]);
+    assert_eq!(summary["steered"], again["steered"]);
+    let other = RecordedSession::open(&other).unwrap();
+    assert_eq!((&session.pictures, &session.commands), (&other.pictures, &other.commands));
+}
+
+/// The brain that the session's own answers come from makes a difference, and the EEG carries it.
+#[test]
+fn what_is_measured_is_what_the_brain_does() {
+    let place = tempfile::tempdir().unwrap();
+    let protocol = short(place.path(), |text| text.replace("presentations = 14", "presentations = 24"));
+    let (_, folder) = drive(&protocol, &place.path().join("a"), &["--brain", "energy-1"]);
+    let session = RecordedSession::open(&folder).unwrap();
+    let pairs: Vec<(f64, f64)> = session
+        .presentations
+        .iter()
+        .filter_map(|shown| {
+            let decision = session.decisions.iter().find(|d| Some(d.index) == shown.decision)?;
+            let within = session
+                .latents
+                .iter()
+                .filter(|latent| latent.at_ns > shown.begin_ns + 700_000_000 && latent.at_ns < shown.end_ns);
+            let latent: Vec<f64> = within.map(|latent| latent.response_uv).collect();
+            Some((latent.iter().sum::<f64>() / latent.len() as f64, decision.value))
+        })
+        .collect();
+    let n = pairs.len() as f64;
+    assert!(n >= 20.0, "{n}");
+    let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
+    let (a, b) = (mean(|p| p.0), mean(|p| p.1));
+    let sum = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>();
+    let covariance = sum(&|p| (p.0 - a) * (p.1 - b));
+    let correlation = covariance / (sum(&|p| (p.0 - a).powi(2)) * sum(&|p| (p.1 - b).powi(2))).sqrt();
+    println!("latent {a:.2} uV, measured {b:.2} uV, correlation {correlation:.2} over {n} presentations");
+    assert!(correlation > 0.4, "{correlation}");
+}
+
+#[test]
+fn what_cannot_be_steered_is_refused_with_numbers() {
+    let place = tempfile::tempdir().unwrap();
+    let refused = |edit: &dyn Fn(String) -> String, more: &[&str], says: &[&str]| {
+        let protocol = short(place.path(), edit);
+        let protocol = protocol.to_str().unwrap();
+        let out = place.path().join("none");
+        let mut arguments = vec!["run", protocol, "--clock", "virtual", "--participant", "P31"];
+        arguments.extend(["--out", out.to_str().unwrap()]);
+        arguments.extend(more);
+        run(&arguments, 60.0).expect(2).says(says);
+    };
+    refused(&|text| text, &["--brain", "nobody"], &["nobody", "energy-1"]);
+    refused(&|text| text.replace("texel_deg = 0.2", "texel_deg = 0.13"), &[], &["0.13", "1.30 px"]);
+    refused(
+        &|text| text.replace("texels = 48", "texels = 64\n").replace("texel_deg = 0.2", "texel_deg = 0.4"),
+        &[],
+        &["64 texels", "256 px", "320 x 240"],
+    );
+    refused(
+        &|text| text.replace("answer_within_s = 3.0", "answer_within_s = 0.5"),
+        &[],
+        &["answer_within_s", "gap_s"],
+    );
+    refused(&|text| text.replace("contrast_rms = 0.2", "contrast_rms = 0.9"), &[], &["contrast_rms", "0.5"]);
+    refused(&|text| text.replace("[planner]", "[planer]"), &[], &["planer"]);
+}

@@ -11,12 +11,23 @@ use crate::{Canvas, PlannerError, probe};
 
 /// Cells of the grid over the visual field within which answers are averaged, along a side.
 const GRID: usize = 8;
-/// Scales of the embedded model: one octave apart, from four texels per cycle down.
+/// Most scales of the embedded model.
 const SCALES: usize = 3;
 /// Probes from which the features' mean and spread are taken.
 const REFERENCE: usize = 64;
 /// Stream of their random numbers.
 const REFERENCE_STREAM: u64 = 1 << 40;
+
+/// The embedded V1 for a canvas: one octave from scale to scale, from four texels per cycle down.
+fn v1_params(canvas: &Canvas, scales: usize) -> v1::Params {
+    let highest_cpd = 0.99 * canvas.texels_per_deg / v1::LEAST_CYCLE_PX;
+    v1::Params {
+        size_px: [canvas.texels, canvas.texels],
+        width_deg: canvas.texels as f64 / canvas.texels_per_deg,
+        scales_cpd: (0..scales).map(|at| highest_cpd * libm::exp2(-(at as f64))).collect(),
+        ..v1::Params::default()
+    }
+}
 
 /// An encoding model ready to be asked and climbed.
 pub struct Eyes {
@@ -49,20 +60,21 @@ impl Eyes {
     /// # Errors
     /// A canvas that the model cannot see; a model that fails.
     pub fn v1(canvas: &Canvas, untimed: bool) -> Result<Self, PlannerError> {
-        let highest_cpd = 0.99 * canvas.texels_per_deg / v1::LEAST_CYCLE_PX;
-        let params = v1::Params {
-            size_px: [canvas.texels, canvas.texels],
-            width_deg: canvas.texels as f64 / canvas.texels_per_deg,
-            scales_cpd: (0..SCALES).map(|at| highest_cpd * libm::exp2(-(at as f64))).collect(),
-            ..v1::Params::default()
+        let build = |scales| {
+            let params = v1_params(canvas, scales);
+            v1::build(&params).map(|bytes| (params, bytes))
         };
-        let bytes = v1::build(&params).map_err(|fault| PlannerError::Step(fault.to_string()))?;
+        // As many scales as the field has room for.
+        let most = (2..=SCALES).rev().find_map(|scales| build(scales).ok());
+        let built = most.map_or_else(|| build(1), Ok);
+        let (params, bytes) = built.map_err(|fault| PlannerError::Step(fault.to_string()))?;
         let encoder = Encoder::from_bytes("the embedded V1", &bytes, None, &Limits::default())?;
+        let scales = params.scales_cpd.len();
         // Cells before and after normalisation: brains differ in nothing more than in how much they normalise.
         let taps: Vec<Features> = ["complex", "energy"]
             .iter()
             .flat_map(|kind| {
-                (0..SCALES).map(move |at| Features::pooled(&format!("v1.{kind}.s{at}"), GRID, GRID))
+                (0..scales).map(move |at| Features::pooled(&format!("v1.{kind}.s{at}"), GRID, GRID))
             })
             .collect();
         let orientations = (0..params.orientations).map(|at| params.orientation_deg(at).to_radians());

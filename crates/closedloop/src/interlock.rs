@@ -6,7 +6,7 @@
 //! clock that went back) ends the run; everything else opens again when its cause is gone and the ramp is complete.
 //!
 //! What is integrated is what was commanded. The display shows a command one to two refreshes later, and the margin
-//! ([`Interlock::slack_ns`]) covers these; where the display shows less (its own grey), the count is on the safe side.
+//! (`slack_ns`) covers these; where the display shows less (its own grey), the count is on the safe side.
 
 use timeline::{Flip, NoticeKind, Ramp};
 

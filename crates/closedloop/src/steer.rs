@@ -131,12 +131,12 @@ impl Steer {
     /// Takes the planner's answers of this turn.
     pub(crate) fn hear(&mut self, answers: &[Answer], now_ns: i64, out: &mut Outputs) {
         for answer in answers {
-            self.newest = self.newest.max(answer.picture);
             let is_asked =
                 matches!(self.phase, Phase::Asked { .. }) && answer.request + 1 == self.next_request;
-            // A display keeps so many; an older one would be shown as grey.
-            let is_kept = |picture: u64| picture == 0 || picture + stimulus::picture::KEPT > self.newest + 1;
-            if !is_asked || !is_kept(answer.picture) {
+            if is_asked {
+                self.newest = self.newest.max(answer.picture);
+            }
+            if !is_asked || !self.is_kept(answer.picture) {
                 out.notice(
                     now_ns,
                     NoticeKind::AnswerRefused,
@@ -169,7 +169,9 @@ impl Steer {
     pub(crate) fn interrupt(&mut self, now_ns: i64, out: &mut Outputs) {
         if let Phase::Shown(mut shown) = self.phase {
             shown.measured = None;
-            self.report(shown, now_ns, out);
+            self.close(shown, now_ns, out);
+            self.phase = Phase::Begun;
+            self.not_before_ns = now_ns + self.plan.map_or(0, |plan| plan.gap_ns);
         }
     }
 
@@ -249,12 +251,9 @@ impl Steer {
         self.next_presentation += 1;
     }
 
-    fn report(&mut self, shown: Shown, now_ns: i64, out: &mut Outputs) {
-        self.close(shown, now_ns, out);
-        self.phase = Phase::Begun;
-        if let Some(plan) = self.plan {
-            self.not_before_ns = now_ns + plan.gap_ns;
-        }
+    /// A display keeps so many pictures; an older one would be shown as grey.
+    fn is_kept(&self, picture: u64) -> bool {
+        picture == 0 || picture + stimulus::picture::KEPT > self.newest + 1
     }
 
     fn ask(&mut self, shown: Option<Shown>, cause: Cause, out: &mut Outputs) {
@@ -283,8 +282,7 @@ impl Steer {
         self.missed += 1;
         let waited_ns = cause.now_ns - since_ns;
         out.notice(cause.now_ns, NoticeKind::PlannerSilent, None, waited_ns, f64::from(self.missed));
-        let is_kept = |picture: &u64| *picture == 0 || picture + stimulus::picture::KEPT > self.newest + 1;
-        match self.incumbent.filter(is_kept) {
+        match self.incumbent.filter(|&picture| self.is_kept(picture)) {
             Some(picture) => self.phase = Phase::Ready { request: self.next_request - 1, picture },
             None => self.phase = Phase::Begun,
         }

@@ -179,6 +179,7 @@ fn answers_that_cannot_be_meant_are_refused() {
     });
     assert!(said.count(NoticeKind::AnswerRefused) >= 6, "{}", said.count(NoticeKind::AnswerRefused));
     assert!(said.presentations.iter().all(|shown| shown.picture < 100));
+    assert_eq!(said.presentations.len(), PRESENTATIONS as usize, "what was refused leaves nothing behind");
     assert!(said.finished_s.is_some());
 }
 

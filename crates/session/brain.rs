@@ -97,7 +97,6 @@ pub struct ModelPopulation {
     gradient: Gradient,
     others: Vec<ArrayD<f32>>,
     side: usize,
-    failures: u64,
 }
 
 impl ModelPopulation {
@@ -142,7 +141,7 @@ impl ModelPopulation {
         let grey = Array5::from_elem((1, t, c, h, w), 0.5);
         let mut others = encoder.inputs(&gradient, grey.view())?;
         others.remove(0);
-        let mut population = Self { encoder, gradient, others, side: canvas.texels, failures: 0 };
+        let mut population = Self { encoder, gradient, others, side: canvas.texels };
         let level = population.level_of(&vec![0.5; canvas.count()]);
         match level {
             Some(level) if level.is_finite() => Ok(population),
@@ -180,12 +179,6 @@ fn foreign(path: &Path, name: &str, canvas: &Canvas) -> Result<Encoder, SessionE
 
 impl Population for ModelPopulation {
     fn level(&mut self, cells: &[f64]) -> f64 {
-        match self.level_of(cells) {
-            Some(level) if level.is_finite() => level,
-            _ => {
-                self.failures += 1;
-                0.0
-            }
-        }
+        self.level_of(cells).filter(|level| level.is_finite()).unwrap_or(0.0)
     }
 }

@@ -60,17 +60,6 @@ impl Steered {
         Some(steered)
     }
 
-    /// The same for a session whose experiment is at hand.
-    ///
-    /// # Errors
-    /// A brain that fails.
-    pub fn with(session: &RecordedSession, experiment: &Experiment) -> Result<Option<Self>, SessionError> {
-        let Some(mut steered) = Self::counted(session) else { return Ok(None) };
-        let lowered = experiment.lower(session.meta.seed)?;
-        steered.gain = gain(session, experiment, &lowered)?;
-        Ok(Some(steered))
-    }
-
     fn counted(session: &RecordedSession) -> Option<Self> {
         if session.requests.is_empty() {
             return None;

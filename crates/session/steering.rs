@@ -2,7 +2,7 @@
 
 use closedloop::SteerPlan;
 use planner::{Aim, Canvas, Planner, Settings, features::Eyes};
-use protocol::{Picture, Protocol, Steer, Stimulus, StimulusKind};
+use protocol::{Picture, Protocol, Steer, Stimulus};
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};
 
@@ -91,9 +91,4 @@ pub fn planner(
     };
     let eyes = Eyes::v1(&canvas, untimed)?;
     Ok(Some(Planner::new(canvas, settings, eyes)?))
-}
-
-/// Whether a protocol shows pictures.
-pub fn has_pictures(protocol: &Protocol) -> bool {
-    protocol.stimuli.iter().any(|stimulus| matches!(stimulus.kind, StimulusKind::Picture(_)))
 }

@@ -63,7 +63,8 @@ struct Handed {
     pattern: Vec<f32>,
     features: Vec<f64>,
     predicted: Prediction,
-    measured: u32,
+    /// Whether its response was ever measured, as this number or as a repeat.
+    measured: bool,
 }
 
 /// Relative standard deviation of the response over trials beside the measurement's noise: amplitudes of 4 s vary by 25 to
@@ -123,7 +124,8 @@ impl Planner {
         let belief =
             Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, settings.forgetting_s);
         let unknown = Prediction { mean: f64::NAN, sd: f64::NAN };
-        let handed = vec![Handed { content: 0, pattern: first, features, predicted: unknown, measured: 0 }];
+        let handed =
+            vec![Handed { content: 0, pattern: first, features, predicted: unknown, measured: false }];
         let surprise = Surprise::default();
         Ok(Self {
             canvas,
@@ -182,7 +184,7 @@ impl Planner {
         };
         let picture = self.handed.len();
         let content = content.unwrap_or(picture);
-        self.handed.push(Handed { content, pattern: pattern.clone(), features, predicted, measured: 0 });
+        self.handed.push(Handed { content, pattern: pattern.clone(), features, predicted, measured: false });
         let incumbent = self.incumbent() as u64;
         Ok(Proposal { picture: picture as u64, pattern, purpose, iterations, predicted, incumbent, trust })
     }
@@ -202,15 +204,12 @@ impl Planner {
     fn learn(&mut self, request: &Request) -> Turn {
         let at_s = s_from_ns(request.at_ns);
         let at_s = at_s - *self.begun_s.get_or_insert(at_s);
-        let shown = request.picture.and_then(|picture| self.handed.get_mut(picture as usize));
+        let shown = request.picture.and_then(|picture| self.handed.get(picture as usize));
         let (Some(shown), true) = (shown, request.value.is_finite() && request.spread.is_finite()) else {
             return Turn::None;
         };
-        shown.measured += 1;
         let (content, features, predicted) = (shown.content, shown.features.clone(), shown.predicted);
-        if content < self.handed.len() {
-            self.handed[content].measured += u32::from(Some(content as u64) != request.picture);
-        }
+        self.handed[content].measured = true;
         self.values = (self.values.0 + request.value, self.values.1 + 1.0);
         let mean = (self.values.0 / self.values.1).max(0.0);
         let wavering = WAVERING * mean.max(predicted.mean.max(0.0));
@@ -239,8 +238,8 @@ impl Planner {
             let predicted = self.belief.predict_shown(at, &self.handed[at].features);
             self.sign() * predicted.mean + kappa * predicted.sd
         };
-        let shown = (0..self.handed.len())
-            .filter(|&at| self.handed[at].content == at && self.handed[at].measured > 0);
+        let shown =
+            (0..self.handed.len()).filter(|&at| self.handed[at].content == at && self.handed[at].measured);
         shown.map(|at| (at, worth(at))).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
     }
 

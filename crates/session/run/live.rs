@@ -244,7 +244,7 @@ impl Room {
     fn furnish(prepared: &Prepared) -> Result<Self, SessionError> {
         let protocol = &prepared.experiment.protocol;
         let (rig, wait_s) = (&prepared.experiment.rig, prepared.args.wait_s);
-        let Some(person) = prepared.person else {
+        let Some(person) = &prepared.person else {
             let lsl = sources::load_lsl(prepared.network)?;
             let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, None)?.into_iter().unzip();
             return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });

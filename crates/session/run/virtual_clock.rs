@@ -72,8 +72,8 @@ impl ScriptedPresenter {
         }
     }
 
-    /// Presents the frame whose onset is `onset_ns`, drawn from the command that was newest one refresh before.
-    fn present(&mut self, begin_ns: i64) -> i64 {
+    /// Presents the first frame that can be up from `begin_ns` on, drawn from the newest command; its onset.
+    pub fn present(&mut self, begin_ns: i64) -> i64 {
         let command = *self.commands.read();
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
         let flip = self.plan.shown(&planned, begin_ns);

@@ -6,6 +6,7 @@ use super::adaptation::Adapting;
 use super::attention::Attending;
 use super::dropouts::Losing;
 use super::gaze::{Eyes, Gaze};
+use super::retina::Retina;
 use crate::montage::Electrode;
 use crate::{Drive, Person, Setup};
 
@@ -32,15 +33,6 @@ pub(crate) struct Live {
     closed_from: f64,
     retina: Retina,
     leads: Vec<Lead>,
-}
-
-/// The moved picture.
-#[derive(Debug, Clone)]
-struct Retina {
-    width: usize,
-    height: usize,
-    cells_per_deg: f64,
-    cells: Vec<f64>,
 }
 
 /// What a channel takes of the eyes' potentials.
@@ -85,12 +77,7 @@ impl Live {
             has_gaze: saccades.is_some() || blinks.is_some(),
             gaze: Gaze::default(),
             closed_from: blinks.map_or(f64::INFINITY, |blinks| blinks.closed_from),
-            retina: Retina {
-                width: setup.retina_width,
-                height: setup.retina_height,
-                cells_per_deg: setup.cells_per_deg,
-                cells: vec![0.0; setup.retina_width * setup.retina_height],
-            },
+            retina: Retina::new(setup.retina_width, setup.retina_height, setup.cells_per_deg),
             leads: electrodes.iter().map(lead).collect(),
         })
     }
@@ -99,20 +86,14 @@ impl Live {
     pub(crate) fn look<'a>(&'a mut self, onset_ns: i64, cells: &'a [f64]) -> &'a [f64] {
         self.begin(onset_ns);
         let gaze = self.seeing.at(onset_ns);
-        if cells.len() != self.retina.cells.len() {
-            // The brain refuses it.
+        if !self.retina.fits(cells) || (gaze.x_deg == 0.0 && gaze.y_deg == 0.0 && gaze.lid == 0.0) {
+            // The brain refuses a frame of another size.
             return cells;
         }
         if gaze.lid > self.closed_from {
-            let mean = cells.iter().sum::<f64>() / cells.len() as f64;
-            self.retina.cells.fill(mean);
-            return &self.retina.cells;
+            return self.retina.covered(cells);
         }
-        if gaze.x_deg == 0.0 && gaze.y_deg == 0.0 {
-            return cells;
-        }
-        self.retina.shift(cells, gaze.x_deg, gaze.y_deg);
-        &self.retina.cells
+        self.retina.shifted(cells, gaze.x_deg, gaze.y_deg)
     }
 
     pub(crate) fn drive(&mut self, drive: Drive) -> Drive {
@@ -166,63 +147,5 @@ impl Live {
     fn begin(&mut self, at_ns: i64) {
         self.seeing.begin(at_ns);
         self.sampling.begin(at_ns);
-    }
-}
-
-impl Retina {
-    /// The picture when one looks this far right of and above its middle, by bilinear interpolation. What lies beyond the border
-    /// is as the border.
-    fn shift(&mut self, cells: &[f64], right_deg: f64, up_deg: f64) {
-        let (width, height) = (self.width, self.height);
-        let columns = Between::new(right_deg * self.cells_per_deg);
-        // Rows go down.
-        let rows = Between::new(-up_deg * self.cells_per_deg);
-        for (y, row) in self.cells.chunks_exact_mut(width).enumerate() {
-            let (upper, lower) = rows.neighbours(y, height);
-            let (upper, lower) = (&cells[upper * width..][..width], &cells[lower * width..][..width]);
-            for (x, place) in row.iter_mut().enumerate() {
-                let (left, right) = columns.neighbours(x, width);
-                let above = upper[left] + columns.part * (upper[right] - upper[left]);
-                let below = lower[left] + columns.part * (lower[right] - lower[left]);
-                *place = above + rows.part * (below - above);
-            }
-        }
-    }
-}
-
-/// A shift by whole cells and a part.
-struct Between {
-    whole: i64,
-    part: f64,
-}
-
-impl Between {
-    fn new(cells: f64) -> Self {
-        let whole = libm::floor(cells);
-        Self { whole: whole as i64, part: cells - whole }
-    }
-
-    fn neighbours(&self, at: usize, size: usize) -> (usize, usize) {
-        let place = |k: i64| k.clamp(0, size as i64 - 1) as usize;
-        let first = at as i64 + self.whole;
-        (place(first), place(first + 1))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn looking_right_moves_the_picture_left_and_looking_up_moves_it_down() {
-        let mut retina = Retina { width: 5, height: 4, cells_per_deg: 2.0, cells: vec![0.0; 20] };
-        let picture: Vec<f64> = (0..20).map(f64::from).collect();
-        retina.shift(&picture, 0.5, 0.0);
-        assert_eq!(retina.cells[..5], [1.0, 2.0, 3.0, 4.0, 4.0]);
-        retina.shift(&picture, 0.0, 0.5);
-        assert_eq!(retina.cells[5..10], picture[..5]);
-        retina.shift(&picture, 0.125, -0.25);
-        // A quarter of a cell right, half a cell down: 0.25 + 0.5 x 5.
-        assert_eq!(retina.cells[0], 2.75);
     }
 }

@@ -8,6 +8,7 @@ mod attention;
 mod dropouts;
 mod gaze;
 mod live;
+mod retina;
 
 use std::sync::LazyLock;
 

@@ -86,6 +86,7 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         json: false,
         wait_s: 15.0,
         in_process: false,
+        publish: false,
         no_realtime,
         held: None,
         brain: None,

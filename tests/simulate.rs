@@ -243,3 +243,45 @@ fn sha256(values: &[f64]) -> String {
     let bytes: Vec<u8> = values.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect();
     recording::sha256_hex(&bytes)
 }
+
+/// `photic run` in front of nobody and `photic simulate` in another process: the one says what it shows, the other sees it.
+#[test]
+fn a_session_and_a_simulated_participant_meet_over_lsl() {
+    let (Some(()), Some(())) = (lsl_is_there(), vulkan_is_there()) else { return };
+    let out = tempfile::tempdir().unwrap();
+    let person = described(out.path(), SILENT);
+    let protocol = out.path().join("show.toml");
+    fs::write(&protocol, SHOW).unwrap();
+    let session = lsl_session();
+    let line = ["simulate", "--participant", &person, "--seed", "2", "--json", "--duration", "14"];
+    let simulated = Process::start(photic(line).env("PHOTIC_LSL_SESSION", &session));
+    let sessions = out.path().join("sessions");
+    let mut run =
+        photic(["run", "--participant", "none", "--display", "offscreen", "--publish", "--seconds", "7"]);
+    run.arg(&protocol).arg("--out").arg(&sessions).env("PHOTIC_LSL_SESSION", &session);
+    Process::start(&mut run).end(60.0).expect(0);
+    let summary = simulated.end(30.0).expect(0).json();
+    assert!(summary["markers_heard"].as_u64().unwrap() > 30, "the ramps and a beat each second: {summary}");
+    assert_eq!(summary["markers_unknown"], 0, "{summary}");
+    let session = session_below(&sessions);
+    let (eeg, rate_hz) = (&session.sources[0], 250.0);
+    let on = session.flips.iter().find(|flip| flip.contrast > 0.59).unwrap().onset_ns;
+    // Four seconds, one after the full contrast, at Oz.
+    let chosen: Vec<f64> = eeg
+        .stamps_s
+        .iter()
+        .zip(eeg.values.chunks_exact(8))
+        .filter(|(stamp_s, _)| (1.0..5.0).contains(&(**stamp_s - timeline::s_from_ns(on))))
+        .map(|(_, row)| row[6])
+        .collect();
+    assert!((998..=1001).contains(&chosen.len()), "{}", chosen.len());
+    let turn = std::f64::consts::TAU * 15.0 / rate_hz;
+    let part = |f: fn(f64) -> f64| {
+        chosen.iter().enumerate().map(|(i, uv)| uv * f(turn * i as f64)).sum::<f64>() * 2.0
+            / chosen.len() as f64
+    };
+    let amplitude = part(f64::cos).hypot(part(f64::sin));
+    let person = participant::Person::read(SILENT, "silent").unwrap();
+    let expected = person.gain_uv * person.contrast_response(0.6);
+    assert!((amplitude / expected - 1.0).abs() < 0.08, "{amplitude} and {expected} uV");
+}

@@ -426,6 +426,9 @@ pub struct RunArgs {
     /// Keep the simulated participant inside the process instead of sending its EEG over LSL.
     #[arg(long)]
     pub in_process: bool,
+    /// Say over LSL what is shown, as the marker stream `photic-shown` (for `photic simulate` and any other listener).
+    #[arg(long)]
+    pub publish: bool,
     /// Leave inlets and loop at normal priority even where real-time priority is allowed.
     #[arg(long)]
     pub no_realtime: bool,
@@ -553,8 +556,8 @@ pub struct SimulateArgs {
     /// `counterphase_hz=7.5,waveform=sine,contrast=0.8,on_s=8,off_s=2` (or `on_off_hz`).
     #[arg(long, value_name = "KEY=VALUE,..", conflicts_with = "listen")]
     pub stimulus: Option<String>,
-    /// Marker stream that says what is shown: `on CONTRAST [STIMULUS]` and `off`.
-    #[arg(long, value_name = "STREAM", default_value = "photic-presentations")]
+    /// Marker stream that says what is shown: `on CONTRAST [STIMULUS [FRAME]]` and `off`.
+    #[arg(long, value_name = "STREAM", default_value = "photic-shown")]
     pub listen: String,
     /// Name of the stream; without it, `photic-participant-NAME`. Gaze and markers have it with `-gaze` and `-markers`.
     #[arg(long, value_name = "STREAM")]

@@ -6,6 +6,7 @@ mod live;
 mod operator;
 pub mod participant;
 mod planner;
+mod presentations;
 mod progress;
 mod realtime;
 mod recorder;
@@ -98,6 +99,11 @@ pub(crate) fn prepare_experiment(
     if args.clock == ClockMode::Virtual && person.is_none() {
         let text = "--clock virtual has no brain to measure: give a simulated --participant";
         return Err(SessionError::Usage(text.into()));
+    }
+    if args.clock == ClockMode::Virtual && args.publish {
+        return Err(SessionError::Usage(
+            "--publish: on the virtual clock nobody can follow; run live".into(),
+        ));
     }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
     Operator::check(&experiment, &args)?;

@@ -94,6 +94,7 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         json: false,
         wait_s: 0.0,
         in_process: true,
+        publish: false,
         no_realtime: true,
         held: None,
         brain: None,

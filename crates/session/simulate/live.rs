@@ -123,7 +123,7 @@ impl Running {
                     let names: Vec<String> =
                         self.stimuli.iter().map(|(name, hz)| format!("{name} ({hz} Hz)")).collect();
                     tracing::warn!(
-                        "marker {text:?} is none of `off`, `on CONTRAST [STIMULUS]`; stimuli are {}",
+                        "marker {text:?} is none of `off`, `on CONTRAST [STIMULUS [FRAME]]`; stimuli are {}",
                         names.join(", ")
                     );
                 }

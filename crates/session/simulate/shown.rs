@@ -17,11 +17,14 @@ pub struct Look {
     pub scene: SceneId,
     /// Michelson contrast, 0..1.
     pub contrast: f64,
+    /// Frames since the flicker's cycle began, at the instant from which it is shown. `None`: the flicker goes on, or begins its
+    /// cycle with the first frame of a scene that was not there before.
+    pub frame: Option<u64>,
 }
 
 impl Look {
     /// Neutral grey.
-    pub const GREY: Self = Self { scene: SceneId::GREY, contrast: 0.0 };
+    pub const GREY: Self = Self { scene: SceneId::GREY, contrast: 0.0, frame: None };
 }
 
 /// On and off in turn, from the first frame on.
@@ -86,7 +89,7 @@ impl Fixed {
 
     fn at(&self, since_ns: i64) -> Look {
         if since_ns.rem_euclid(self.on_ns + self.off_ns) < self.on_ns {
-            Look { scene: SceneId(1), contrast: self.contrast }
+            Look { scene: SceneId(1), contrast: self.contrast, frame: None }
         } else {
             Look::GREY
         }
@@ -105,24 +108,24 @@ pub enum Shown {
 /// What markers told: grey until the first.
 #[derive(Debug, Clone)]
 pub struct Told {
-    now: Look,
+    now: (i64, Look),
     waiting: VecDeque<(i64, Look)>,
 }
 
 impl Default for Told {
     fn default() -> Self {
-        Self { now: Look::GREY, waiting: VecDeque::new() }
+        Self { now: (i64::MIN, Look::GREY), waiting: VecDeque::new() }
     }
 }
 
 impl Shown {
-    /// What the frame of this onset shows; onsets rise.
-    pub fn at(&mut self, onset_ns: i64) -> Look {
+    /// What the frame of this onset shows, and since when that was told; onsets rise.
+    pub fn at(&mut self, onset_ns: i64) -> (i64, Look) {
         match self {
-            Self::Fixed(fixed, from_ns) => fixed.at(onset_ns - *from_ns),
+            Self::Fixed(fixed, from_ns) => (*from_ns, fixed.at(onset_ns - *from_ns)),
             Self::Told(told) => {
-                while let Some((_, look)) = told.waiting.pop_front_if(|(at_ns, _)| *at_ns <= onset_ns) {
-                    told.now = look;
+                while let Some(next) = told.waiting.pop_front_if(|(at_ns, _)| *at_ns <= onset_ns) {
+                    told.now = next;
                 }
                 told.now
             }
@@ -145,8 +148,8 @@ impl Shown {
     }
 }
 
-/// Reads a marker: `off`, or `on CONTRAST` with the stimulus (its name, or its frequency in Hz) where there are several. `None`
-/// for anything else. `stimuli`: names and frequencies in the order of the scenes after grey.
+/// Reads a marker: `off`, or `on CONTRAST` with the stimulus (its name, or its frequency in Hz), which may be left out where there
+/// is only one, and the frame of the flicker's cycle. `None` for anything else. `stimuli`: names and frequencies in the order of the scenes after grey.
 pub fn read(text: &str, stimuli: &[(String, f64)]) -> Option<Look> {
     let mut words = text.split_whitespace();
     let look = match words.next()? {
@@ -164,7 +167,8 @@ pub fn read(text: &str, stimuli: &[(String, f64)]) -> Option<Look> {
                         .position(|(name, of)| name == which || hz.is_some_and(|hz| same(hz, *of)))?
                 }
             };
-            Look { scene: SceneId(place as u16 + 1), contrast }
+            let frame = words.next().map(str::parse).transpose().ok()?;
+            Look { scene: SceneId(place as u16 + 1), contrast, frame }
         }
         _ => return None,
     };
@@ -178,7 +182,7 @@ mod tests {
     #[test]
     fn markers_say_what_is_shown() {
         let two = [("left".to_owned(), 12.0), ("right".to_owned(), 15.0)];
-        let on = |scene, contrast| Some(Look { scene: SceneId(scene), contrast });
+        let on = |scene, contrast| Some(Look { scene: SceneId(scene), contrast, frame: None });
         for (text, look) in [
             ("off", Some(Look::GREY)),
             ("on 0.5 left", on(1, 0.5)),
@@ -187,7 +191,9 @@ mod tests {
             ("on 1.5 left", None),
             ("on nan left", None),
             ("on 0.5 13", None),
+            ("on 0.5 left 17", Some(Look { frame: Some(17), ..on(1, 0.5).unwrap() })),
             ("on 0.5 left now", None),
+            ("on 0.5 left 17 18", None),
             ("cue", None),
             ("", None),
         ] {
@@ -199,9 +205,9 @@ mod tests {
     #[test]
     fn what_is_told_holds_from_its_instant_on_in_whatever_order_it_comes() {
         let mut shown = Shown::Told(Told::default());
-        let look = |contrast| Look { scene: SceneId(1), contrast };
+        let look = |contrast| Look { scene: SceneId(1), contrast, frame: None };
         assert!(shown.tell(200, look(0.2)) && shown.tell(100, look(0.1)) && shown.tell(300, Look::GREY));
-        let seen = [50, 100, 150, 200, 299, 300].map(|at_ns| shown.at(at_ns).contrast);
+        let seen = [50, 100, 150, 200, 299, 300].map(|at_ns| shown.at(at_ns).1.contrast);
         assert_eq!(seen, [0.0, 0.1, 0.1, 0.2, 0.2, 0.0]);
     }
 

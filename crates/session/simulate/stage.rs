@@ -137,8 +137,10 @@ impl Stage {
             if onset_ns > until_ns {
                 return;
             }
-            let look = self.shown.at(onset_ns);
-            if self.newest.replace(look) != Some(look) {
+            let (since_ns, look) = self.shown.at(onset_ns);
+            let before = self.newest.replace(look);
+            if before != Some(look) {
+                self.set_phase(since_ns, look, before);
                 self.changes.push((onset_ns, look));
                 self.commands.publish(Some(Command {
                     index: self.issued,
@@ -153,6 +155,20 @@ impl Stage {
             }
             self.presenter.present(onset_ns);
             self.frame += 1;
+        }
+    }
+
+    /// The flicker's phase at the next frame, where it is told; a scheduled flicker has run since the start.
+    fn set_phase(&mut self, since_ns: i64, look: Look, before: Option<Look>) {
+        if matches!(self.shown, Shown::Fixed(..)) {
+            return;
+        }
+        let now = self.frame as i64;
+        if let Some(frame) = look.frame {
+            let gone = (self.clock.onset_ns(self.frame) - since_ns) as f64 / self.clock.period_ns();
+            self.presenter.shift_phase(frame as i64 + gone.round() as i64 - now);
+        } else if before.is_none_or(|before| before.scene != look.scene) {
+            self.presenter.shift_phase(-now);
         }
     }
 }
@@ -248,7 +264,7 @@ mod tests {
         let (kept, taker) = Kept::new();
         let room = Room::furnish(&args(&["--participant", "P01"])).unwrap();
         let mut stage = Stage::set(&room, Box::new(taker)).unwrap();
-        let look = Look { scene: timeline::SceneId(1), contrast: 0.8 };
+        let look = Look { scene: timeline::SceneId(1), contrast: 0.8, frame: None };
         assert!(stage.tell(stage.start_ns() + 1_000_000_000, look));
         stage.advance(stage.start_ns() + 2_000_000_000).unwrap();
         let changes: Vec<_> = stage.changes().collect();

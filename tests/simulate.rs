@@ -13,8 +13,8 @@ use serde_json::Value;
 use support::judge::Meeting;
 use support::*;
 
-/// A quarter of a minute at most: tests run beside each other.
-const SECONDS: f64 = 8.0;
+/// What the judge records.
+const SECONDS: f64 = 6.0;
 
 const SEEN: &str = "counterphase_hz=7.5,waveform=sine,contrast=0.8,on_s=60,off_s=0";
 
@@ -64,11 +64,22 @@ fn another_program_finds_the_participant_with_its_rate_labels_places_and_respons
     let folder = tempfile::tempdir().unwrap();
     let person = described(folder.path(), SILENT);
     let line =
-        ["--participant", &person, "--stimulus", SEEN, "--seed", "5", "--wait-s", "20", "--duration", "10"];
+        ["--participant", &person, "--stimulus", SEEN, "--seed", "5", "--wait-s", "20", "--duration", "7"];
     let (summary, seen) = meet(
         &meeting,
         &line,
-        &["photic-participant-silent", "--seconds", "8", "--hz", "15", "--hz", "7.5", "--span", "2:8"],
+        &[
+            "photic-participant-silent",
+            "--seconds",
+            "6",
+            "--hz",
+            "15",
+            "--hz",
+            "7.5",
+            "--span",
+            "2:6",
+            "--montage",
+        ],
     );
     let stream = &seen["streams"][0];
     eprintln!("{summary}\n{stream}");
@@ -104,14 +115,14 @@ fn a_dropout_is_a_gap_and_eyes_and_screen_have_their_streams() {
     let folder = tempfile::tempdir().unwrap();
     let person = described(
         folder.path(),
-        "name = \"loose\"\nbase = \"P31\"\n[effects.dropouts]\nat_s = [2.0, 5.0]\nduration_s = 1.0\n",
+        "name = \"loose\"\nbase = \"P31\"\n[effects.dropouts]\nat_s = [2.0, 4.0]\nduration_s = 1.0\n",
     );
     let with = ["--with", "saccades,blinks", "--gaze", "--markers", "--chunk", "5"];
-    let line = ["--participant", &person, "--stimulus", SEEN, "--wait-s", "20", "--duration", "9"];
+    let line = ["--participant", &person, "--stimulus", SEEN, "--wait-s", "20", "--duration", "7"];
     let (summary, seen) = meet(
         &meeting,
         &[&line[..], &with[..]].concat(),
-        &["photic-participant-loose", "--seconds", "8", "--also=-gaze", "--also=-markers", "--also=-shown"],
+        &["photic-participant-loose", "--seconds", "6", "--also=-gaze", "--also=-markers", "--also=-shown"],
     );
     eprintln!("{summary}\n{seen}");
     let [eeg, gaze, markers, shown] = seen["streams"].as_array().unwrap().as_slice() else {
@@ -122,8 +133,8 @@ fn a_dropout_is_a_gap_and_eyes_and_screen_have_their_streams() {
     let near = |(at_s, long_s): &(f64, f64), from_s: f64| {
         (at_s - (from_s - 0.004)).abs() < 1e-3 && (long_s - 1.004).abs() < 1e-3
     };
-    assert!(gaps.len() == 2 && near(&gaps[0], 2.0) && near(&gaps[1], 5.0), "{gaps:?}");
-    assert_eq!((summary["samples_lost"].as_u64(), summary["samples_sent"].as_u64()), (Some(500), Some(1750)));
+    assert!(gaps.len() == 2 && near(&gaps[0], 2.0) && near(&gaps[1], 4.0), "{gaps:?}");
+    assert_eq!((summary["samples_lost"].as_u64(), summary["samples_sent"].as_u64()), (Some(500), Some(1250)));
 
     assert_eq!((gaze["type"].as_str(), gaze["gaps"].as_array().map(Vec::len)), (Some("Gaze"), Some(0)));
     assert!((0.1..1.0).contains(&number(&gaze["gaze_sd"])), "{}", gaze["gaze_sd"]);
@@ -138,7 +149,7 @@ fn a_dropout_is_a_gap_and_eyes_and_screen_have_their_streams() {
         .iter()
         .filter(|(_, text)| text.starts_with("dropout"))
         .map(|(at_s, text)| ((at_s * 1000.0).round() as i64, text.as_str()));
-    let expected = [(2000, "dropout"), (3000, "dropout end"), (5000, "dropout"), (6000, "dropout end")]
+    let expected = [(2000, "dropout"), (3000, "dropout end"), (4000, "dropout"), (5000, "dropout end")]
         .map(|(ms, text)| (ms, text));
     assert_eq!(lost.collect::<Vec<_>>(), expected);
     assert_eq!(texts(shown)[0].1, "on 0.8 target");
@@ -150,18 +161,18 @@ fn the_participant_sees_what_markers_say_and_a_stall_is_made_up_for() {
     let folder = tempfile::tempdir().unwrap();
     let person = described(folder.path(), SILENT);
     let line =
-        ["--participant", &person, "--listen", "presentations", "--name", "someone", "--duration", "10"];
+        ["--participant", &person, "--listen", "presentations", "--name", "someone", "--duration", "9"];
     let (summary, seen) = meet(
         &meeting,
         &line,
         &[
             "someone",
             "--seconds",
-            "8",
+            "6",
             "--hz",
             "15",
             "--span",
-            "4:7.5",
+            "4:6",
             "--tell",
             "presentations",
             "--at",
@@ -253,11 +264,11 @@ fn a_session_and_a_simulated_participant_meet_over_lsl() {
     let protocol = out.path().join("show.toml");
     fs::write(&protocol, SHOW).unwrap();
     let session = lsl_session();
-    let line = ["simulate", "--participant", &person, "--seed", "2", "--json", "--duration", "14"];
+    let line = ["simulate", "--participant", &person, "--seed", "2", "--json", "--duration", "12"];
     let simulated = Process::start(photic(line).env("PHOTIC_LSL_SESSION", &session));
     let sessions = out.path().join("sessions");
     let mut run =
-        photic(["run", "--participant", "none", "--display", "offscreen", "--publish", "--seconds", "7"]);
+        photic(["run", "--participant", "none", "--display", "offscreen", "--publish", "--seconds", "6"]);
     run.arg(&protocol).arg("--out").arg(&sessions).env("PHOTIC_LSL_SESSION", &session);
     Process::start(&mut run).end(60.0).expect(0);
     let summary = simulated.end(30.0).expect(0).json();
@@ -266,12 +277,12 @@ fn a_session_and_a_simulated_participant_meet_over_lsl() {
     let session = session_below(&sessions);
     let (eeg, rate_hz) = (&session.sources[0], 250.0);
     let on = session.flips.iter().find(|flip| flip.contrast > 0.59).unwrap().onset_ns;
-    // Four seconds, one after the full contrast, at Oz.
+    // Four seconds, half a second after the full contrast, at Oz.
     let chosen: Vec<f64> = eeg
         .stamps_s
         .iter()
         .zip(eeg.values.chunks_exact(8))
-        .filter(|(stamp_s, _)| (1.0..5.0).contains(&(**stamp_s - timeline::s_from_ns(on))))
+        .filter(|(stamp_s, _)| (0.5..4.5).contains(&(**stamp_s - timeline::s_from_ns(on))))
         .map(|(_, row)| row[6])
         .collect();
     assert!((998..=1001).contains(&chosen.len()), "{}", chosen.len());

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Somebody else's software in front of `photic simulate`: finds the streams by pylsl, records them, and says what it saw.
 
-    simulated_participant.py NAME --seconds S [--also SUFFIX ...] [--tell STREAM --at S:TEXT ...] [--stall PID --stall-at S --stall-for S]
+    simulated_participant.py NAME --seconds S [--also SUFFIX ...] [--hz F ... --span FROM:TO] [--montage]
+        [--tell STREAM --at S:TEXT ...] [--stall PID --stall-at S --stall-for S]
 
-Environment: LSLAPICFG names liblsl's configuration. With --tell it first offers a marker stream of that name and sends each text that
-many seconds after the first sample. One JSON object on the last line:
-labels, units, types, positions (mm), rate, texts of `desc`, per stream: samples, first stamp, gaps (seconds from the first
-stamp, length), measured rate (of arrival), SHA-256 of
-the samples as little-endian float32, amplitudes by frequency at Oz. Every wait has a deadline.
+Environment: LSLAPICFG names liblsl's configuration. With --tell it first offers a marker stream of that name and sends each text
+that many seconds after the first sample; --stall stops a process for a while. One JSON object on the last line; per stream what its
+description says, samples, gaps (seconds after the first stamp, length), rate of arrival, SHA-256 of the first S seconds as
+little-endian float32, amplitudes by frequency at Oz, texts. Every wait has a deadline.
 """
 
 import argparse
@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--also", action="append", default=[], help="suffix of a further stream")
     parser.add_argument("--hz", type=float, action="append", default=[])
     parser.add_argument("--span", default="2:6", help="seconds from which amplitudes are taken")
+    parser.add_argument("--montage", action="store_true", help="compare the electrodes' places with MNE's standard ones")
     parser.add_argument("--tell", help="marker stream to offer")
     parser.add_argument("--at", action="append", default=[], help="SECONDS:TEXT")
     parser.add_argument("--stall", type=int, help="process to stop for a while")
@@ -155,7 +156,7 @@ def main():
         elif rate == 0:
             stream["texts"] = [[float(s - kept[0][0][0]), v[0]] for s, v in zip(stamps, values)]
         result["streams"].append(stream)
-    try:
+    if options.montage:
         import mne
 
         montage = mne.channels.make_standard_montage("standard_1005").get_positions()["ch_pos"]
@@ -166,8 +167,6 @@ def main():
             cosine = ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs)
             angles.append(float(np.degrees(np.arccos(cosine))))
         result["worst_angle_deg"] = max(angles)
-    except ImportError:
-        result["worst_angle_deg"] = None
     print(json.dumps(result))
 
 

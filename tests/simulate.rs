@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use clap::Parser;
-use photic::cli::{Cli, Command, SimulateArgs};
-use photic::simulate::in_memory;
+use photic::cli::{Cli, Command};
+use photic::simulate::{SimulateArgs, in_memory};
 use serde_json::Value;
 use support::judge::Meeting;
 use support::*;

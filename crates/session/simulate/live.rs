@@ -15,8 +15,7 @@ use timeline::{Marker, SourceId, clock, ns_from_s, s_from_ns};
 use super::outlets::Outlets;
 use super::pace::Pace;
 use super::shown::{self, Look};
-use super::{Room, Simulated, Stage};
-use crate::cli::SimulateArgs;
+use super::{Room, SimulateArgs, Simulated, Stage};
 use crate::error::SessionError;
 use crate::run::sources;
 
@@ -168,10 +167,18 @@ impl Ears {
             discard_backlog: false,
         };
         let body = move || {
+            let mut told = false;
             let found = loop {
                 match acquisition::find(&lsl, &want) {
                     Ok(found) => break found,
-                    Err(AcquisitionError::NotFound { .. }) if !stop.load(Ordering::Acquire) => {}
+                    Err(AcquisitionError::NotFound { .. }) if !stop.load(Ordering::Acquire) => {
+                        if !std::mem::replace(&mut told, true) {
+                            let name = want.name.as_deref().unwrap_or_default();
+                            tracing::warn!(
+                                "no marker stream `{name}` yet: until it is there, the participant sees grey"
+                            );
+                        }
+                    }
                     Err(AcquisitionError::NotFound { .. }) => return Ok(()),
                     Err(error) => {
                         tracing::error!("{error}");

@@ -4,6 +4,7 @@
 //! told by a marker stream, or by a fixed schedule where nobody tells it. All happens in time of its own ([`Stage`]), so the same
 //! seed gives the same samples however it is paced; [`live`] ties that time to the machine's clock.
 
+mod args;
 mod live;
 mod outlets;
 mod pace;
@@ -17,11 +18,11 @@ use planner::Canvas;
 use serde::Serialize;
 
 use crate::brain::ModelPopulation;
-use crate::cli::SimulateArgs;
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered, SIMULATED_RIG};
 use crate::person;
 use crate::run::{participant::setup, sources};
+pub use args::SimulateArgs;
 use shown::Fixed;
 pub use stage::Stage;
 

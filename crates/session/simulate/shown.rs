@@ -124,8 +124,9 @@ impl Shown {
         match self {
             Self::Fixed(fixed, from_ns) => (*from_ns, fixed.at(onset_ns - *from_ns)),
             Self::Told(told) => {
-                while let Some(next) = told.waiting.pop_front_if(|(at_ns, _)| *at_ns <= onset_ns) {
+                while let Some(&next) = told.waiting.front().filter(|(at_ns, _)| *at_ns <= onset_ns) {
                     told.now = next;
+                    told.waiting.pop_front();
                 }
                 told.now
             }

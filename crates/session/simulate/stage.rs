@@ -221,8 +221,8 @@ pub(super) fn whole_samples_ns(time_ns: i64, rate_hz: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command as CliCommand, SimulateArgs};
-    use crate::simulate::in_memory;
+    use crate::cli::{Cli, Command as CliCommand};
+    use crate::simulate::{SimulateArgs, in_memory};
     use clap::Parser;
 
     fn args(more: &[&str]) -> SimulateArgs {

@@ -1,7 +1,8 @@
 //! Says over LSL what is shown, for whoever wants to follow: `photic simulate`, another program's recorder.
 //!
 //! A marker at each flip that differs from the one before, stamped with the flip's onset: `off`, or `on CONTRAST STIMULUS FRAME`,
-//! FRAME being the flip's refresh index, which says the flicker's phase. While nothing changes, one a second.
+//! FRAME being the flip's refresh index, which says the flicker's phase. While nothing changes it is said four times a second, for
+//! those who come late.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +47,7 @@ impl Presentations {
         let names =
             prepared.experiment.protocol.stimuli.iter().map(|stimulus| stimulus.name.clone()).collect();
         let mut teller =
-            Teller { names, newest: None, every: prepared.lowered.screen.refresh_hz.ceil() as u64 };
+            Teller { names, newest: None, every: (prepared.lowered.screen.refresh_hz / 4.0).ceil() as u64 };
         let over = Arc::clone(over);
         let body = move || {
             while !over.load(Ordering::Acquire) {

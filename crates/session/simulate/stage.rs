@@ -38,6 +38,7 @@ pub struct Stage {
     frame: u64,
     shown: Shown,
     newest: Option<Look>,
+    phase_frames: i64,
     issued: u64,
     changes: Vec<(i64, Look)>,
     lag_ns: i64,
@@ -80,6 +81,7 @@ impl Stage {
             frame: 0,
             shown,
             newest: None,
+            phase_frames: 0,
             issued: 0,
             changes: Vec::new(),
             lag_ns,
@@ -166,10 +168,15 @@ impl Stage {
         let now = self.frame as i64;
         if let Some(frame) = look.frame {
             let gone = (self.clock.onset_ns(self.frame) - since_ns) as f64 / self.clock.period_ns();
-            self.presenter.shift_phase(frame as i64 + gone.round() as i64 - now);
+            let wanted = frame as f64 + gone - now as f64;
+            // Half a frame is what two screens differ by; if that moved the phase, stamps that jitter would throw it to and fro.
+            if (wanted - self.phase_frames as f64).abs() > 0.75 {
+                self.phase_frames = wanted.round() as i64;
+            }
         } else if before.is_none_or(|before| before.scene != look.scene) {
-            self.presenter.shift_phase(-now);
+            self.phase_frames = -now;
         }
+        self.presenter.shift_phase(self.phase_frames);
     }
 }
 
@@ -282,5 +289,30 @@ mod tests {
         };
         let differs = told.iter().zip(&grey).position(|(a, b)| a != b).unwrap() / 8;
         assert!((250..310).contains(&differs), "the first sample that differs is {differs}");
+    }
+
+    #[test]
+    fn the_phase_is_the_tellers_and_does_not_jump_when_stamps_jitter() {
+        let room = Room::furnish(&args(&["--participant", "P01"])).unwrap();
+        let (_kept, taker) = Kept::new();
+        let mut stage = Stage::set(&room, Box::new(taker)).unwrap();
+        let period_ns = stage.clock.period_ns();
+        // A screen whose frames lie half a frame beside ours, stamped with a jitter of 2 ms, tells of itself once a second.
+        let frame_at = |frame: u64| stage_ns(period_ns * (frame as f64 + 0.5));
+        let mut seen = Vec::new();
+        for second in 1..20u64 {
+            let jitter_ns = if second % 2 == 0 { 2_000_000 } else { -2_000_000 };
+            let look =
+                Look { scene: timeline::SceneId(1), contrast: 0.5, frame: Some(1_000_000 + 60 * second) };
+            assert!(stage.tell(frame_at(60 * second) + jitter_ns, look));
+            stage.advance(frame_at(60 * second + 30)).unwrap();
+            seen.push(stage.phase_frames);
+        }
+        assert!(seen.iter().all(|frames| *frames == seen[0]), "{seen:?}");
+        assert!((seen[0] - 1_000_000).abs() <= 1, "{seen:?}");
+    }
+
+    fn stage_ns(since_start_ns: f64) -> i64 {
+        START_NS + since_start_ns.round() as i64
     }
 }

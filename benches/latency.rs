@@ -77,6 +77,7 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         protocol: folder.join("latency.toml"),
         rig: None,
         participant: Some("none".into()),
+        with: Vec::new(),
         display: Some(DisplayMode::Offscreen),
         clock: ClockMode::Live,
         out: folder.to_owned(),
@@ -85,6 +86,7 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         json: false,
         wait_s: 15.0,
         in_process: false,
+        publish: false,
         no_realtime,
         held: None,
         brain: None,
@@ -165,6 +167,7 @@ fn source(session_id: &str) -> Result<(), Box<dyn Error>> {
             format: ChannelFormat::Float32,
             source_id: "latency".into(),
             time_scale: 1.0,
+            positions_mm: Vec::new(),
             desc: Vec::new(),
         },
     )?;

@@ -68,6 +68,8 @@ pub enum Command {
     Study(StudyArgs),
     /// Stream a recording over LSL.
     Play(PlayArgs),
+    /// Offer a simulated participant over LSL to any other software.
+    Simulate(crate::simulate::SimulateArgs),
     /// Gradient of an ONNX model with respect to its input.
     Gradient(GradientArgs),
     /// Make stimuli that drive a model of the visual brain as a specification wants.
@@ -389,10 +391,13 @@ pub struct RunArgs {
     /// Rig file; without it, a simulated screen of 320 x 240.
     #[arg(long, value_name = "FILE")]
     pub rig: Option<PathBuf>,
-    /// Simulated participant (`nominal`, `P01` .. `P60`), or `none` for whoever sits there. Without this option:
-    /// `nominal` when the protocol has a controller, else `none`.
-    #[arg(long, value_name = "NAME|none")]
+    /// Simulated participant (`nominal`, `P01` .. `P60`, or a description, see docs/participants.md), or `none` for whoever sits
+    /// there. Without this option: `nominal` when the protocol has a controller, else `none`.
+    #[arg(long, value_name = "NAME|FILE.toml|none")]
     pub participant: Option<String>,
+    /// What else happens to the simulated participant: adaptation, attention, saccades, blinks, dropouts.
+    #[arg(long, value_name = "EFFECT,..", value_delimiter = ',')]
+    pub with: Vec<String>,
     /// Brain of the simulated participant in place of its own, where pictures are shown: a committed one (`energy-1` ...) or
     /// an ONNX file whose first output is the response, 0 to 1.
     #[arg(long, value_name = "NAME|FILE.onnx")]
@@ -421,6 +426,9 @@ pub struct RunArgs {
     /// Keep the simulated participant inside the process instead of sending its EEG over LSL.
     #[arg(long)]
     pub in_process: bool,
+    /// Say over LSL what is shown, as the marker stream `photic-shown` (for `photic simulate` and any other listener).
+    #[arg(long)]
+    pub publish: bool,
     /// Leave inlets and loop at normal priority even where real-time priority is allowed.
     #[arg(long)]
     pub no_realtime: bool,

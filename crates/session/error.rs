@@ -91,6 +91,9 @@ pub enum SessionError {
     /// The participant.
     #[error(transparent)]
     Person(#[from] participant::UnknownPerson),
+    /// The participant's description.
+    #[error(transparent)]
+    Description(#[from] participant::DescriptionError),
     /// The participant cannot be prepared.
     #[error("participant: {0}")]
     Participant(#[from] participant::PrepareError),

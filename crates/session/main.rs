@@ -10,7 +10,7 @@ use clap::Parser;
 use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
-use photic::{counterfactual, model, play, replay, report, run, study, summary, synth, watchdog};
+use photic::{counterfactual, model, play, replay, report, run, simulate, study, summary, synth, watchdog};
 use recording::RecordedSession;
 
 fn main() -> ExitCode {
@@ -89,6 +89,15 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             ModelCommand::Score(args) => Ok(print(&model::score(&args)?, args.json)),
             ModelCommand::Trial(args) => Ok(print(&model::trial(&args)?, true)),
         },
+        Command::Simulate(args) => {
+            let simulated = simulate::simulate(&args, cli.network)?;
+            if args.json {
+                println!("{}", to_json(&simulated));
+            } else {
+                println!("{simulated}");
+            }
+            Ok(true)
+        }
         Command::Play(args) => {
             let played = play::play(&args, cli.network)?;
             println!(

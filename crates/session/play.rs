@@ -112,6 +112,7 @@ fn track(lsl: &lsl::Lsl, stream: &Stream, args: &PlayArgs) -> Result<Track, Sess
                     format: channel_format(header.format),
                     source_id,
                     time_scale: args.speed,
+                    positions_mm: Vec::new(),
                     desc: Vec::new(),
                 },
             )?,

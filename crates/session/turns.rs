@@ -59,6 +59,7 @@ pub struct LoopDriver {
     new_flips: Vec<Flip>,
     new_markers: Vec<Marker>,
     planner: Option<PlannerPort>,
+    shown: Option<Writer<Flip>>,
     new_answers: Vec<Answer>,
     outputs: Outputs,
     unrecorded: bool,
@@ -119,6 +120,7 @@ impl LoopDriver {
             new_flips: Vec::with_capacity(BATCH),
             new_markers: Vec::with_capacity(BATCH),
             planner: None,
+            shown: None,
             new_answers: Vec::with_capacity(BATCH),
             outputs: Outputs::default(),
             unrecorded: false,
@@ -129,6 +131,11 @@ impl LoopDriver {
     /// Where requests go and answers come from.
     pub fn connect(&mut self, planner: PlannerPort) {
         self.planner = Some(planner);
+    }
+
+    /// Who else hears of every flip; a full ring loses some, nothing else.
+    pub fn show_to(&mut self, shown: Writer<Flip>) {
+        self.shown = Some(shown);
     }
 
     /// The step, for the yardstick of a bench.
@@ -175,6 +182,9 @@ impl LoopDriver {
         while self.new_flips.len() < BATCH {
             let Some(flip) = self.flips.pop() else { break };
             self.new_flips.push(flip);
+            if let Some(shown) = &mut self.shown {
+                let _ = shown.push(flip);
+            }
         }
         self.turn.flips_end += self.new_flips.len() as u64;
         self.new_markers.clear();

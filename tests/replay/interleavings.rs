@@ -358,6 +358,7 @@ fn outlet() -> OutletSpec {
         format: ChannelFormat::Float32,
         source_id: "amp".into(),
         time_scale: 1.0,
+        positions_mm: Vec::new(),
         desc: Vec::new(),
     }
 }

@@ -121,4 +121,10 @@ impl Meeting {
         source.says("ready", 30.0);
         source
     }
+
+    /// Starts a judge that takes part itself.
+    pub fn judge(&self, name: &str, arguments: &[&str]) -> Process {
+        let config = self.config.path().join("lsl_api.cfg");
+        Process::start(script(&self.python, name).env("LSLAPICFG", config).args(arguments))
+    }
 }

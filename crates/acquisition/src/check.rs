@@ -257,6 +257,7 @@ mod tests {
             format: ChannelFormat::Float32,
             source_id: String::new(),
             time_scale,
+            positions_mm: Vec::new(),
             desc: Vec::new(),
         };
         SourceInfo::in_process(&spec, 0.0)

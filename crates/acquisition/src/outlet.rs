@@ -25,6 +25,8 @@ pub struct OutletSpec {
     pub source_id: String,
     /// Seconds of recorded time per second of stamp time; written into the description unless it is 1.
     pub time_scale: f64,
+    /// Where each channel's electrode is: mm to the right, forward and up from the head's centre; or none at all.
+    pub positions_mm: Vec<[f64; 3]>,
     /// Further entries of the description: element name and text.
     pub desc: Vec<(String, String)>,
 }
@@ -63,6 +65,13 @@ impl OutletSpec {
                     .append_text("label", label)?
                     .append_text("unit", self.unit_of(index))?
                     .append_text("type", &self.stream_type)?;
+                // As the EEG meta-data of XDF has it.
+                if let Some(position_mm) = self.positions_mm.get(index) {
+                    let location = channel.append("location")?;
+                    for (axis, mm) in ["X", "Y", "Z"].into_iter().zip(position_mm) {
+                        location.append_text(axis, &format!("{mm:.2}"))?;
+                    }
+                }
             }
         }
         for (name, text) in self.desc_entries() {

@@ -179,6 +179,7 @@ mod tests {
             format: ChannelFormat::Float32,
             source_id: "x".to_owned(),
             time_scale: 2.5,
+            positions_mm: Vec::new(),
             desc: vec![("participant".to_owned(), "p01".to_owned())],
         }
     }

@@ -176,6 +176,7 @@ fn numbers_arrive_at_pylsl_equal_to_the_bit() {
             format,
             source_id: name.clone(),
             time_scale: 2.0,
+            positions_mm: Vec::new(),
             desc: Vec::new(),
         };
         let mut outlet = SampleOutlet::new(&lsl, &spec).expect("an outlet");

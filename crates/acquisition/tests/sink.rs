@@ -82,6 +82,7 @@ fn the_loop_gets_the_wanted_channels_in_the_wanted_order() {
             format: acquisition::ChannelFormat::Float32,
             source_id: String::new(),
             time_scale: 1.0,
+            positions_mm: Vec::new(),
             desc: Vec::new(),
         },
         0.0,

@@ -28,6 +28,7 @@ fn spec(name: &str, stream_type: &str) -> OutletSpec {
         format: ChannelFormat::Double64,
         source_id: format!("{name}-source"),
         time_scale: 1.0,
+        positions_mm: Vec::new(),
         desc: Vec::new(),
     }
 }
@@ -139,6 +140,7 @@ fn a_source_describes_itself_whole() {
     let spec = OutletSpec {
         rate_hz: 2500.0,
         time_scale: 10.0,
+        positions_mm: Vec::new(),
         desc: vec![("participant".to_owned(), "p<01>".to_owned())],
         ..spec("played", "EEG")
     };

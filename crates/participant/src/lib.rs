@@ -12,6 +12,8 @@
 //!
 //! - [`Participant`]: one person in one session; `prepare`, `see`, `sample`, `reset`.
 //! - [`Person`]: the parameters of a person; sixty of them and `nominal` are part of the crate ([`people`]).
+//! - [`Effects`]: adaptation, attention, saccades, blinks, drop-outs, each off unless a description switches it on;
+//!   [`Person::describe`] writes a description and [`Person::read`] reads one.
 //! - [`Day`]: the gain course and the noise of a recorded session, for a person fitted to it.
 //! - [`Brain`]: the part that a caller may replace; [`ContrastResponse`] is built in.
 //!
@@ -20,6 +22,8 @@
 
 mod background;
 mod brain;
+mod describe;
+mod effects;
 mod eye;
 mod fitted;
 mod gain;
@@ -29,9 +33,11 @@ mod person;
 mod temporal;
 
 pub use brain::{Brain, ContrastResponse, Drive, Population, PopulationResponse};
+pub use describe::DescriptionError;
+pub use effects::{Adaptation, Attention, Blinks, Dropouts, Effects, Gaze, Saccades};
 pub use eye::LocalContrast;
 pub use fitted::Day;
-pub use montage::OCCIPITAL;
+pub use montage::{OCCIPITAL, position};
 pub use participant::{Participant, PrepareError, Setup};
 pub use person::{Person, Tercile, UnknownPerson, nominal, people};
 pub use temporal::Flicker;

@@ -33,3 +33,23 @@ const ELECTRODES: [Electrode; 8] = [
 pub(crate) fn electrode(label: &str) -> Option<Electrode> {
     OCCIPITAL.iter().position(|known| known.eq_ignore_ascii_case(label)).map(|index| ELECTRODES[index])
 }
+
+/// Inclination from the vertex and azimuth from the right ear of the electrodes on a spherical head, in degrees: the 10-10
+/// system as BESA lays it (a negative inclination is on the left).
+const ANGLES_DEG: [[f64; 2]; 8] = [
+    [-92.0, 54.0],
+    [-74.0, 67.0],
+    [69.0, -90.0],
+    [74.0, -67.0],
+    [92.0, -54.0],
+    [-92.0, 72.0],
+    [92.0, -90.0],
+    [92.0, -72.0],
+];
+
+/// Where an electrode is on a sphere of radius 1: right, forward, up. `None` for a label that the head does not have.
+pub fn position(label: &str) -> Option<[f64; 3]> {
+    let [inclination, azimuth] = ANGLES_DEG[electrode(label)?.index].map(f64::to_radians);
+    let out = libm::sin(inclination);
+    Some([out * libm::cos(azimuth), out * libm::sin(azimuth), libm::cos(inclination)])
+}

@@ -4,8 +4,8 @@ use random::Random;
 use thiserror::Error;
 
 use crate::{
-    Brain, ContrastResponse, Day, Flicker, Latent, Person, background::Background, fitted::Noise, gain::Gain,
-    montage, nominal,
+    Brain, ContrastResponse, Day, Flicker, Gaze, Latent, Person, background::Background, effects::Live,
+    fitted::Noise, gain::Gain, montage, nominal,
 };
 
 /// The room in which a person sits, in machine units.
@@ -102,6 +102,8 @@ pub struct Participant {
     gain: Gain,
     background: Noise,
     nominal_gain_uv: f64,
+    /// What else happens, in a person whose description says so; and the same before the first sample.
+    effects: Option<Box<[Live; 2]>>,
     /// The random parts as they are before the first sample, kept for `reset`, which must not allocate.
     fresh: (Gain, Noise),
     sampled_ns: Option<i64>,
@@ -139,13 +141,22 @@ impl Participant {
         // The person's own seed is mixed in, so that two people in one study do not share their noise.
         let seed = setup.seed ^ person.mixing_seed.rotate_left(32);
         let gain = Gain::new(person, setup.rate_hz, Random::new(seed, GAIN_STREAM));
-        let background =
-            Background::new(person, &electrodes, setup.rate_hz, Random::new(seed, BACKGROUND_STREAM));
+        let random = Random::new(seed, BACKGROUND_STREAM);
+        let background = match person.effects.blinks {
+            None => Background::new(person, &electrodes, setup.rate_hz, random),
+            // Those that hide the picture too are the effects'.
+            Some(_) => {
+                let open = Person { blink_uv: 0.0, ..person.clone() };
+                Background::new(&open, &electrodes, setup.rate_hz, random)
+            }
+        };
         let background = Noise::Made(Box::new(background));
+        let effects = Live::new(person, setup, &electrodes, seed);
         Ok(Self {
             topography: electrodes.iter().map(|e| person.topography.in_order()[e.index]).collect(),
             brain,
             nominal_gain_uv: nominal().gain_uv,
+            effects: effects.map(|live| Box::new([live.clone(), live])),
             fresh: (gain.clone(), background.clone()),
             gain,
             background,
@@ -172,6 +183,7 @@ impl Participant {
             topography: day.topography,
             brain: Box::new(ContrastResponse::prepare(person, setup)?),
             nominal_gain_uv: nominal().gain_uv,
+            effects: None,
             fresh: (gain.clone(), background.clone()),
             gain,
             background,
@@ -191,6 +203,10 @@ impl Participant {
         if self.sampled_ns.is_some_and(|at_ns| onset_ns <= at_ns - self.brain.delay_ns()) {
             self.late += 1;
         }
+        let cells = match &mut self.effects {
+            None => cells,
+            Some(effects) => effects[0].look(onset_ns, cells),
+        };
         if !self.brain.see(onset_ns, cells) {
             self.refused += 1;
         }
@@ -200,13 +216,20 @@ impl Participant {
     /// samples. It depends on no frame later than `at_ns - delay_ns`; if such a frame is not there yet, the last one
     /// holds on and the frame counts as late when it comes.
     pub fn sample(&mut self, at_ns: i64, out: &mut [f64]) -> Latent {
-        let drive = self.brain.drive(at_ns);
-        let gain_uv = self.gain.step();
+        let mut drive = self.brain.drive(at_ns);
+        let mut gain_uv = self.gain.step();
+        if let Some(effects) = &mut self.effects {
+            drive = effects[0].drive(drive);
+            gain_uv *= effects[0].step();
+        }
         let response_uv = gain_uv * drive.response;
         for (place, share) in out.iter_mut().zip(&self.topography) {
             *place = share * response_uv;
         }
         self.background.add(out);
+        if let Some(effects) = &mut self.effects {
+            effects[0].add(at_ns, out);
+        }
         self.sampled_ns = Some(at_ns);
         Latent {
             at_ns,
@@ -216,10 +239,20 @@ impl Participant {
         }
     }
 
-    /// Amplitude at Oz for full drive at the last sample: with drift, without the fast fluctuation. It is what an ideal
-    /// controller may know.
+    /// Amplitude at Oz for full drive at the last sample: with drift and attention, without the fast fluctuation. It is what an
+    /// ideal controller may know.
     pub fn true_gain_uv(&self) -> f64 {
-        self.gain.slow_uv()
+        self.effects.as_ref().map_or(self.gain.slow_uv(), |effects| self.gain.slow_uv() * effects[0].factor())
+    }
+
+    /// Where the eyes are at the last sample; `None` for a person who neither moves them nor closes them over the picture.
+    pub fn gaze(&self) -> Option<Gaze> {
+        self.effects.as_ref().and_then(|effects| effects[0].gaze())
+    }
+
+    /// Whether the last sample is lost on its way to whoever listens.
+    pub fn lost(&self) -> bool {
+        self.effects.as_ref().is_some_and(|effects| effects[0].lost())
     }
 
     /// The alpha rhythm at the last sample, without noise, in a weighted sum of the channels: in uV, what is in the signal and
@@ -248,6 +281,10 @@ impl Participant {
         self.brain.reset();
         self.gain = self.fresh.0.clone();
         self.background.restore(&self.fresh.1);
+        if let Some(effects) = &mut self.effects {
+            let [live, fresh] = &mut **effects;
+            live.restore(fresh);
+        }
         self.sampled_ns = None;
         self.late = 0;
         self.refused = 0;

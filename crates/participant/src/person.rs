@@ -2,14 +2,16 @@
 
 use std::{fmt, sync::LazyLock};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::Effects;
 
 /// The committed file, made by `scripts/make_participants.py`.
 const PEOPLE_TOML: &str = include_str!("../people.toml");
 
 /// Where a person stands among the sixty by signal-to-noise ratio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tercile {
     /// The twenty people who are hardest to read.
@@ -31,7 +33,7 @@ impl fmt::Display for Tercile {
 }
 
 /// What makes one simulated person. Microvolts are at Oz unless said otherwise.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Person {
     /// `P01` .. `P60`, or `nominal`.
@@ -87,10 +89,13 @@ pub struct Person {
     pub blink_uv: f64,
     /// RMS of the sensor's white noise in each channel.
     pub sensor_uv: f64,
+    /// What else happens: nothing, in a committed person.
+    #[serde(default, skip_serializing_if = "Effects::is_none")]
+    pub effects: Effects,
 }
 
 /// Amplitude of the response by channel, relative to Oz.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(non_snake_case, reason = "the electrode labels of the 10-10 system are the keys of the file")]
 #[allow(missing_docs, reason = "each field is the electrode of its name")]

@@ -21,6 +21,7 @@ use super::lifeline::Lifeline;
 use super::operator::Operator;
 use super::participant::{Chair, Way};
 use super::planner::Seat;
+use super::presentations::Presentations;
 use super::progress;
 use super::realtime::{Granted, Role};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
@@ -124,11 +125,16 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         prepared.open_recording(&room.sources, options, clock::now_ns(), Some(&description))?;
     let mut carriers = Carriers::lay(&room.sources, step, recorder, hooks.room);
     let (planner, pictures) = prepared.seat_planner(&mut carriers, false, clock::now_ns())?;
+    let ending = Ending::default();
+    let presentations = prepared
+        .args
+        .publish
+        .then(|| Presentations::open(prepared, &mut carriers.driver, &ending.over))
+        .transpose()?;
     let lifeline = lifeline(prepared, &folder, &display)?;
     let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
     let beats = Arc::new(Heartbeat::default());
 
-    let ending = Ending::default();
     stop_on_signal(&ending)?;
     // Display, loop, recorder, one per source, the participant, the planner.
     let threads =
@@ -206,6 +212,9 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
     }
+    if let Some(presentations) = presentations {
+        note(presentations.join());
+    }
     let (pump, status) = join(recorder_thread, "recorder")?;
     let written = pump.close(clock::now_ns());
     let _ = view.join();
@@ -244,7 +253,7 @@ impl Room {
     fn furnish(prepared: &Prepared) -> Result<Self, SessionError> {
         let protocol = &prepared.experiment.protocol;
         let (rig, wait_s) = (&prepared.experiment.rig, prepared.args.wait_s);
-        let Some(person) = prepared.person else {
+        let Some(person) = &prepared.person else {
             let lsl = sources::load_lsl(prepared.network)?;
             let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, None)?.into_iter().unzip();
             return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });

@@ -1,11 +1,12 @@
 //! `photic run`: prepare everything that may fail, run on one of the two clocks, close in order, say what it came to.
 
-mod carriers;
+pub(crate) mod carriers;
 mod lifeline;
 mod live;
 mod operator;
 pub mod participant;
 mod planner;
+mod presentations;
 mod progress;
 mod realtime;
 mod recorder;
@@ -27,8 +28,7 @@ use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered};
 use crate::summary::Summary;
-use crate::{report, safety};
-use ::participant::nominal;
+use crate::{person, report, safety};
 use carriers::{Source, raw_stream, source_entry};
 pub use live::Hooks;
 pub use operator::HeldSpans;
@@ -38,7 +38,7 @@ use operator::Operator;
 pub(crate) struct Prepared {
     pub(crate) experiment: Experiment,
     pub(crate) lowered: Lowered,
-    pub(crate) person: Option<&'static Person>,
+    pub(crate) person: Option<Person>,
     pub(crate) args: RunArgs,
     pub(crate) network: bool,
 }
@@ -100,17 +100,25 @@ pub(crate) fn prepare_experiment(
         let text = "--clock virtual has no brain to measure: give a simulated --participant";
         return Err(SessionError::Usage(text.into()));
     }
+    if args.clock == ClockMode::Virtual && args.publish {
+        return Err(SessionError::Usage(
+            "--publish: on the virtual clock nobody can follow; run live".into(),
+        ));
+    }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
     Operator::check(&experiment, &args)?;
     Ok(Prepared { experiment, lowered, person, args, network })
 }
 
-fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<&'static Person>, SessionError> {
-    match args.participant.as_deref() {
-        Some("none") => Ok(None),
-        Some(name) => Ok(Some(Person::find(name)?)),
-        None if experiment.protocol.controller.is_some() => Ok(Some(nominal())),
-        None => Ok(None),
+fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<Person>, SessionError> {
+    let unsaid = if experiment.protocol.controller.is_some() { "nominal" } else { "none" };
+    match args.participant.as_deref().unwrap_or(unsaid) {
+        "none" if args.with.is_empty() => Ok(None),
+        "none" => {
+            let with = args.with.join(",");
+            Err(SessionError::Usage(format!("--with {with}: it needs a simulated --participant")))
+        }
+        name => person::choose(name, &args.with).map(Some),
     }
 }
 
@@ -168,7 +176,7 @@ impl Prepared {
         display: Option<&Description>,
     ) -> Result<(SessionFolder, Manifest, Recorder), SessionError> {
         let started = WallTime::now();
-        let name = self.person.map_or("none", |person| person.name.as_str());
+        let name = self.person.as_ref().map_or("none", |person| person.name.as_str());
         let protocol = &self.experiment.protocol;
         let folder = SessionFolder::create(&self.args.out, name, &protocol.name, started)?;
         check_free(folder.path(), protocol.min_free_mb).inspect_err(|_| {
@@ -224,12 +232,12 @@ impl Prepared {
                 refresh_hz: screen.refresh_hz,
             }),
             outcome: None,
-            extra: self
-                .args
-                .brain
-                .iter()
-                .map(|brain| (crate::steered::BRAIN_KEY.to_owned(), brain.as_str().into()))
-                .collect(),
+            extra: {
+                let brain = self.args.brain.iter().map(|brain| (crate::steered::BRAIN_KEY, brain.clone()));
+                let person = self.person.iter().filter_map(person::to_repeat);
+                let text = |(key, text): (&str, String)| (key.to_owned(), text.into());
+                brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text).collect()
+            },
         }
     }
 }

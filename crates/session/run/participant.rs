@@ -18,6 +18,20 @@ pub enum Way {
     Outlet(SampleOutlet),
     /// Straight into the carriers, without liblsl or on the virtual clock.
     Sink(Box<ChunkSink>),
+    /// To somebody else (`photic simulate`).
+    Taker(Box<dyn Taker>),
+}
+
+/// Takes the answer where it goes neither way.
+pub trait Taker: Send {
+    /// Looks at the participant right after it gave the sample of this instant, which may then be lost.
+    fn sampled(&mut self, at_ns: i64, participant: &Participant);
+    /// Takes a chunk: one stamp for each sample that is not lost, values one sample after the other, float32 in `f64`. Empty
+    /// when all are lost.
+    ///
+    /// # Errors
+    /// When LSL does not take it.
+    fn chunk(&mut self, stamps_s: &[f64], values: &[f64]) -> Result<(), AcquisitionError>;
 }
 
 /// The participant in its chair.
@@ -28,6 +42,7 @@ pub struct Chair {
     events: Writer<Event>,
     way: Way,
     rate_hz: f64,
+    chunk: usize,
     /// Weights of the channels in the signal that onsets wait for; empty where none do.
     rhythm: Vec<f64>,
     start_ns: i64,
@@ -114,6 +129,7 @@ pub fn outlet_spec(person: &Person, samples: &protocol::Samples, stream_type: &s
         format: ChannelFormat::Float32,
         source_id: format!("photic-participant-{}-{tag}", person.name),
         time_scale: 1.0,
+        positions_mm: Vec::new(),
         desc: vec![("simulated_participant".into(), person.name.clone())],
     }
 }
@@ -134,6 +150,7 @@ impl Chair {
             events,
             way,
             rate_hz,
+            chunk: CHUNK,
             rhythm: Vec::new(),
             start_ns: 0,
             next: 0,
@@ -150,6 +167,11 @@ impl Chair {
         self.rhythm = weights;
     }
 
+    /// Samples in a chunk, at least 1, in place of the usual 8.
+    pub fn in_chunks_of(&mut self, samples: usize) {
+        self.chunk = samples.max(1);
+    }
+
     /// When the first sample is taken.
     pub fn start(&mut self, start_ns: i64) {
         self.start_ns = start_ns;
@@ -157,7 +179,7 @@ impl Chair {
 
     /// When the last sample of the next chunk is due.
     pub fn next_chunk_ns(&self) -> i64 {
-        self.sample_ns(self.next + CHUNK as u64 - 1)
+        self.sample_ns(self.next + self.chunk as u64 - 1)
     }
 
     /// The participant's true gain, for the yardstick of a bench.
@@ -182,18 +204,23 @@ impl Chair {
     fn chunk(&mut self, now_ns: i64) -> Result<(), AcquisitionError> {
         self.stamps_s.clear();
         self.values.clear();
-        for _ in 0..CHUNK {
+        for _ in 0..self.chunk {
             let at_ns = self.sample_ns(self.next);
             let latent = self.participant.sample(at_ns, &mut self.row);
-            self.stamps_s.push(s_from_ns(at_ns));
+            if let Way::Taker(taker) = &mut self.way {
+                taker.sampled(at_ns, &self.participant);
+            }
             if !self.rhythm.is_empty() {
                 let [re_uv, im_uv] = self.participant.true_alpha_uv(&self.rhythm);
                 let _ = self.events.push(Event::LatentRhythm(LatentRhythm { at_ns, re_uv, im_uv }));
             }
-            // The stream is float32, so what the loop gets over either way has the same bits.
-            self.values.extend(self.row.iter().map(|&value| f64::from(value as f32)));
+            if !self.participant.lost() {
+                self.stamps_s.push(s_from_ns(at_ns));
+                // The stream is float32, so what the loop gets over either way has the same bits.
+                self.values.extend(self.row.iter().map(|&value| f64::from(value as f32)));
+            }
             self.next += 1;
-            if self.next.is_multiple_of(CHUNK as u64) {
+            if self.next.is_multiple_of(self.chunk as u64) {
                 // A full ring costs the judge a point, nothing else.
                 let _ = self.events.push(Event::Latent(latent));
             }
@@ -212,6 +239,7 @@ impl Chair {
                 sink.accept(now_ns, &self.stamps_s, &self.values);
                 Ok(())
             }
+            Way::Taker(taker) => taker.chunk(&self.stamps_s, &self.values),
         }
     }
 

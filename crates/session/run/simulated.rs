@@ -85,6 +85,7 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         protocol: PathBuf::new(),
         rig: None,
         participant: Some(participant.into()),
+        with: Vec::new(),
         display: Some(DisplayMode::Offscreen),
         clock: ClockMode::Virtual,
         out,
@@ -93,6 +94,7 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         json: false,
         wait_s: 0.0,
         in_process: true,
+        publish: false,
         no_realtime: true,
         held: None,
         brain: None,
@@ -109,7 +111,8 @@ struct Ran {
 impl Prepared {
     /// The participant as the one source.
     fn seat(&self) -> Result<Vec<Source>, SessionError> {
-        let person = self.person.ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
+        let person =
+            self.person.as_ref().ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
         let answer = sources::participant_stream(&self.experiment.protocol)?;
         Ok(vec![sources::in_process(person, &self.experiment.protocol, answer)?])
     }
@@ -139,7 +142,7 @@ impl Prepared {
             carriers.display_events,
             pictures,
         );
-        let brain = match (participant, self.person) {
+        let brain = match (participant, &self.person) {
             (Some(participant), _) => participant,
             (None, Some(person)) => participant::prepare(
                 person,

@@ -40,6 +40,7 @@ pub struct ScriptedPresenter {
     flips: Writer<Flip>,
     events: Writer<Event>,
     period_ns: f64,
+    phase_frames: i64,
 }
 
 impl ScriptedPresenter {
@@ -69,11 +70,17 @@ impl ScriptedPresenter {
             flips,
             events,
             period_ns,
+            phase_frames: 0,
         }
     }
 
-    /// Presents the frame whose onset is `onset_ns`, drawn from the command that was newest one refresh before.
-    fn present(&mut self, begin_ns: i64) -> i64 {
+    /// From now on flickers are where they would be this many refreshes later (or earlier).
+    pub fn shift_phase(&mut self, frames: i64) {
+        self.phase_frames = frames;
+    }
+
+    /// Presents the first frame that can be up from `begin_ns` on, drawn from the newest command; its onset.
+    pub fn present(&mut self, begin_ns: i64) -> i64 {
         let command = *self.commands.read();
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
         let flip = self.plan.shown(&planned, begin_ns);
@@ -84,7 +91,8 @@ impl ScriptedPresenter {
             {
                 template.load(texels);
             }
-            template.frame(flip.frame, flip.contrast, &mut self.cells);
+            let frame = flip.frame.saturating_add_signed(self.phase_frames);
+            template.frame(frame, flip.contrast, &mut self.cells);
         }
         let head = RowHead { index: flip.frame, stamp_s: s_from_ns(flip.onset_ns), at_ns: flip.onset_ns };
         let taken = self.retina.push(head, self.cells.iter().copied())

@@ -87,6 +87,7 @@ pub fn planner(
         steps: plan.steps,
         exploration: plan.exploration,
         forgetting_s: plan.forgetting_s,
+        people: Vec::new(),
         seed,
     };
     let eyes = Eyes::v1(&canvas, untimed)?;

@@ -74,6 +74,7 @@ fn main() {
             steps: args.get(5).map_or(40, |n| n.parse().unwrap()),
             exploration: args.get(6).map_or(1.0, |n| n.parse().unwrap()),
             forgetting_s: 600.0,
+            people: Vec::new(),
             seed,
         };
         let eyes = Eyes::v1(&canvas, true).unwrap();

@@ -25,6 +25,14 @@ pub enum PlannerError {
     /// No picture meets the constraints.
     #[error(transparent)]
     Constraint(#[from] ConstraintError),
+    /// A tap that is no grid of cells for one picture.
+    #[error("tap `{tap}` has the shape {shape:?}, allowed is [1, channels, rows, columns]")]
+    Shape {
+        /// The tap.
+        tap: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// No feature of the model varies between pictures.
     #[error("tap `{tap}`: none of its {count} features varies between {probes} probes")]
     Silent {

@@ -1,12 +1,14 @@
 //! What the planner's encoding model makes of a picture: pooled answers of its cells, on a common scale.
 
 use adjoint::{Cancel, Gradient, Limits};
-use encoding::encoder::{Encoder, Features, Rows};
+use encoding::encoder::Encoder;
 use encoding::v1;
-use ndarray::{Array2, Array5, ArrayD};
+use ndarray::{Array5, ArrayD};
 use random::Random;
 
 use crate::covariance::{Axis, Covariance};
+use crate::field::KINDS;
+use crate::view::{Root, View};
 use crate::{Canvas, PlannerError, probe};
 
 /// Cells of the grid over the visual field within which answers are averaged, along a side.
@@ -33,25 +35,25 @@ fn v1_params(canvas: &Canvas, scales: usize) -> v1::Params {
 pub struct Eyes {
     gradient: Gradient,
     encoder: Encoder,
-    rows: Vec<Rows>,
+    views: Vec<View>,
     others: Vec<ArrayD<f32>>,
     mean: Vec<f64>,
-    /// Per feature; the same for all of one tap, so that a covariance over the grid keeps its form.
+    /// Per feature; the same for all of one view, so that a covariance over the grid keeps its form.
     scale: Vec<f64>,
     grid: Grid,
 }
 
 /// What the features are.
 #[derive(Debug, Clone, PartialEq)]
-struct Grid {
+pub struct Grid {
     /// Kinds of cells; each has all scales.
-    kinds: usize,
+    pub(crate) kinds: usize,
     /// log2 of the spatial frequency of each tap; its number where it has none.
-    scales: Vec<f64>,
-    orientations_rad: Vec<f64>,
-    channels: usize,
+    pub(crate) scales: Vec<f64>,
+    pub(crate) orientations_rad: Vec<f64>,
+    pub(crate) channels: usize,
     /// Centres of the grid's columns in degrees.
-    places_deg: Vec<f64>,
+    pub(crate) places_deg: Vec<f64>,
 }
 
 impl Eyes {
@@ -70,12 +72,11 @@ impl Eyes {
         let (params, bytes) = built.map_err(|fault| PlannerError::Step(fault.to_string()))?;
         let encoder = Encoder::from_bytes("the embedded V1", &bytes, None, &Limits::default())?;
         let scales = params.scales_cpd.len();
-        // Cells before and after normalisation: brains differ in nothing more than in how much they normalise.
-        let taps: Vec<Features> = ["complex", "energy"]
+        // Brains differ in nothing more than in how they normalise, and in how an answer grows with contrast.
+        let kinds = [("complex", Root::Amplitude), ("complex", Root::Energy), ("energy", Root::Amplitude)];
+        let taps: Vec<(String, Root)> = kinds
             .iter()
-            .flat_map(|kind| {
-                (0..scales).map(move |at| Features::pooled(&format!("v1.{kind}.s{at}"), GRID, GRID))
-            })
+            .flat_map(|(kind, root)| (0..scales).map(move |at| (format!("v1.{kind}.s{at}"), *root)))
             .collect();
         let orientations = (0..params.orientations).map(|at| params.orientation_deg(at).to_radians());
         Self::of(
@@ -93,7 +94,7 @@ impl Eyes {
     /// # Errors
     /// A tap that the model does not have or whose shape does not fit; a model that fails.
     pub fn model(encoder: Encoder, tap: &str, canvas: &Canvas, untimed: bool) -> Result<Self, PlannerError> {
-        let taps = [Features::pooled(tap, GRID, GRID)];
+        let taps = [(tap.to_owned(), Root::Energy)];
         Self::of(encoder, &taps, vec![0.0], Vec::new(), canvas, untimed)
     }
 
@@ -103,7 +104,7 @@ impl Eyes {
     /// # Errors
     /// As [`Eyes::model`].
     pub fn values(encoder: Encoder, tap: &str, canvas: &Canvas, untimed: bool) -> Result<Self, PlannerError> {
-        let mut eyes = Self::of(encoder, &[Features::of(tap)], vec![0.0], Vec::new(), canvas, untimed)?;
+        let mut eyes = Self::of(encoder, &[(tap.to_owned(), Root::Whole)], vec![0.0], Vec::new(), canvas, untimed)?;
         eyes.mean.fill(0.0);
         eyes.scale.fill(1.0);
         Ok(eyes)
@@ -111,32 +112,41 @@ impl Eyes {
 
     fn of(
         encoder: Encoder,
-        taps: &[Features],
+        taps: &[(String, Root)],
         scales: Vec<f64>,
         orientations_rad: Vec<f64>,
         canvas: &Canvas,
         untimed: bool,
     ) -> Result<Self, PlannerError> {
-        let names: Vec<&str> = taps.iter().map(|tap| tap.tap.as_str()).collect();
-        let gradient = encoder.gradient(&names, 1, 1, untimed)?;
-        let rows = encoder.rows(&gradient, taps, 1)?;
+        let mut names: Vec<&str> = taps.iter().map(|(tap, _)| tap.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut gradient = encoder.gradient(&names, 1, 1, untimed)?;
         let [t, c, h, w] = encoder.form().shape;
         let grey = Array5::from_elem((1, t, c, h, w), 0.5);
         let mut others = encoder.inputs(&gradient, grey.view())?;
         // The picture is the only input with a gradient, and those come first.
         others.remove(0);
+        let input = encoder.form().to_input(grey.view());
+        let inputs: Vec<_> = std::iter::once(&input).chain(&others).map(|array| array.view()).collect();
+        let outputs = gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
+        let view = |(tap, root): &(String, Root)| {
+            let output = names.iter().position(|name| name == tap).unwrap_or_default();
+            View::new(tap, output, *root, outputs[output].shape(), GRID)
+        };
+        let views: Vec<View> = taps.iter().map(view).collect::<Result<_, _>>()?;
         let side_deg = canvas.texels as f64 / canvas.texels_per_deg;
         let place = |at: usize| ((at as f64 + 0.5) / GRID as f64 - 0.5) * side_deg;
-        let width: usize = rows.iter().map(Rows::width).sum();
+        let width: usize = views.iter().map(View::width).sum();
         let grid = Grid {
-            kinds: (rows.len() / scales.len()).max(1),
-            channels: width / (rows.len() * GRID * GRID),
+            kinds: (views.len() / scales.len()).max(1),
+            channels: width / (views.len() * GRID * GRID),
             scales,
             orientations_rad,
             places_deg: (0..GRID).map(place).collect(),
         };
         let mut eyes =
-            Self { gradient, encoder, rows, others, mean: vec![0.0; width], scale: vec![1.0; width], grid };
+            Self { gradient, encoder, views, others, mean: vec![0.0; width], scale: vec![1.0; width], grid };
         eyes.standardise(canvas)?;
         Ok(eyes)
     }
@@ -155,20 +165,39 @@ impl Eyes {
         let count = REFERENCE as f64;
         let mean: Vec<f64> =
             (0..self.mean.len()).map(|f| all.iter().map(|row| row[f]).sum::<f64>() / count).collect();
+        let square = |f: usize| all.iter().map(|row| (row[f] - mean[f]).powi(2)).sum::<f64>() / count;
+        let variances: Vec<f64> = (0..mean.len()).map(square).collect();
         let mut from = 0;
-        for rows in &self.rows {
-            let tap = from..from + rows.width();
-            let square = |f: usize| all.iter().map(|row| (row[f] - mean[f]).powi(2)).sum::<f64>() / count;
-            let variance = tap.clone().map(square).sum::<f64>() / rows.width() as f64;
+        // One scale for a kind of cells, whatever their spatial frequency: how much of a picture lies in which is no accident.
+        for views in self.views.chunks(self.grid.scales.len()) {
+            let width = views.iter().map(View::width).sum::<usize>();
+            let kind = from..from + width;
+            let variance = variances[kind.clone()].iter().sum::<f64>() / width as f64;
             if !(variance > 0.0 && variance.is_finite()) {
-                let (tap, count) = (rows.tap().to_owned(), rows.width());
-                return Err(PlannerError::Silent { tap, count, probes: REFERENCE });
+                let tap = views.first().map_or_else(String::new, |view| view.tap().to_owned());
+                return Err(PlannerError::Silent { tap, count: width, probes: REFERENCE });
             }
-            from = tap.end;
-            self.scale[tap].fill(1.0 / variance.sqrt());
+            from = kind.end;
+            self.scale[kind].fill(1.0 / variance.sqrt());
         }
         self.mean = mean;
         Ok(())
+    }
+
+    /// How the features lie.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// What is added to the features to count them from zero: they come as differences from the mean over probes.
+    pub fn origin(&self) -> Vec<f64> {
+        self.mean.iter().zip(&self.scale).map(|(mean, scale)| mean * scale).collect()
+    }
+
+    /// Whether the cells are tuned to orientation and spatial frequency, so that a field over them can be said in a dozen
+    /// numbers.
+    pub fn is_tuned(&self) -> bool {
+        self.grid.kinds == KINDS && !self.grid.orientations_rad.is_empty()
     }
 
     /// Features.
@@ -198,9 +227,8 @@ impl Eyes {
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
         let outputs =
             self.gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
-        let raw =
-            self.rows.iter().zip(&outputs).flat_map(|(rows, output)| rows.gather(output.view()).into_iter());
-        Ok(raw.zip(&self.mean).zip(&self.scale).map(|((f, mean), scale)| (f - mean) * scale).collect())
+        let raw = gathered(&self.views, &outputs);
+        Ok(raw.iter().zip(&self.mean).zip(&self.scale).map(|((f, mean), scale)| (f - mean) * scale).collect())
     }
 
     /// What `judge` says of a picture's features (a value and its slope), and the slope of that value with respect to the
@@ -215,28 +243,38 @@ impl Eyes {
     ) -> Result<(f64, Array5<f32>), PlannerError> {
         let input = self.encoder.form().to_input(light.view());
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
-        let (rows, mean, scale) = (&self.rows, &self.mean, &self.scale);
+        let (views, mean, scale) = (&self.views, &self.mean, &self.scale);
         let mut value = f64::NAN;
         let answer = self.gradient.step(
             &inputs,
             |outputs| {
-                let raw = rows.iter().zip(outputs).flat_map(|(rows, o)| rows.gather(o.view()).into_iter());
+                let raw = gathered(views, outputs);
                 let features: Vec<f64> =
-                    raw.zip(mean).zip(scale).map(|((f, mean), scale)| (f - mean) * scale).collect();
-                let (found, slope) = judge(&features);
+                    raw.iter().zip(mean).zip(scale).map(|((f, mean), scale)| (f - mean) * scale).collect();
+                let (found, mut slope) = judge(&features);
                 value = found;
+                slope.iter_mut().zip(scale).for_each(|(slope, scale)| *slope *= scale);
+                let mut cotangents: Vec<ArrayD<f32>> =
+                    outputs.iter().map(|output| ArrayD::zeros(output.raw_dim())).collect();
                 let mut from = 0;
-                let mut cotangent = |rows: &Rows| {
-                    let part = from..from + rows.width();
+                for view in views {
+                    let part = from..from + view.width();
                     from = part.end;
-                    let slope = part.map(|f| slope[f] * scale[f]).collect();
-                    rows.spread(Array2::from_shape_vec((1, rows.width()), slope).expect("one row").view())
-                };
-                rows.iter().map(&mut cotangent).collect()
+                    view.spread(&outputs[view.output()], &slope[part], &mut cotangents[view.output()]);
+                }
+                cotangents
             },
             &Cancel::new(),
         );
         let answer = answer.map_err(|error| PlannerError::Step(error.to_string()))?.swap_remove(0);
         Ok((value, self.encoder.form().pull_back(light.view(), answer.view())))
     }
+}
+
+fn gathered(views: &[View], outputs: &[ArrayD<f32>]) -> Vec<f64> {
+    let mut all = Vec::with_capacity(views.iter().map(View::width).sum());
+    for view in views {
+        view.gather(&outputs[view.output()], &mut all);
+    }
+    all
 }

@@ -18,11 +18,17 @@ pub mod belief;
 pub mod covariance;
 mod error;
 pub mod features;
+pub mod field;
+mod gains;
+pub mod particles;
 mod picture;
 mod policy;
 pub mod probe;
 pub mod propose;
+mod response;
 pub mod surprise;
+mod view;
+mod wavering;
 
 pub use error::PlannerError;
 pub use picture::Canvas;

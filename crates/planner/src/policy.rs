@@ -3,11 +3,13 @@
 use random::Random;
 use timeline::{Purpose, Request, s_from_ns};
 
-use crate::belief::{Belief, Offset, Prediction};
-use crate::covariance::Covariance;
+use crate::belief::Prediction;
 use crate::features::Eyes;
+use crate::field::Posterior;
 use crate::propose::climb;
+use crate::response::{Measured, Response};
 use crate::surprise::{Surprise, Turn};
+use crate::wavering::USUAL;
 use crate::{Canvas, PlannerError, probe};
 
 /// What is wanted of the response.
@@ -32,6 +34,8 @@ pub struct Settings {
     pub exploration: f64,
     /// Time over which what was learnt loses its worth.
     pub forgetting_s: f64,
+    /// Other people whose fields are known: the prior. Nobody: the literature is.
+    pub people: Vec<Posterior>,
     /// Settles everything that is drawn.
     pub seed: u64,
 }
@@ -67,19 +71,6 @@ struct Handed {
     measured: bool,
 }
 
-/// Relative standard deviation of the response over trials beside the measurement's noise: amplitudes of 4 s vary by 25 to
-/// 38 % in recordings, noise included.
-const WAVERING: f64 = 0.2;
-/// Part of what H explains that a picture may do on its own.
-const OWN_PART: f64 = 0.2;
-/// Presentations between two choices of the covariance.
-const CHOOSE_EVERY: usize = 6;
-/// Length scales that the evidence chooses among: degrees, radians, octaves.
-const LENGTHS: [[f64; 3]; 5] =
-    [[1.0, 0.35, 0.8], [1.6, 0.35, 0.8], [1.6, 0.6, 1.5], [2.6, 0.35, 1.5], [2.6, 0.8, 0.8]];
-/// Parts of the squared mean response that H may explain over probes.
-const SIGNALS: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
-
 /// RMS contrast of the picture that calibration shows.
 const CALIBRATION_RMS: f64 = 0.45;
 
@@ -88,8 +79,7 @@ pub struct Planner {
     canvas: Canvas,
     settings: Settings,
     eyes: Eyes,
-    shapes: Vec<Covariance>,
-    belief: Belief,
+    response: Response,
     surprise: Surprise,
     random: Random,
     handed: Vec<Handed>,
@@ -113,16 +103,13 @@ impl Planner {
         number("exploration", settings.exploration, settings.exploration >= 0.0, "0 or more")?;
         number("forgetting_s", settings.forgetting_s, settings.forgetting_s > 0.0, "above 0")?;
         canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
-        let shapes: Vec<Covariance> =
-            LENGTHS.map(|[place, turn, octaves]| eyes.covariance(place, turn, octaves)).into();
         let mut random = Random::new(settings.seed, 0);
         // As strong as it can be, because calibration has to see a response whatever the brain prefers.
         let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
         let highest_cpd = 0.25 * canvas.texels_per_deg;
         let first = probe::broadband(&strong, 0.25 * highest_cpd, highest_cpd, &mut random)?;
         let features = eyes.features(&canvas.light(&first))?;
-        let belief =
-            Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, settings.forgetting_s);
+        let response = Response::new(&eyes, &settings.people, settings.forgetting_s, settings.seed);
         let unknown = Prediction { mean: f64::NAN, sd: f64::NAN };
         let handed =
             vec![Handed { content: 0, pattern: first, features, predicted: unknown, measured: false }];
@@ -131,8 +118,7 @@ impl Planner {
             canvas,
             settings,
             eyes,
-            shapes,
-            belief,
+            response,
             surprise,
             random,
             handed,
@@ -156,7 +142,7 @@ impl Planner {
         request: &Request,
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<Proposal, PlannerError> {
-        let trust = self.learn(request);
+        let trust = self.learn(request, is_over);
         let count = self.handed.len() as u64 - 1;
         let probes = u64::from(self.settings.probes);
         let purpose = match count {
@@ -176,11 +162,8 @@ impl Planner {
             None => self.eyes.features(&self.canvas.light(&pattern))?,
         };
         let predicted = match content {
-            Some(content) => self.belief.predict_shown(content, &features),
-            None => {
-                let Prediction { mean, sd } = self.belief.predict(&features);
-                Prediction { mean, sd: libm::hypot(sd, self.belief.own_sd()) }
-            }
+            Some(content) => self.response.predict_shown(content, &features),
+            None => self.response.predict_new(&features),
         };
         let picture = self.handed.len();
         let content = content.unwrap_or(picture);
@@ -194,6 +177,11 @@ impl Planner {
         (self.surprise.mean(), self.surprise.count())
     }
 
+    /// What is known of the person's field, where the model is one: what a prior for others is made of.
+    pub fn posterior(&self) -> Option<Posterior> {
+        self.response.posterior()
+    }
+
     fn sign(&self) -> f64 {
         match self.settings.aim {
             Aim::Drive => 1.0,
@@ -201,7 +189,7 @@ impl Planner {
         }
     }
 
-    fn learn(&mut self, request: &Request) -> Turn {
+    fn learn(&mut self, request: &Request, is_over: &mut dyn FnMut() -> bool) -> Turn {
         let at_s = s_from_ns(request.at_ns);
         let at_s = at_s - *self.begun_s.get_or_insert(at_s);
         let shown = request.picture.and_then(|picture| self.handed.get(picture as usize));
@@ -212,19 +200,16 @@ impl Planner {
         self.handed[content].measured = true;
         self.values = (self.values.0 + request.value, self.values.1 + 1.0);
         let mean = (self.values.0 / self.values.1).max(0.0);
-        let wavering = WAVERING * mean.max(predicted.mean.max(0.0));
+        let wavering = USUAL.fast_sd * mean.max(predicted.mean.max(0.0));
         let spread = libm::hypot(request.spread, wavering);
         let trust = match self.learnt >= self.settings.probes as usize {
             true => self.surprise.judge(predicted.mean, predicted.sd, request.value, spread),
             false => Turn::None,
         };
-        self.belief.learn(content, features, request.value, spread, at_s);
+        let measured =
+            Measured { picture: content, value: request.value, spread: request.spread, at_s };
+        self.response.learn(measured, &features, is_over);
         self.learnt += 1;
-        if self.learnt.is_multiple_of(CHOOSE_EVERY) || self.learnt == self.settings.probes as usize {
-            let typical = (mean * mean).max(request.spread * request.spread) / self.eyes.count() as f64;
-            let variances = SIGNALS.map(|part| part * typical);
-            self.belief.choose(&self.shapes, &variances, OWN_PART);
-        }
         trust
     }
 
@@ -235,7 +220,7 @@ impl Planner {
 
     fn best_shown(&self, kappa: f64) -> Option<usize> {
         let worth = |at: usize| {
-            let predicted = self.belief.predict_shown(at, &self.handed[at].features);
+            let predicted = self.response.predict_shown(at, &self.handed[at].features);
             self.sign() * predicted.mean + kappa * predicted.sd
         };
         let shown =
@@ -252,8 +237,8 @@ impl Planner {
         match purpose {
             Purpose::ProbeNatural => Ok((probe::natural(&self.canvas, &mut self.random)?, None, 0)),
             Purpose::ProbeGabor => Ok((probe::gabor(&self.canvas, &mut self.random)?, None, 0)),
-            Purpose::Exploit => self.climb(0.0, is_over),
-            Purpose::Explore => self.climb(self.settings.exploration, is_over),
+            Purpose::Exploit => self.climb(None, is_over),
+            Purpose::Explore => self.climb(Some(self.settings.exploration), is_over),
             Purpose::Repeat => {
                 let best = self.best_shown(self.settings.exploration).unwrap_or(0);
                 Ok((self.handed[best].pattern.clone(), Some(best), 0))
@@ -264,17 +249,16 @@ impl Planner {
 
     fn climb(
         &mut self,
-        kappa: f64,
+        exploration: Option<f64>,
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<(Vec<f32>, Option<usize>, u32), PlannerError> {
         let warm = self.handed[self.incumbent()].pattern.clone();
         let fresh = probe::natural(&self.canvas, &mut self.random)?;
-        let (sign, belief) = (self.sign(), &self.belief);
-        let judge = |features: &[f64]| belief.bound(features, sign, kappa);
+        let judge = self.response.judge(self.sign(), exploration);
         let (mut best, mut iterations) = (None::<(Vec<f32>, f64)>, 0);
         for start in [warm, fresh] {
             let steps = self.settings.steps.div_ceil(2);
-            let found = climb(&mut self.eyes, &self.canvas, &judge, &start, steps, &mut *is_over)?;
+            let found = climb(&mut self.eyes, &self.canvas, &*judge, &start, steps, &mut *is_over)?;
             iterations += found.iterations;
             if best.as_ref().is_none_or(|(_, value)| found.value > *value) {
                 best = Some((found.pattern, found.value));

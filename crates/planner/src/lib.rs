@@ -18,12 +18,16 @@ pub mod belief;
 pub mod covariance;
 mod error;
 pub mod features;
+mod method;
+pub mod open_loop;
 mod picture;
 mod policy;
 pub mod probe;
 pub mod propose;
+pub mod search;
 pub mod surprise;
 
 pub use error::PlannerError;
+pub use method::{AnyPlanner, Method};
 pub use picture::Canvas;
 pub use policy::{Aim, Planner, Proposal, Settings};

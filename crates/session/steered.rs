@@ -131,7 +131,7 @@ fn gain(
 }
 
 /// The level of a picture that reverses: that of its better phase.
-fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 {
+pub(crate) fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 {
     let mut level = |sign: f64| {
         let cells: Vec<f64> = texels.iter().map(|&texel| 0.5 + 0.5 * sign * f64::from(texel)).collect();
         population.level_of(&cells).unwrap_or(f64::NAN)

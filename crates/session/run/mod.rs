@@ -6,6 +6,7 @@ mod live;
 mod operator;
 pub mod participant;
 mod planner;
+pub(crate) use planner::hash_of;
 mod progress;
 mod realtime;
 mod recorder;

@@ -132,11 +132,13 @@ fn gain(
 
 /// The level of a picture that reverses: that of its better phase.
 pub(crate) fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 {
-    let mut level = |sign: f64| {
-        let cells: Vec<f64> = texels.iter().map(|&texel| 0.5 + 0.5 * sign * f64::from(texel)).collect();
-        population.level_of(&cells).unwrap_or(f64::NAN)
-    };
-    level(1.0).max(level(-1.0))
+    level_in_phase(population, texels, 1.0).max(level_in_phase(population, texels, -1.0))
+}
+
+/// The level of a picture times `sign`.
+pub(crate) fn level_in_phase(population: &mut ModelPopulation, texels: &[f32], sign: f64) -> f64 {
+    let cells: Vec<f64> = texels.iter().map(|&texel| 0.5 + 0.5 * sign * f64::from(texel)).collect();
+    population.level_of(&cells).unwrap_or(f64::NAN)
 }
 
 impl Steered {

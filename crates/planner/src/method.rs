@@ -4,7 +4,7 @@ use timeline::Request;
 
 use crate::features::Eyes;
 use crate::open_loop::OpenLoop;
-use crate::search::{Kind, Searcher};
+use crate::search::{self, Kind, Searcher};
 use crate::{Canvas, Planner, PlannerError, Proposal, Settings};
 
 /// How pictures are chosen.
@@ -50,7 +50,7 @@ impl AnyPlanner {
             }
             Method::Search(kind) => {
                 let Settings { aim, seed, .. } = settings;
-                Self::Search(Box::new(Searcher::new(canvas, kind, aim, seed)?))
+                Self::Search(Box::new(Searcher::new(canvas, search::Settings::of(kind), aim, seed)?))
             }
         })
     }

@@ -20,7 +20,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { initial: 16, most_points: 120, candidates: 300 }
+        Self { initial: 16, most_points: 100, candidates: 200 }
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { drawn: 32, one_of: 4, champions: 3 }
+        Self { drawn: 24, one_of: 3, champions: 2 }
     }
 }
 

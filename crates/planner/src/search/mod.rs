@@ -51,8 +51,32 @@ pub enum Ask {
     Again(usize),
 }
 
-/// Gabors in a picture of the generator.
-const GABORS: usize = 6;
+/// A search with its settings; those of [`Settings::of`] were found on the tuning brains.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settings {
+    /// See [`Kind::Gabor`].
+    Gabor(gabors::Settings),
+    /// See [`Kind::Bayesian`].
+    Bayesian(bayesian::Settings),
+    /// In the latent of pictures of so many Gabors.
+    CmaEs(cma::Settings, usize),
+    /// As before.
+    Genetic(genetic::Settings, usize),
+}
+
+impl Settings {
+    /// The settings of a search.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Gabor => Self::Gabor(gabors::Settings::default()),
+            Kind::Bayesian => Self::Bayesian(bayesian::Settings::default()),
+            Kind::CmaEs => Self::CmaEs(cma::Settings { sigma: 0.5, ..cma::Settings::default() }, 6),
+            Kind::Genetic => {
+                Self::Genetic(genetic::Settings { again: true, ..genetic::Settings::default() }, 6)
+            }
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "there is one search per session, not an array of them")]
@@ -63,17 +87,15 @@ enum Search {
 }
 
 impl Search {
-    fn new(kind: Kind, canvas: Canvas, seed: u64) -> Result<Self, PlannerError> {
-        Ok(match kind {
-            Kind::Gabor => Self::Gabors(Gabors::new(canvas, gabors::Settings::default(), seed)),
-            Kind::Bayesian => Self::Bayesian(Bayesian::new(canvas, &bayesian::Settings::default(), seed)?),
-            Kind::CmaEs => {
-                let method = cma::Settings { sigma: 0.5, ..cma::Settings::default() };
-                Self::Evolution(Evolution::new(canvas, Optimiser::CmaEs(method), GABORS, seed)?)
+    fn new(settings: Settings, canvas: Canvas, seed: u64) -> Result<Self, PlannerError> {
+        Ok(match settings {
+            Settings::Gabor(settings) => Self::Gabors(Gabors::new(canvas, settings, seed)),
+            Settings::Bayesian(settings) => Self::Bayesian(Bayesian::new(canvas, &settings, seed)?),
+            Settings::CmaEs(method, gabors) => {
+                Self::Evolution(Evolution::new(canvas, Optimiser::CmaEs(method), gabors, seed)?)
             }
-            Kind::Genetic => {
-                let method = genetic::Settings { again: true, ..genetic::Settings::default() };
-                Self::Evolution(Evolution::new(canvas, Optimiser::Genetic(method), GABORS, seed)?)
+            Settings::Genetic(method, gabors) => {
+                Self::Evolution(Evolution::new(canvas, Optimiser::Genetic(method), gabors, seed)?)
             }
         })
     }
@@ -135,7 +157,7 @@ impl Searcher {
     ///
     /// # Errors
     /// A canvas that takes no picture.
-    pub fn new(canvas: Canvas, kind: Kind, aim: Aim, seed: u64) -> Result<Self, PlannerError> {
+    pub fn new(canvas: Canvas, settings: Settings, aim: Aim, seed: u64) -> Result<Self, PlannerError> {
         canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
         let mut shown = Shown::default();
         shown.add(calibrating(&canvas, &mut Random::new(seed, 0))?);
@@ -143,7 +165,7 @@ impl Searcher {
             Aim::Drive => 1.0,
             Aim::Suppress => -1.0,
         };
-        Ok(Self { sign, shown, search: Search::new(kind, canvas, seed)?, open: None })
+        Ok(Self { sign, shown, search: Search::new(settings, canvas, seed)?, open: None })
     }
 
     /// Picture 0, which calibration shows.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use encoding::population::Family;
 use random::Random;
 use timeline::{Request, ns_from_s};
 
@@ -11,7 +12,7 @@ use super::spec::{Job, Spec};
 use crate::brain::ModelPopulation;
 use crate::error::SessionError;
 use crate::run::hash_of;
-use crate::steered::level_of;
+use crate::steered::{level_in_phase, level_of};
 use crate::steering;
 
 /// Gains for which the number of presentations is told.
@@ -84,7 +85,11 @@ fn measure(spec: &Spec, seeds: Seeds, job: &Job) -> Result<Vec<f64>, SessionErro
     for shown in 0..=u64::from(arm.presentations) {
         let proposal = planner.propose(&request, &mut || false)?;
         let hash = hash_of(&proposal.pattern);
-        let level = *known.entry(hash).or_insert_with(|| level_of(&mut population, &proposal.pattern));
+        let level = *known.entry(hash).or_insert_with(|| match brain.family {
+            Family::Maximum => level_of(&mut population, &proposal.pattern),
+            // Squares know no sign.
+            Family::Energy | Family::Conjunction => level_in_phase(&mut population, &proposal.pattern, 1.0),
+        });
         levels.push(level);
         course.failures += u32::from(proposal.trust == planner::surprise::Turn::Fails);
         // Picture 0 is the calibration's, at another contrast: no result.

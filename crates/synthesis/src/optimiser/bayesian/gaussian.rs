@@ -76,8 +76,11 @@ impl Kernel {
     fn at(&self, a: &[f64], b: &[f64]) -> (f64, f64) {
         let mut square = 0.0;
         for (k, length) in self.lengths.iter().enumerate() {
-            let d = self.apart(k, a[k], b[k]).0 / length;
-            square += d * d;
+            let d = match self.on_circle[k] {
+                true => libm::sin(std::f64::consts::PI * (a[k] - b[k])) / std::f64::consts::PI,
+                false => a[k] - b[k],
+            };
+            square += d * d / (length * length);
         }
         let r = (5.0 * square).sqrt();
         let decay = self.variance * libm::exp(-r);

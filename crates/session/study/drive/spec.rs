@@ -190,13 +190,9 @@ fn arm(table: &Table<'_>, name: &str, experiment: &Experiment) -> Result<Arm, Pr
 }
 
 fn brains(table: &Table<'_>, key: &str) -> Result<Vec<&'static Brain>, ProtocolError> {
-    let mut found: Vec<&'static Brain> = Vec::new();
-    for name in table.texts(key)? {
-        match Brain::find(&name) {
-            Some(brain) if !found.contains(&brain) => found.push(brain),
-            Some(_) => return Err(table.refuse(key, format!("each brain once; {name} stands there twice"))),
-            None => return Err(table.refuse(key, format!("names of committed brains; {name} is none"))),
-        }
-    }
-    Ok(found)
+    let find = |name: &String| {
+        let allowed = || format!("names of committed brains; {name} is none");
+        Brain::find(name).ok_or_else(|| table.refuse(key, allowed()))
+    };
+    table.texts(key)?.iter().map(find).collect()
 }

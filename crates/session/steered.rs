@@ -45,7 +45,7 @@ pub struct Steered {
 pub struct Gain {
     /// Of the last incumbent.
     pub normalised: f64,
-    /// Of the incumbent after each presentation.
+    /// Of the incumbent after each presentation; not a number before there is one.
     pub course: Vec<f64>,
     /// Presentations until the gain was first at 0.5, 0.8 and 0.95.
     pub presentations_to: [Option<u64>; 3],
@@ -114,6 +114,11 @@ fn gain(
     let mut known: BTreeMap<u64, f64> = BTreeMap::new();
     let mut course = Vec::new();
     for answer in &session.answers {
+        // Picture 0 is the calibration's, at another contrast: nothing is believed best yet.
+        if answer.incumbent == 0 {
+            course.push(f64::NAN);
+            continue;
+        }
         let level = match known.get(&answer.incumbent) {
             Some(level) => *level,
             None => {

@@ -33,8 +33,8 @@ impl OpenLoop {
         self.planner.first()
     }
 
-    /// A probe; after the last of them the picture, again and again. The picture is the incumbent from when it is made,
-    /// since nothing that is measured of it can change that.
+    /// A probe; after the last of them the picture, again and again. Before it there is no incumbent (picture 0); from when it
+    /// is made it is the incumbent, since nothing that is measured of it can change that.
     ///
     /// # Errors
     /// As [`Planner::propose`].
@@ -54,6 +54,7 @@ impl OpenLoop {
         }
         let mut proposal = self.planner.propose(request, is_over)?;
         self.handed = proposal.picture;
+        proposal.incumbent = 0;
         if !matches!(proposal.purpose, Purpose::ProbeNatural | Purpose::ProbeGabor) {
             proposal.incumbent = proposal.picture;
             self.made = Some(proposal.clone());

@@ -157,6 +157,7 @@ fn an_open_loop_shows_its_probes_and_then_one_picture() {
     let proposals = world.run(&mut brain, 20);
     let is_probe = |p: &Proposal| matches!(p.purpose, Purpose::ProbeNatural | Purpose::ProbeGabor);
     assert!(proposals[..12].iter().all(is_probe) && !proposals[12..].iter().any(is_probe));
+    assert!(proposals[..12].iter().all(|p| p.incumbent == 0), "nothing is believed before the fit");
     assert!(proposals[12..].iter().all(|p| p.pattern == proposals[12].pattern));
     assert!(proposals[12..].iter().all(|p| p.incumbent == proposals[12].picture));
     assert!(proposals[13..].iter().all(|p| p.purpose == Purpose::Repeat));

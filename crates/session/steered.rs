@@ -45,7 +45,7 @@ pub struct Steered {
 pub struct Gain {
     /// Of the last incumbent.
     pub normalised: f64,
-    /// Of the incumbent after each presentation.
+    /// Of the incumbent after each presentation; not a number before there is one.
     pub course: Vec<f64>,
     /// Presentations until the gain was first at 0.5, 0.8 and 0.95.
     pub presentations_to: [Option<u64>; 3],
@@ -114,6 +114,11 @@ fn gain(
     let mut known: BTreeMap<u64, f64> = BTreeMap::new();
     let mut course = Vec::new();
     for answer in &session.answers {
+        // Picture 0 is the calibration's, at another contrast: nothing is believed best yet.
+        if answer.incumbent == 0 {
+            course.push(f64::NAN);
+            continue;
+        }
         let level = match known.get(&answer.incumbent) {
             Some(level) => *level,
             None => {
@@ -131,12 +136,14 @@ fn gain(
 }
 
 /// The level of a picture that reverses: that of its better phase.
-fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 {
-    let mut level = |sign: f64| {
-        let cells: Vec<f64> = texels.iter().map(|&texel| 0.5 + 0.5 * sign * f64::from(texel)).collect();
-        population.level_of(&cells).unwrap_or(f64::NAN)
-    };
-    level(1.0).max(level(-1.0))
+pub(crate) fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 {
+    level_in_phase(population, texels, 1.0).max(level_in_phase(population, texels, -1.0))
+}
+
+/// The level of a picture times `sign`.
+pub(crate) fn level_in_phase(population: &mut ModelPopulation, texels: &[f32], sign: f64) -> f64 {
+    let cells: Vec<f64> = texels.iter().map(|&texel| 0.5 + 0.5 * sign * f64::from(texel)).collect();
+    population.level_of(&cells).unwrap_or(f64::NAN)
 }
 
 impl Steered {

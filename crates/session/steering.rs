@@ -1,7 +1,8 @@
 //! Steering in machine units: pictures, their block, and the planner that a protocol describes.
 
 use closedloop::SteerPlan;
-use planner::{Aim, Canvas, Planner, Settings, features::Eyes};
+use planner::search::Kind;
+use planner::{Aim, AnyPlanner, Canvas, Method, Settings, features::Eyes};
 use protocol::{Picture, Protocol, Steer, Stimulus};
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};
@@ -76,7 +77,7 @@ pub fn planner(
     lowered: &Lowered,
     seed: u64,
     untimed: bool,
-) -> Result<Option<Planner>, SessionError> {
+) -> Result<Option<AnyPlanner>, SessionError> {
     let (Some(plan), Some(canvas)) = (&protocol.planner, canvas(protocol, lowered)) else { return Ok(None) };
     let settings = Settings {
         aim: match plan.aim {
@@ -90,6 +91,17 @@ pub fn planner(
         people: Vec::new(),
         seed,
     };
-    let eyes = Eyes::v1(&canvas, untimed)?;
-    Ok(Some(Planner::new(canvas, settings, eyes)?))
+    let eyes = |canvas: &Canvas| Eyes::v1(canvas, untimed);
+    Ok(Some(AnyPlanner::new(method(plan.method), canvas, settings, eyes)?))
+}
+
+fn method(method: protocol::Method) -> Method {
+    match method {
+        protocol::Method::Model => Method::Model,
+        protocol::Method::OpenLoop => Method::OpenLoop,
+        protocol::Method::Gabor => Method::Search(Kind::Gabor),
+        protocol::Method::Bayesian => Method::Search(Kind::Bayesian),
+        protocol::Method::CmaEs => Method::Search(Kind::CmaEs),
+        protocol::Method::Genetic => Method::Search(Kind::Genetic),
+    }
 }

@@ -1,7 +1,8 @@
 //! Writes the committed brains of simulated participants: drawn populations, with the level of the best picture that
 //! gradient ascent finds and of the best natural one. Takes some minutes per brain.
 //!
-//! Usage: brains COUNT_PER_FAMILY > crates/session/brains.toml
+//! Usage: brains 1-4 101-108 > crates/session/brains.toml. Settings are tuned on brains 1 to 4 of each family; 101 to 108 are
+//! held out.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for developers")]
 
 use adjoint::Limits;
@@ -18,14 +19,22 @@ const STEPS: u32 = 80;
 const NATURALS: usize = 200;
 
 fn main() {
-    let count: u64 = std::env::args().nth(1).map_or(4, |count| count.parse().unwrap());
     let canvas =
         Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
-    println!("# Made by the example `brains` of crate `planner`; do not edit. Keys: `Brain` in brain.rs.");
+    let ranges: Vec<String> = std::env::args().skip(1).collect();
+    println!(
+        "# Made by the example `brains` of crate `planner` (brains {}); do not edit. Keys: `Brain` in brain.rs.",
+        ranges.join(" ")
+    );
+    println!("# Settings are tuned on brains 1 to 4 of each family; 101 to 108 are held out.");
     println!(
         "\n[canvas]\ntexels = 48\ntexels_per_deg = 5.0\ncontrast_rms = 0.2\naperture_deg = 9.2\nedge_deg = 0.8"
     );
-    for seed in 1..=count {
+    let seeds = ranges.iter().map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        first.parse().unwrap()..=last.parse::<u64>().unwrap()
+    });
+    for seed in seeds.flatten() {
         for family in Family::ALL {
             let mut spec = Spec::draw(family, seed, canvas.texels, canvas.texels_per_deg, 1);
             let drive = oracle(&spec, &canvas);

@@ -26,9 +26,42 @@ pub enum Aim {
     Suppress,
 }
 
+/// How pictures are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// `"model"`: the closed loop, by a response model that learns from every picture.
+    #[default]
+    Model,
+    /// `"open-loop"`: by the same model, fitted once to the probes.
+    OpenLoop,
+    /// `"gabor"`: the best of many Gabors.
+    Gabor,
+    /// `"bayesian"`: Bayesian optimisation over the numbers of a Gabor.
+    Bayesian,
+    /// `"cma-es"`: CMA-ES in a generator's latent.
+    CmaEs,
+    /// `"genetic"`: a genetic algorithm in it.
+    Genetic,
+}
+
+impl Method {
+    /// All of them by name.
+    pub const NAMES: [(&'static str, Self); 6] = [
+        ("model", Self::Model),
+        ("open-loop", Self::OpenLoop),
+        ("gabor", Self::Gabor),
+        ("bayesian", Self::Bayesian),
+        ("cma-es", Self::CmaEs),
+        ("genetic", Self::Genetic),
+    ];
+}
+
 /// How pictures are proposed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planner {
+    /// By what; `"model"` where the key is absent. The others are what it is compared with, and the searches among them use
+    /// only what is said of aim and pictures.
+    pub method: Method,
     /// What is wanted.
     pub aim: Aim,
     /// Pictures shown before the model proposes any, with natural statistics and Gabors in turn; at least 2.
@@ -77,7 +110,8 @@ pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, P
     })
 }
 
-const PLANNER_KEYS: [&str; 10] = [
+const PLANNER_KEYS: [&str; 11] = [
+    "method",
     "aim",
     "probes",
     "contrast_rms",
@@ -92,7 +126,9 @@ const PLANNER_KEYS: [&str; 10] = [
 
 pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, ProtocolError> {
     let table = root.table(key, &PLANNER_KEYS)?;
+    let method = table.optional("method", |table, key| table.choice(key, &Method::NAMES))?;
     let planner = Planner {
+        method: method.unwrap_or_default(),
         aim: table.choice("aim", &[("drive", Aim::Drive), ("suppress", Aim::Suppress)])?,
         probes: table.integer("probes", 2..=10_000)? as u32,
         contrast_rms: table.number("contrast_rms", Range::above(0.0).up_to(0.5))?,

@@ -33,6 +33,7 @@ use carriers::{Source, raw_stream, source_entry};
 pub use live::Hooks;
 pub use operator::HeldSpans;
 use operator::Operator;
+pub(crate) use planner::hash_of;
 
 /// A session that is ready to be recorded: everything but the carriers and the threads.
 pub(crate) struct Prepared {

@@ -30,12 +30,22 @@ impl Head {
     pub fn of(spec: &Spec, seeds: Seeds) -> Self {
         let parts = spec.conditions.iter().map(|condition| condition.protocol_sha256.as_str());
         let all: Vec<&str> = parts.chain([spec.text.as_str(), spec.rig_sha256.as_str()]).collect();
+        Self::new(&spec.name, seeds, &all, METRICS.iter().map(|metric| metric.key))
+    }
+
+    /// The same from everything that it depends on, and the names of its columns.
+    pub fn new<'a>(
+        study: &str,
+        seeds: Seeds,
+        all: &[&str],
+        metrics: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         Self {
-            study: spec.name.clone(),
+            study: study.to_owned(),
             seeds: seeds.to_string(),
             study_sha256: sha256_hex(all.join("\n").as_bytes()),
             build: build(),
-            metrics: METRICS.iter().map(|metric| metric.key.to_owned()).collect(),
+            metrics: metrics.into_iter().map(str::to_owned).collect(),
         }
     }
 }
@@ -45,14 +55,34 @@ pub fn build() -> String {
     format!("{} {}", env!("CARGO_PKG_VERSION"), option_env!("PHOTIC_BUILD").unwrap_or("unknown"))
 }
 
+/// Which session a line is of, for people who read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    pub protocol: String,
+    pub arm: String,
+    pub participant: String,
+    pub seed: u64,
+}
+
+impl Label {
+    /// That of a job.
+    pub fn of(spec: &Spec, job: &Job) -> Self {
+        let condition = &spec.conditions[job.condition];
+        Self {
+            protocol: spec.protocols[condition.protocol].clone(),
+            arm: spec.arms[condition.arm].name.clone(),
+            participant: spec.participants[job.participant].name.clone(),
+            seed: job.seed,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Line {
     /// Place in the list of jobs.
     job: usize,
-    protocol: String,
-    arm: String,
-    participant: String,
-    seed: u64,
+    #[serde(flatten)]
+    label: Label,
     values: Vec<String>,
     error: Option<String>,
 }
@@ -105,14 +135,10 @@ impl Journal {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn append(&mut self, spec: &Spec, job: &Job, place: usize, row: &Row) -> Result<(), SessionError> {
-        let condition = &spec.conditions[job.condition];
+    pub fn append(&mut self, label: Label, place: usize, row: &Row) -> Result<(), SessionError> {
         self.put(&Line {
             job: place,
-            protocol: spec.protocols[condition.protocol].clone(),
-            arm: spec.arms[condition.arm].name.clone(),
-            participant: spec.participants[job.participant].name.clone(),
-            seed: job.seed,
+            label,
             values: row.values.iter().map(|value| format!("{value:?}")).collect(),
             error: row.error.clone(),
         })
@@ -156,7 +182,7 @@ pub fn read_all(folder: &Path, head: &Head, jobs: usize) -> Result<Vec<Option<Ro
         }
         check_head(path, text, head)?;
         for (number, line) in text.lines().enumerate().skip(1) {
-            let (job, row) = read_line(line, jobs)
+            let (job, row) = read_line(line, jobs, head.metrics.len())
                 .map_err(|reason| fault(path, &format!("line {} is damaged: {reason}", number + 1)))?;
             rows[job].get_or_insert(row);
         }
@@ -164,15 +190,15 @@ pub fn read_all(folder: &Path, head: &Head, jobs: usize) -> Result<Vec<Option<Ro
     Ok(rows)
 }
 
-fn read_line(line: &str, jobs: usize) -> Result<(usize, Row), String> {
+fn read_line(line: &str, jobs: usize, wanted: usize) -> Result<(usize, Row), String> {
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
     if line.job >= jobs {
         return Err(format!("job {} of {jobs}", line.job));
     }
     let values: Result<Vec<f64>, _> = line.values.iter().map(|text| text.parse()).collect();
     let values = values.map_err(|error: std::num::ParseFloatError| error.to_string())?;
-    if values.len() != METRICS.len() {
-        return Err(format!("{} values, {} are wanted", values.len(), METRICS.len()));
+    if values.len() != wanted {
+        return Err(format!("{} values, {wanted} are wanted", values.len()));
     }
     Ok((line.job, Row { values, error: line.error }))
 }

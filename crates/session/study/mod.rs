@@ -6,6 +6,7 @@
 //! the byte however often a study was interrupted and however many shards it ran in. Nothing depends on wall-clock time:
 //! sessions run on the virtual clock, to their end.
 
+pub mod drive;
 mod figures;
 mod jobs;
 mod journal;
@@ -36,7 +37,7 @@ pub use session::run;
 pub use spec::{Arm, Condition, Spec};
 pub use statistics::{Group, RESAMPLES, group_names, groups, interval, losses, per_person, ratio};
 
-use journal::{Head, Journal};
+use journal::{Head, Journal, Label};
 
 /// Which part of the jobs one process takes: `i` of `n`, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,67 +65,103 @@ impl std::str::FromStr for Shard {
 /// # Errors
 /// A specification that does not say what it must, a folder of another study, a disk that does not take the journal.
 pub fn study(args: &StudyArgs) -> Result<Seen, SessionError> {
+    if drive::is_of(&args.spec)? {
+        return drive::study(args);
+    }
     let spec = Spec::load(&args.spec)?;
     let seeds = if args.held_out { Seeds::HeldOut } else { Seeds::Tuning };
     let jobs = jobs(&spec, seeds);
     if args.check {
         return Ok(checked(&spec, seeds, jobs.len()));
     }
-    let out = args.out.clone().unwrap_or_else(|| {
-        let suffix = if args.held_out { "-held-out" } else { "" };
-        PathBuf::from("studies").join(format!("{}{suffix}", spec.name))
-    });
-    fs::create_dir_all(&out).map_err(|error| SessionError::io("create", &out, error))?;
-    let head = Head::of(&spec, seeds);
-    let mut rows = journal::read_all(&out, &head, jobs.len())?;
-    let ran = if args.merge { 0 } else { run_missing(args, &spec, &jobs, &out, &head, &mut rows)? };
-    // What other shards have finished meanwhile.
-    for (row, found) in rows.iter_mut().zip(journal::read_all(&out, &head, jobs.len())?) {
-        *row = row.take().or(found);
-    }
-    let there = rows.iter().flatten().count();
-    let whole: Option<Vec<Row>> = rows.into_iter().collect();
-    let Some(rows) = whole else {
-        return unfinished(args, &out, ran, there, jobs.len());
+    let work = Work {
+        name: &spec.name,
+        head: Head::of(&spec, seeds),
+        count: jobs.len(),
+        label: &|job| Label::of(&spec, &jobs[job]),
+        run: &|job| run(&spec, &jobs[job]),
     };
-    write(&spec, seeds, &jobs, &rows, &out)?;
-    Ok(finished(&spec, &jobs, &rows, &out, ran))
+    match work.done(args)? {
+        Done::Part(seen) => Ok(seen),
+        Done::Whole { out, rows, ran } => {
+            write(&spec, seeds, &jobs, &rows, &out)?;
+            Ok(finished(&spec.name, &rows, &out, ran))
+        }
+    }
 }
 
-/// Runs this shard's jobs that no journal has; how many those were.
-fn run_missing(
-    args: &StudyArgs,
-    spec: &Spec,
-    jobs: &[Job],
-    out: &Path,
-    head: &Head,
-    rows: &mut [Option<Row>],
-) -> Result<usize, SessionError> {
-    let shard = args.shard.unwrap_or(Shard { index: 1, count: 1 });
-    let left: Vec<usize> =
-        (0..jobs.len()).filter(|&job| rows[job].is_none() && job % shard.count == shard.index - 1).collect();
-    if left.is_empty() {
-        return Ok(0);
+/// The sessions of a study, whatever they are.
+struct Work<'a> {
+    name: &'a str,
+    head: Head,
+    count: usize,
+    label: &'a (dyn Fn(usize) -> Label + Sync),
+    run: &'a (dyn Fn(usize) -> Row + Sync),
+}
+
+/// What was done of them.
+enum Done {
+    /// A shard's part.
+    Part(Seen),
+    /// All of them are there, `ran` of them new.
+    Whole { out: PathBuf, rows: Vec<Row>, ran: usize },
+}
+
+impl Work<'_> {
+    /// Runs what is left, in the folder of the arguments.
+    fn done(&self, args: &StudyArgs) -> Result<Done, SessionError> {
+        let out = args.out.clone().unwrap_or_else(|| {
+            let suffix = if args.held_out { "-held-out" } else { "" };
+            PathBuf::from("studies").join(format!("{}{suffix}", self.name))
+        });
+        fs::create_dir_all(&out).map_err(|error| SessionError::io("create", &out, error))?;
+        let mut rows = journal::read_all(&out, &self.head, self.count)?;
+        let ran = if args.merge { 0 } else { self.run_missing(args, &out, &mut rows)? };
+        // What other shards have finished meanwhile.
+        for (row, found) in rows.iter_mut().zip(journal::read_all(&out, &self.head, self.count)?) {
+            *row = row.take().or(found);
+        }
+        let there = rows.iter().flatten().count();
+        let whole: Option<Vec<Row>> = rows.into_iter().collect();
+        match whole {
+            Some(rows) => Ok(Done::Whole { out, rows, ran }),
+            None => unfinished(args, &out, ran, there, self.count).map(Done::Part),
+        }
     }
-    let path = out.join(journal::name(args.shard));
-    let journal = Mutex::new(Journal::open(&path, head)?);
-    let bar = indicatif::ProgressBar::new(left.len() as u64);
-    let style = indicatif::ProgressStyle::with_template("{pos} of {len} sessions, {elapsed}, left {eta}");
-    bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
-    let found = over_cores(args.threads, left.len(), |at| {
-        let job = left[at];
-        let row = run(spec, &jobs[job]);
-        let mut journal = journal.lock().map_err(|_| SessionError::ThreadFailed("study".into()))?;
-        journal.append(spec, &jobs[job], job, &row)?;
-        bar.inc(1);
-        Ok(row)
-    })?;
-    bar.finish_and_clear();
-    let ran = found.len();
-    for (job, row) in left.into_iter().zip(found) {
-        rows[job] = Some(row);
+
+    /// Runs this shard's jobs that no journal has; how many those were.
+    fn run_missing(
+        &self,
+        args: &StudyArgs,
+        out: &Path,
+        rows: &mut [Option<Row>],
+    ) -> Result<usize, SessionError> {
+        let shard = args.shard.unwrap_or(Shard { index: 1, count: 1 });
+        let is_left = |job: &usize| rows[*job].is_none() && job % shard.count == shard.index - 1;
+        let left: Vec<usize> = (0..self.count).filter(is_left).collect();
+        if left.is_empty() {
+            return Ok(0);
+        }
+        let path = out.join(journal::name(args.shard));
+        let journal = Mutex::new(Journal::open(&path, &self.head)?);
+        let bar = indicatif::ProgressBar::new(left.len() as u64);
+        let style = indicatif::ProgressStyle::with_template("{pos} of {len} sessions, {elapsed}, left {eta}");
+        bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
+        let found = over_cores(args.threads, left.len(), |at| {
+            let job = left[at];
+            let row = (self.run)(job);
+            let mut journal = journal.lock().map_err(|_| SessionError::ThreadFailed("study".into()))?;
+            journal.append((self.label)(job), job, &row)?;
+            bar.inc(1);
+            Ok(row)
+        })?;
+        bar.finish_and_clear();
+        let ran = found.len();
+        for (job, row) in left.into_iter().zip(found) {
+            rows[job] = Some(row);
+        }
+        Ok(ran)
     }
-    Ok(ran)
 }
 
 /// Table, statistics, page and the specification's copy; each whole or not at all.
@@ -133,11 +170,15 @@ fn write(spec: &Spec, seeds: Seeds, jobs: &[Job], rows: &[Row], out: &Path) -> R
         .map_err(|error| SessionError::Study { path: out.join(TABLE), reason: error.to_string() })?;
     let results = page::Results::of(spec, seeds, jobs, rows);
     let text = serde_json::to_string_pretty(&results.json()).unwrap_or_default();
+    write_files(out, &table, &text, &results.page(), &spec.text)
+}
+
+fn write_files(out: &Path, table: &[u8], json: &str, page: &str, spec: &str) -> Result<(), SessionError> {
     let files: [(&str, &[u8]); 4] = [
-        (TABLE, &table),
-        ("study.json", text.as_bytes()),
-        (PAGE, &results.page().into_bytes()),
-        ("spec.toml", spec.text.as_bytes()),
+        (TABLE, table),
+        ("study.json", json.as_bytes()),
+        (PAGE, page.as_bytes()),
+        ("spec.toml", spec.as_bytes()),
     ];
     files.into_iter().try_for_each(|(name, bytes)| write_whole(&out.join(name), bytes))
 }
@@ -200,12 +241,12 @@ fn unfinished(
     Ok(Seen { text, json, fine: true })
 }
 
-fn finished(spec: &Spec, jobs: &[Job], rows: &[Row], out: &Path, ran: usize) -> Seen {
+fn finished(name: &str, rows: &[Row], out: &Path, ran: usize) -> Seen {
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     let mut text = format!(
         "{}: {} sessions, {ran} of them run now, {failed} failed\ntable  {}\npage   {}\n",
-        spec.name,
-        jobs.len(),
+        name,
+        rows.len(),
         out.join(TABLE).display(),
         out.join(PAGE).display()
     );
@@ -217,8 +258,8 @@ fn finished(spec: &Spec, jobs: &[Job], rows: &[Row], out: &Path, ran: usize) -> 
         "table": out.join(TABLE),
         "page": out.join(PAGE),
         "ran": ran,
-        "sessions": jobs.len(),
-        "there": jobs.len(),
+        "sessions": rows.len(),
+        "there": rows.len(),
         "failed": failed,
         "whole": true,
     });

@@ -166,7 +166,7 @@ impl Spec {
     }
 }
 
-fn seeds(table: &Table<'_>, key: &str) -> Result<Vec<u64>, ProtocolError> {
+pub(super) fn seeds(table: &Table<'_>, key: &str) -> Result<Vec<u64>, ProtocolError> {
     let seeds = table.integers(key, None, SEEDS)?;
     match seeds.iter().enumerate().find(|(at, seed)| seeds[..*at].contains(seed)) {
         Some((_, twice)) => Err(table.refuse(key, format!("each seed once; {twice} stands there twice"))),
@@ -174,7 +174,7 @@ fn seeds(table: &Table<'_>, key: &str) -> Result<Vec<u64>, ProtocolError> {
     }
 }
 
-fn names(tables: &[Table<'_>]) -> Result<Vec<String>, ProtocolError> {
+pub(super) fn names(tables: &[Table<'_>]) -> Result<Vec<String>, ProtocolError> {
     let mut names: Vec<String> = Vec::new();
     for table in tables {
         let name = table.text("name")?;
@@ -243,7 +243,7 @@ fn condition(
 }
 
 /// `all`, a tercile, a name, or several of them; in the order of the committed people, each once.
-fn participants(head: &Table<'_>) -> Result<Vec<&'static Person>, ProtocolError> {
+pub(super) fn participants(head: &Table<'_>) -> Result<Vec<&'static Person>, ProtocolError> {
     let mut chosen: Vec<&'static Person> = Vec::new();
     for word in head.texts("participants")? {
         let tercile = |tercile| people().iter().filter(move |person| person.snr_tercile == tercile).collect();

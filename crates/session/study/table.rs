@@ -31,11 +31,7 @@ const TEXTS: [&str; 9] = [
 /// # Errors
 /// What the library refuses: a fault of ours.
 pub fn parquet(spec: &Spec, seeds: Seeds, jobs: &[Job], rows: &[Row]) -> Result<Vec<u8>, ParquetError> {
-    let properties = WriterProperties::builder()
-        .set_created_by(format!("photic {}", build()))
-        .set_encoding(Encoding::PLAIN)
-        .set_key_value_metadata(Some(vec![KeyValue::new("photic_study".to_owned(), spec.text.clone())]))
-        .build();
+    let properties = properties(&spec.text);
     let schema = Arc::new(parse_message_type(&schema())?);
     let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
     let mut group = file.next_row_group()?;
@@ -60,7 +56,17 @@ pub fn parquet(spec: &Spec, seeds: Seeds, jobs: &[Job], rows: &[Row]) -> Result<
     file.into_inner()
 }
 
-fn write<T: parquet::data_type::DataType>(
+/// How tables are written; the specification goes with them.
+pub(super) fn properties(spec: &str) -> WriterProperties {
+    WriterProperties::builder()
+        .set_created_by(format!("photic {}", build()))
+        .set_encoding(Encoding::PLAIN)
+        .set_key_value_metadata(Some(vec![KeyValue::new("photic_study".to_owned(), spec.to_owned())]))
+        .build()
+}
+
+/// The next column; `there` says of which rows there is a value, where not of all.
+pub(super) fn write<T: parquet::data_type::DataType>(
     group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
     values: &[T::T],
     there: Option<&[i16]>,

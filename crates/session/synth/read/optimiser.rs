@@ -126,13 +126,11 @@ fn bayesian(
         let text = "needs a parametrisation whose numbers have bounds: gabors, latent, pixels, or perturbation with linf";
         table.contradiction(key, text)
     })?;
+    let (lower, upper) = bounds.iter().map(|[low, high]| (*low, *high)).unzip();
     let mut settings = bayesian::Settings {
-        lower: bounds.iter().map(|[low, _]| *low).collect(),
-        upper: bounds.iter().map(|[_, high]| *high).collect(),
         initial: body.optional("initial", |t, key| Ok(t.integer(key, 2..=100_000)? as usize))?,
         noise_variance: body.optional("noise_variance", |t, key| t.number(key, Range::from(0.0)))?,
-        candidates: 1000,
-        climbs: 4,
+        ..bayesian::Settings::within(lower, upper)
     };
     count(&body, "candidates", &mut settings.candidates)?;
     count(&body, "climbs", &mut settings.climbs)?;

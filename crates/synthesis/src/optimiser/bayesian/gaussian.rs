@@ -8,10 +8,23 @@ use super::super::lbfgs;
 use super::super::vector::{self, dot};
 use crate::problem::Problem;
 
-/// The process and its data, factored. Inputs in the unit cube, values with mean 0 and variance 1.
+/// What is known of the function.
+#[derive(Debug, Clone)]
+pub(super) struct Data {
+    /// In the unit cube.
+    pub points: Vec<Vec<f64>>,
+    /// With mean 0 and variance 1.
+    pub values: Vec<f64>,
+    /// How many values each of these is the mean of.
+    pub counts: Vec<f64>,
+    /// Numbers that lie on a circle, of which the cube's side is one turn.
+    pub on_circle: Vec<bool>,
+}
+
+/// The process and its data, factored.
 #[derive(Debug, Clone)]
 pub(super) struct Gaussian {
-    pub points: Vec<Vec<f64>>,
+    pub data: Data,
     logs: Vec<f64>,
     kernel: Kernel,
     /// Lower Cholesky factor of the covariance of the data, row-major.
@@ -20,10 +33,12 @@ pub(super) struct Gaussian {
     weights: Vec<f64>,
 }
 
-/// Matern 5/2 with one length per dimension (Rasmussen and Williams, Gaussian Processes for Machine Learning, 4.17).
+/// Matern 5/2 with one length per dimension (Rasmussen and Williams, Gaussian Processes for Machine Learning, 4.17). On a
+/// circle it is that of the circle in the plane, so distances there are chords (4.31): positive definite, and without a seam.
 #[derive(Debug, Clone)]
 struct Kernel {
     lengths: Vec<f64>,
+    on_circle: Vec<bool>,
     variance: f64,
     noise: f64,
 }
@@ -37,22 +52,35 @@ const JITTER: f64 = 1e-9;
 
 impl Kernel {
     /// From the logs of lengths, variance and noise variance.
-    fn new(logs: &[f64], fixed_noise: Option<f64>) -> Self {
+    fn new(logs: &[f64], fixed_noise: Option<f64>, on_circle: &[bool]) -> Self {
         let n = logs.len() - 2;
         Self {
             lengths: logs[..n].iter().map(|l| libm::exp(*l)).collect(),
+            on_circle: on_circle.to_vec(),
             variance: libm::exp(logs[n]),
             noise: fixed_noise.unwrap_or_else(|| libm::exp(logs[n + 1])) + JITTER,
         }
     }
 
+    /// Distance d of two points along dimension k, signed, and its derivative with respect to the first.
+    fn apart(&self, k: usize, a: f64, b: f64) -> (f64, f64) {
+        if !self.on_circle[k] {
+            return (a - b, 1.0);
+        }
+        let (sine, cosine) = libm::sincos(std::f64::consts::PI * (a - b));
+        (sine / std::f64::consts::PI, cosine)
+    }
+
     /// Covariance of two points, and the factor of its derivatives: with respect to the log of length k it is
-    /// `factor (d_k / l_k)^2`, with respect to a's element k `-factor d_k / l_k^2`, for d = a - b.
+    /// `factor (d_k / l_k)^2`, with respect to a's element k `-factor d_k / l_k^2` times the derivative of d.
     fn at(&self, a: &[f64], b: &[f64]) -> (f64, f64) {
         let mut square = 0.0;
-        for ((a, b), length) in a.iter().zip(b).zip(&self.lengths) {
-            let d = (a - b) / length;
-            square += d * d;
+        for (k, length) in self.lengths.iter().enumerate() {
+            let d = match self.on_circle[k] {
+                true => libm::sin(std::f64::consts::PI * (a[k] - b[k])) / std::f64::consts::PI,
+                false => a[k] - b[k],
+            };
+            square += d * d / (length * length);
         }
         let r = (5.0 * square).sqrt();
         let decay = self.variance * libm::exp(-r);
@@ -64,15 +92,14 @@ impl Gaussian {
     /// The process of which the data are most probable, by ascents of the evidence from the logs `last` and from `others`
     /// more that are drawn.
     pub fn fitted(
-        points: Vec<Vec<f64>>,
-        values: &[f64],
+        data: Data,
         fixed_noise: Option<f64>,
         last: Option<&[f64]>,
         others: usize,
         random: &mut Random,
     ) -> Option<Self> {
-        let dimensions = points[0].len();
-        let mut evidence = Evidence { points: &points, values, fixed_noise };
+        let dimensions = data.points[0].len();
+        let mut evidence = Evidence { data: &data, fixed_noise };
         let usual = evidence.priors(dimensions);
         let mut starts = vec![last.map_or_else(|| usual.iter().map(|p| p.0).collect(), <[f64]>::to_vec)];
         for _ in 0..others {
@@ -88,13 +115,23 @@ impl Gaussian {
             }
         }
         let logs = best.1;
-        if logs.is_empty() {
-            return None;
-        }
-        let kernel = Kernel::new(&logs, fixed_noise);
-        let factor = factored(&kernel, &points)?;
-        let weights = solved(&factor, values);
-        Some(Self { points, logs, kernel, factor, weights })
+        if logs.is_empty() { None } else { Self::with(data, fixed_noise, logs) }
+    }
+
+    /// The process with these logs of lengths, variance and noise variance.
+    pub fn with(data: Data, fixed_noise: Option<f64>, logs: Vec<f64>) -> Option<Self> {
+        let kernel = Kernel::new(&logs, fixed_noise, &data.on_circle);
+        let factor = factored(&kernel, &data)?;
+        let weights = solved(&factor, &data.values);
+        Some(Self { data, logs, kernel, factor, weights })
+    }
+
+    /// The two points of which one says most of the other: those with the highest correlation.
+    pub fn closest(&self) -> (usize, usize) {
+        let points = &self.data.points;
+        let pairs = (0..points.len()).flat_map(|i| (0..i).map(move |j| (j, i)));
+        let covariance = |&(i, j): &(usize, usize)| self.kernel.at(&points[i], &points[j]).0;
+        pairs.max_by(|a, b| covariance(a).total_cmp(&covariance(b))).unwrap_or((0, 0))
     }
 
     /// The logs of the process's parameters, to begin the next fit at.
@@ -104,14 +141,14 @@ impl Gaussian {
 
     /// Mean at a point.
     pub fn mean(&self, at: &[f64]) -> f64 {
-        self.points.iter().zip(&self.weights).map(|(p, w)| w * self.kernel.at(at, p).0).sum()
+        self.data.points.iter().zip(&self.weights).map(|(p, w)| w * self.kernel.at(at, p).0).sum()
     }
 
     /// Mean and standard deviation (without the noise) at a point; with their gradients where `gradients` are given.
     pub fn predict(&self, at: &[f64], gradients: Option<(&mut [f64], &mut [f64])>) -> (f64, f64) {
-        let n = self.points.len();
+        let n = self.data.points.len();
         let (mut toward, factors): (Vec<f64>, Vec<f64>) =
-            self.points.iter().map(|p| self.kernel.at(at, p)).unzip();
+            self.data.points.iter().map(|p| self.kernel.at(at, p)).unzip();
         let mean = dot(&toward, &self.weights);
         lower_solve(&self.factor, n, &mut toward);
         let known = dot(&toward, &toward);
@@ -120,9 +157,10 @@ impl Gaussian {
             upper_solve(&self.factor, n, &mut toward);
             mean_rise.fill(0.0);
             deviation_rise.fill(0.0);
-            for (i, point) in self.points.iter().enumerate() {
+            for (i, point) in self.data.points.iter().enumerate() {
                 for (k, length) in self.kernel.lengths.iter().enumerate() {
-                    let slope = -factors[i] * (at[k] - point[k]) / (length * length);
+                    let (d, rise) = self.kernel.apart(k, at[k], point[k]);
+                    let slope = -factors[i] * d * rise / (length * length);
                     mean_rise[k] += self.weights[i] * slope;
                     deviation_rise[k] -= toward[i] * slope / deviation;
                 }
@@ -156,8 +194,7 @@ pub(super) fn climbed(
 /// Log marginal likelihood of the data with priors on the logs of lengths, variance and noise variance (Rasmussen and
 /// Williams, 5.8 and 5.9).
 struct Evidence<'a> {
-    points: &'a [Vec<f64>],
-    values: &'a [f64],
+    data: &'a Data,
     fixed_noise: Option<f64>,
 }
 
@@ -177,7 +214,7 @@ impl Problem for Evidence<'_> {
     type Error = Infallible;
 
     fn dimensions(&self) -> usize {
-        self.points[0].len() + 2
+        self.data.points[0].len() + 2
     }
 
     fn value(&mut self, at: &[f64]) -> Result<f64, Infallible> {
@@ -185,11 +222,12 @@ impl Problem for Evidence<'_> {
     }
 
     fn value_and_gradient(&mut self, at: &[f64], gradient: &mut [f64]) -> Result<f64, Infallible> {
-        let (n, dimensions) = (self.points.len(), at.len() - 2);
-        let kernel = Kernel::new(at, self.fixed_noise);
-        let Some(factor) = factored(&kernel, self.points) else { return Ok(f64::NAN) };
-        let weights = solved(&factor, self.values);
-        let mut value = -0.5 * dot(&weights, self.values);
+        let Data { points, values, counts, on_circle } = self.data;
+        let (n, dimensions) = (points.len(), at.len() - 2);
+        let kernel = Kernel::new(at, self.fixed_noise, on_circle);
+        let Some(factor) = factored(&kernel, self.data) else { return Ok(f64::NAN) };
+        let weights = solved(&factor, values);
+        let mut value = -0.5 * dot(&weights, values);
         value -= (0..n).map(|i| libm::log(factor[i * n + i])).sum::<f64>();
         let inverse = inverted(&factor, n);
         gradient.fill(0.0);
@@ -197,14 +235,14 @@ impl Problem for Evidence<'_> {
             for j in 0..=i {
                 // Half the trace of (w w^T - K^-1) dK, whose off-diagonal elements come twice.
                 let share = (weights[i] * weights[j] - inverse[i * n + j]) * if i == j { 0.5 } else { 1.0 };
-                let (covariance, slope) = kernel.at(&self.points[i], &self.points[j]);
+                let (covariance, slope) = kernel.at(&points[i], &points[j]);
                 for (k, length) in kernel.lengths.iter().enumerate() {
-                    let d = (self.points[i][k] - self.points[j][k]) / length;
+                    let d = kernel.apart(k, points[i][k], points[j][k]).0 / length;
                     gradient[k] += share * slope * d * d;
                 }
                 gradient[dimensions] += share * covariance;
                 if i == j && self.fixed_noise.is_none() {
-                    gradient[dimensions + 1] += share * (kernel.noise - JITTER);
+                    gradient[dimensions + 1] += share * (kernel.noise - JITTER) / counts[i];
                 }
             }
         }
@@ -231,15 +269,16 @@ impl Problem for Evidence<'_> {
 
 /// Lower Cholesky factor of the covariance of the data (Golub and Van Loan, 4.2), row by row so that the inner sum runs
 /// over neighbours. `None` where it is not positive definite to rounding.
-fn factored(kernel: &Kernel, points: &[Vec<f64>]) -> Option<Vec<f64>> {
-    let n = points.len();
+fn factored(kernel: &Kernel, data: &Data) -> Option<Vec<f64>> {
+    let (points, n) = (&data.points, data.points.len());
     let mut factor = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..=i {
             let (above, row) = factor.split_at_mut(i * n);
             let covariance = kernel.at(&points[i], &points[j]).0;
             if i == j {
-                let pivot = covariance + kernel.noise - dot(&row[..i], &row[..i]);
+                let noise = (kernel.noise - JITTER) / data.counts[i] + JITTER;
+                let pivot = covariance + noise - dot(&row[..i], &row[..i]);
                 if !(pivot > 0.0 && pivot.is_finite()) {
                     return None;
                 }
@@ -300,19 +339,23 @@ fn inverted(factor: &[f64], n: usize) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn data(n: usize, dimensions: usize) -> (Vec<Vec<f64>>, Vec<f64>) {
+    /// The last dimension lies on a circle where `circle` says so.
+    fn data(n: usize, dimensions: usize, circle: bool) -> Data {
         let mut random = Random::new(5, 0);
         let points: Vec<Vec<f64>> =
             (0..n).map(|_| (0..dimensions).map(|_| random.uniform()).collect()).collect();
         let values = points.iter().map(|p| libm::sin(5.0 * p[0]) + 0.3 * p[dimensions - 1]).collect();
-        (points, values)
+        let mut on_circle = vec![false; dimensions];
+        on_circle[dimensions - 1] = circle;
+        let counts = (0..n).map(|i| 1.0 + (i % 3) as f64).collect();
+        Data { points, values, counts, on_circle }
     }
 
     #[test]
     fn gradient_of_the_evidence_is_its_finite_difference() {
-        let (points, values) = data(9, 3);
-        for fixed_noise in [None, Some(0.01)] {
-            let mut evidence = Evidence { points: &points, values: &values, fixed_noise };
+        for (fixed_noise, circle) in [(None, false), (Some(0.01), false), (None, true)] {
+            let data = data(9, 3, circle);
+            let mut evidence = Evidence { data: &data, fixed_noise };
             let at = [-1.0, 0.3, 0.8, 0.4, -5.0];
             let mut gradient = [0.0; 5];
             evidence.value_and_gradient(&at, &mut gradient).unwrap();
@@ -332,32 +375,37 @@ mod tests {
 
     #[test]
     fn predictions_interpolate_and_their_gradients_are_finite_differences() {
-        let (points, values) = data(20, 2);
-        let process =
-            Gaussian::fitted(points.clone(), &values, Some(0.0), None, 0, &mut Random::new(0, 0)).unwrap();
-        for (point, value) in points.iter().zip(&values) {
-            let (mean, deviation) = process.predict(point, None);
-            assert!((mean - value).abs() < 1e-3 && deviation < 1e-2, "{mean} {value} {deviation}");
-        }
-        let at = [0.37, 0.61];
-        let (mut mean_rise, mut deviation_rise) = ([0.0; 2], [0.0; 2]);
-        process.predict(&at, Some((&mut mean_rise, &mut deviation_rise)));
-        for k in 0..2 {
-            let (mut up, mut down) = (at, at);
-            up[k] += 1e-5;
-            down[k] -= 1e-5;
-            let (up, down) = (process.predict(&up, None), process.predict(&down, None));
-            let slopes = [(up.0 - down.0) / 2e-5, (up.1 - down.1) / 2e-5];
-            assert!((slopes[0] - mean_rise[k]).abs() < 1e-5, "{slopes:?} {mean_rise:?}");
-            assert!((slopes[1] - deviation_rise[k]).abs() < 1e-4, "{slopes:?} {deviation_rise:?}");
+        for circle in [false, true] {
+            let known = data(20, 2, circle);
+            let process =
+                Gaussian::fitted(known.clone(), Some(0.0), None, 0, &mut Random::new(0, 0)).unwrap();
+            for (point, value) in known.points.iter().zip(&known.values) {
+                let (mean, deviation) = process.predict(point, None);
+                assert!(circle || (mean - value).abs() < 1e-3 && deviation < 1e-2, "{mean} {value}");
+            }
+            let at = [0.37, 0.61];
+            let (mut mean_rise, mut deviation_rise) = ([0.0; 2], [0.0; 2]);
+            process.predict(&at, Some((&mut mean_rise, &mut deviation_rise)));
+            for k in 0..2 {
+                let (mut up, mut down) = (at, at);
+                up[k] += 1e-5;
+                down[k] -= 1e-5;
+                let (up, down) = (process.predict(&up, None), process.predict(&down, None));
+                let slopes = [(up.0 - down.0) / 2e-5, (up.1 - down.1) / 2e-5];
+                assert!((slopes[0] - mean_rise[k]).abs() < 1e-5, "{slopes:?} {mean_rise:?}");
+                assert!((slopes[1] - deviation_rise[k]).abs() < 1e-4, "{slopes:?} {deviation_rise:?}");
+            }
+            // One turn on, the circle is where it was.
+            let [here, there] = [process.mean(&at), process.mean(&[at[0], at[1] + 1.0])];
+            assert!(((here - there).abs() < 1e-9) == circle, "{here} {there}");
         }
     }
 
     #[test]
     fn the_inverse_is_one() {
-        let (points, _) = data(8, 2);
-        let kernel = Kernel::new(&[-1.0, -0.5, 0.2, -4.0], None);
-        let factor = factored(&kernel, &points).unwrap();
+        let data = data(8, 2, false);
+        let kernel = Kernel::new(&[-1.0, -0.5, 0.2, -4.0], None, &data.on_circle);
+        let factor = factored(&kernel, &data).unwrap();
         let inverse = inverted(&factor, 8);
         for j in 0..8 {
             let unit: Vec<f64> = (0..8).map(|i| f64::from(u8::from(i == j))).collect();

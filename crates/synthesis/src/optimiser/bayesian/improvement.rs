@@ -41,7 +41,7 @@ impl Improvement<'_> {
             let mut at: Vec<f64> = (0..dimensions).map(|_| random.uniform()).collect();
             if i % 2 == 1 {
                 let distance = [0.1, 0.02, 0.004][i / 2 % 3];
-                let around = &self.process.points[near[i / 6 % near.len()]];
+                let around = &self.process.data.points[near[i / 6 % near.len()]];
                 at.iter_mut().zip(around).for_each(|(x, center)| *x = center + distance * random.normal());
                 self.project(&mut at);
             }
@@ -56,12 +56,15 @@ impl Improvement<'_> {
                 best = climbed;
             }
         }
+        for (x, on_circle) in best.1.iter_mut().zip(&self.process.data.on_circle) {
+            *x = if *on_circle { *x - libm::floor(*x) } else { *x };
+        }
         best.1
     }
 
     /// Indices of the five points with the highest mean.
     fn nearest_to_best(&self) -> Vec<usize> {
-        let means: Vec<f64> = self.process.points.iter().map(|p| self.process.mean(p)).collect();
+        let means: Vec<f64> = self.process.data.points.iter().map(|p| self.process.mean(p)).collect();
         let mut order = super::super::vector::ranking(&means);
         order.truncate(5);
         order
@@ -72,7 +75,7 @@ impl Problem for Improvement<'_> {
     type Error = Infallible;
 
     fn dimensions(&self) -> usize {
-        self.process.points[0].len()
+        self.process.data.points[0].len()
     }
 
     fn value(&mut self, at: &[f64]) -> Result<f64, Infallible> {
@@ -91,12 +94,16 @@ impl Problem for Improvement<'_> {
     }
 
     fn project(&self, at: &mut [f64]) {
-        at.iter_mut().for_each(|x| *x = x.clamp(0.0, 1.0));
+        for (x, on_circle) in at.iter_mut().zip(&self.process.data.on_circle) {
+            // A circle has no end: what lies beyond one turn is the same again.
+            *x = if *on_circle { *x } else { x.clamp(0.0, 1.0) };
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::gaussian::Data;
     use super::*;
 
     #[test]
@@ -121,7 +128,8 @@ mod tests {
         let mut random = Random::new(2, 0);
         let points: Vec<Vec<f64>> = (0..12).map(|_| vec![random.uniform(), random.uniform()]).collect();
         let values: Vec<f64> = points.iter().map(|p| libm::cos(4.0 * p[0]) * p[1]).collect();
-        let process = Gaussian::fitted(points, &values, None, None, 0, &mut random).unwrap();
+        let data = Data { points, values, counts: vec![1.0; 12], on_circle: vec![false; 2] };
+        let process = Gaussian::fitted(data, None, None, 0, &mut random).unwrap();
         for best in [0.5, 3.0] {
             let mut improvement = Improvement { process: &process, best };
             let at = [0.42, 0.77];

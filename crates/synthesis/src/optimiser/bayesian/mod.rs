@@ -7,7 +7,7 @@ use random::Random;
 
 use super::batch::{AskTell, Batch, Batched, TellError};
 use super::{Check, Error, State, vector};
-use gaussian::Gaussian;
+use gaussian::{Data, Gaussian};
 use improvement::Improvement;
 
 /// Settings of [`Bayesian`].
@@ -24,6 +24,13 @@ pub struct Settings {
     /// Variance of the noise of a value, in its unit squared, where it is known (0 for none). Default: fitted.
     #[serde(default)]
     pub noise_variance: Option<f64>,
+    /// Which numbers lie on a circle of which the box's side is one turn; none where it is empty, the default.
+    #[serde(default)]
+    pub on_circle: Vec<bool>,
+    /// Most points that the process keeps. Beyond, the two of which one says most of the other become one, with the mean of
+    /// their values. Default: all points are kept, and time grows with their cube.
+    #[serde(default)]
+    pub most_points: Option<usize>,
     /// Points among which the most promising are looked for. Default 1000.
     #[serde(default = "candidates")]
     pub candidates: usize,
@@ -43,7 +50,16 @@ fn climbs() -> usize {
 impl Settings {
     /// The defaults in a box.
     pub fn within(lower: Vec<f64>, upper: Vec<f64>) -> Self {
-        Self { lower, upper, initial: None, noise_variance: None, candidates: candidates(), climbs: climbs() }
+        Self {
+            lower,
+            upper,
+            initial: None,
+            noise_variance: None,
+            on_circle: Vec::new(),
+            most_points: None,
+            candidates: candidates(),
+            climbs: climbs(),
+        }
     }
 
     pub(super) fn check(&self, dimensions: usize) -> Result<(), Error> {
@@ -57,6 +73,9 @@ impl Settings {
         }
         check.bounds(&self.lower, &self.upper, dimensions)?;
         check.count("initial", self.initial.unwrap_or(2), 2, "at least 2")?;
+        check.count("most-points", self.most_points.unwrap_or(8), 8, "at least 8")?;
+        let circle = self.on_circle.len();
+        check.that(circle == 0 || circle == dimensions, "on-circle", circle as f64, "one for each number")?;
         check.not_negative("noise-variance", self.noise_variance.unwrap_or(0.0))?;
         check.count("candidates", self.candidates, 1, "at least 1")
     }
@@ -64,15 +83,18 @@ impl Settings {
 
 /// A process over more numbers knows nothing between its points with the data that it can bear.
 const MOST_DIMENSIONS: usize = 50;
-/// Up to so many points each fit of the process also begins anew from drawn parameters; later only now and then.
+/// Up to so many values the process's parameters are fitted with each, also anew from drawn ones; later only now and then.
 const FEW_POINTS: usize = 60;
+/// Values between two later fits.
+const FIT_EVERY: usize = 20;
 
 /// Bayesian optimisation in a box: a Gaussian process (Matern 5/2, one length per dimension; lengths, variance and noise
 /// those of which the data are most probable) and the expected improvement over the highest mean at a point seen, which
 /// unlike the highest value is no matter of luck where values have noise. One point per step.
 ///
 /// A value that is not finite is learned as the lowest finite one. Time of a step grows with the cube of the number of
-/// points (in 6 dimensions about 0.1 s at 100 and 0.3 s at 200).
+/// points (in 6 dimensions about 0.1 s at 100 and 0.3 s at 200) unless `most_points` bounds it; then values are also too
+/// many to fit the process's parameters with each.
 #[derive(Debug, Clone)]
 pub struct Bayesian {
     settings: Settings,
@@ -80,11 +102,25 @@ pub struct Bayesian {
     random: Random,
     /// In the unit cube, before the process is asked.
     design: Vec<Vec<f64>>,
-    /// In the unit cube.
-    points: Vec<Vec<f64>>,
-    values: Vec<f64>,
+    known: Vec<Known>,
+    /// Values told.
+    told: usize,
     /// Parameters of the last process.
     logs: Option<Vec<f64>>,
+    /// The last process, while it holds all that was told.
+    process: Option<Gaussian>,
+}
+
+/// A point with its value, or several that became one.
+#[derive(Debug, Clone)]
+struct Known {
+    /// In the unit cube.
+    at: Vec<f64>,
+    /// Mean of the values.
+    value: f64,
+    values: f64,
+    /// One of the points that were asked, in the unit cube.
+    asked: Vec<f64>,
 }
 
 impl Bayesian {
@@ -96,9 +132,10 @@ impl Bayesian {
             batch: Batch::new(start),
             random,
             design: Vec::new(),
-            points: Vec::new(),
-            values: Vec::new(),
+            known: Vec::new(),
+            told: 0,
             logs: None,
+            process: None,
             settings,
         };
         design.push(this.to_cube(start));
@@ -122,11 +159,12 @@ impl Bayesian {
     /// Values as the process takes them: mean 0, variance 1, the lowest in place of those that are not finite. With the
     /// scale by which they were divided.
     fn standardised(&self) -> Option<(Vec<f64>, f64)> {
-        let lowest = self.values.iter().copied().filter(|v| v.is_finite()).fold(f64::INFINITY, f64::min);
+        let values = || self.known.iter().map(|known| known.value);
+        let lowest = values().filter(|v| v.is_finite()).fold(f64::INFINITY, f64::min);
         if !lowest.is_finite() {
             return None;
         }
-        let values: Vec<f64> = self.values.iter().map(|&v| if v.is_finite() { v } else { lowest }).collect();
+        let values: Vec<f64> = values().map(|v| if v.is_finite() { v } else { lowest }).collect();
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let deviation = (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n).sqrt();
@@ -134,28 +172,77 @@ impl Bayesian {
         Some((values.iter().map(|v| (v - mean) / scale).collect(), scale))
     }
 
-    fn process(&self, others: usize, random: &mut Random) -> Option<Gaussian> {
+    /// The process of all that is known; its parameters are fitted, also from `others` drawn ones, or the last ones kept.
+    fn fitted(&self, others: Option<usize>, random: &mut Random) -> Option<Gaussian> {
         let (values, scale) = self.standardised()?;
         let noise = self.settings.noise_variance.map(|variance| variance / (scale * scale));
-        Gaussian::fitted(self.points.clone(), &values, noise, self.logs.as_deref(), others, random)
+        let on_circle = match self.settings.on_circle.is_empty() {
+            true => vec![false; self.settings.lower.len()],
+            false => self.settings.on_circle.clone(),
+        };
+        let data = Data {
+            points: self.known.iter().map(|known| known.at.clone()).collect(),
+            values,
+            counts: self.known.iter().map(|known| known.values).collect(),
+            on_circle,
+        };
+        match (others, &self.logs) {
+            (None, Some(logs)) => Gaussian::with(data, noise, logs.clone()),
+            (others, logs) => Gaussian::fitted(data, noise, logs.as_deref(), others.unwrap_or(0), random),
+        }
+    }
+
+    /// Makes one of the two closest points where there are too many.
+    fn condense(&mut self, process: &Gaussian) -> bool {
+        if self.known.len() <= self.settings.most_points.unwrap_or(usize::MAX) {
+            return false;
+        }
+        let (kept, other) = process.closest();
+        let other = self.known.swap_remove(other);
+        let on_circle = |k: usize| self.settings.on_circle.get(k) == Some(&true);
+        let kept = &mut self.known[kept];
+        let share = other.values / (kept.values + other.values);
+        for (k, x) in kept.at.iter_mut().enumerate() {
+            let way = other.at[k] - *x;
+            // The shorter way round.
+            *x += share * if on_circle(k) { way - libm::round(way) } else { way };
+            *x = if on_circle(k) { *x - libm::floor(*x) } else { *x };
+        }
+        kept.value += share * (other.value - kept.value);
+        kept.values += other.values;
+        if share > 0.5 {
+            kept.asked = other.asked;
+        }
+        true
     }
 
     /// The next point in the cube.
     fn next(&mut self) -> Vec<f64> {
-        let designed = self.design.get(self.points.len());
+        let designed = self.design.get(self.told);
         if let Some(point) = designed {
             return point.clone();
         }
-        let is_due = self.points.len() <= FEW_POINTS || self.points.len().is_multiple_of(20);
+        let is_due = self.told <= FEW_POINTS || self.told.is_multiple_of(FIT_EVERY);
+        let is_kept = self.settings.most_points.is_some() && !is_due;
         let mut random = self.random.clone();
-        let process = self.process(if is_due { 2 } else { 0 }, &mut random);
+        let others = if is_kept { None } else { Some(if is_due { 2 } else { 0 }) };
+        let mut process = self.fitted(others, &mut random);
         self.random = random;
+        if let Some(found) = &process {
+            self.logs = Some(found.logs().to_vec());
+            let found = found.clone();
+            if self.condense(&found) {
+                process = self.fitted(None, &mut self.random.clone());
+            }
+        }
         let Some(process) = process else { return self.anywhere() };
-        self.logs = Some(process.logs().to_vec());
-        let best = process.points.iter().map(|p| process.mean(p)).fold(f64::NEG_INFINITY, f64::max);
+        let means = process.data.points.iter().map(|p| process.mean(p));
+        let best = means.fold(f64::NEG_INFINITY, f64::max);
         let Settings { candidates, climbs, .. } = self.settings;
         let next = Improvement { process: &process, best }.highest(candidates, climbs, &mut self.random);
-        let is_known = self.points.iter().any(|p| vector::largest(&vector::difference(p, &next)) < 1e-7);
+        let is_known =
+            process.data.points.iter().any(|p| vector::largest(&vector::difference(p, &next)) < 1e-7);
+        self.process = Some(process);
         // The same point twice tells nothing where there is no noise.
         if is_known && self.settings.noise_variance == Some(0.0) { self.anywhere() } else { next }
     }
@@ -192,19 +279,21 @@ impl AskTell for Bayesian {
     }
 
     fn tell(&mut self, values: &[f64]) -> Result<State, TellError> {
-        for point in self.batch.answered(values)? {
-            let cube = self.to_cube(&point);
-            self.points.push(cube);
+        for (point, &value) in self.batch.answered(values)?.iter().zip(values) {
+            let at = self.to_cube(point);
+            self.known.push(Known { asked: at.clone(), at, value, values: 1.0 });
         }
-        self.values.extend_from_slice(values);
+        self.told += values.len();
+        self.process = None;
         Ok(State::Moved)
     }
 
     fn recommended(&self) -> Vec<f64> {
-        match self.process(0, &mut self.random.clone()) {
+        let anew = || self.fitted(Some(0), &mut self.random.clone());
+        match self.process.clone().or_else(anew) {
             Some(process) => {
-                let means: Vec<f64> = process.points.iter().map(|p| process.mean(p)).collect();
-                self.to_box(&process.points[vector::ranking(&means)[0]])
+                let means: Vec<f64> = self.known.iter().map(|known| process.mean(&known.asked)).collect();
+                self.to_box(&self.known[vector::ranking(&means)[0]].asked)
             }
             None => self.to_box(&self.design[0]),
         }

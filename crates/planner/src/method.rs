@@ -1,0 +1,102 @@
+//! Any way of choosing pictures, as a session's planner.
+
+use timeline::Request;
+
+use crate::features::Eyes;
+use crate::open_loop::OpenLoop;
+use crate::search::{self, Kind, Searcher};
+use crate::{Canvas, Planner, PlannerError, Proposal, Settings};
+
+/// How pictures are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The closed loop: a response model that learns from every picture.
+    Model,
+    /// The same model, fitted once to the probes.
+    OpenLoop,
+    /// A search that knows no model.
+    Search(Kind),
+}
+
+/// A planner of any method.
+pub enum AnyPlanner {
+    /// See [`Method::Model`].
+    Model(Box<Planner>),
+    /// See [`Method::OpenLoop`].
+    OpenLoop(Box<OpenLoop>),
+    /// See [`Method::Search`].
+    Search(Box<Searcher>),
+}
+
+impl AnyPlanner {
+    /// Prepares a planner. `eyes` makes the model for the methods that have one. A search takes aim and seed of the settings.
+    ///
+    /// # Errors
+    /// As [`Planner::new`] and [`Searcher::new`].
+    pub fn new(
+        method: Method,
+        canvas: Canvas,
+        settings: Settings,
+        eyes: impl FnOnce(&Canvas) -> Result<Eyes, PlannerError>,
+    ) -> Result<Self, PlannerError> {
+        Ok(match method {
+            Method::Model => {
+                let eyes = eyes(&canvas)?;
+                Self::Model(Box::new(Planner::new(canvas, settings, eyes)?))
+            }
+            Method::OpenLoop => {
+                let eyes = eyes(&canvas)?;
+                Self::OpenLoop(Box::new(OpenLoop::new(canvas, settings, eyes)?))
+            }
+            Method::Search(kind) => {
+                let Settings { aim, seed, .. } = settings;
+                Self::Search(Box::new(Searcher::new(canvas, search::Settings::of(kind), aim, seed)?))
+            }
+        })
+    }
+
+    /// Picture 0, which calibration shows.
+    pub fn first(&self) -> &[f32] {
+        match self {
+            Self::Model(planner) => planner.first(),
+            Self::OpenLoop(planner) => planner.first(),
+            Self::Search(planner) => planner.first(),
+        }
+    }
+
+    /// Learns what the last picture did and proposes the next. `is_over` ends the search of a model's picture early.
+    ///
+    /// # Errors
+    /// A model that fails; a canvas that takes no picture.
+    pub fn propose(
+        &mut self,
+        request: &Request,
+        is_over: &mut dyn FnMut() -> bool,
+    ) -> Result<Proposal, PlannerError> {
+        match self {
+            Self::Model(planner) => planner.propose(request, is_over),
+            Self::OpenLoop(planner) => planner.propose(request, is_over),
+            Self::Search(planner) => planner.propose(request),
+        }
+    }
+
+    /// Mean squared surprise of the last presentations, and how many; nothing where no model learns.
+    pub fn surprise(&self) -> (f64, usize) {
+        match self {
+            Self::Model(planner) => planner.surprise(),
+            Self::OpenLoop(_) | Self::Search(_) => (1.0, 0),
+        }
+    }
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Model,
+        Self::OpenLoop,
+        Self::Search(Kind::Gabor),
+        Self::Search(Kind::Bayesian),
+        Self::Search(Kind::CmaEs),
+        Self::Search(Kind::Genetic),
+    ];
+}

@@ -8,7 +8,8 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use recording::{RecordedSession, sha256_hex};
 use serde::Serialize;
 use timeline::{
-    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Row, Take, Turn, ns_from_s, s_from_ns,
+    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Row, State, Take, Turn, ns_from_s,
+    s_from_ns,
 };
 
 use crate::error::SessionError;
@@ -158,6 +159,7 @@ pub(crate) struct Tracks<'a> {
     pub(crate) sources: Vec<Track>,
     flips: &'a [Flip],
     answers: &'a [Answer],
+    replies: &'a [Reply],
 }
 
 /// How far the turns have come.
@@ -165,6 +167,7 @@ pub(crate) struct Tracks<'a> {
 pub(crate) struct Cursor {
     flips: usize,
     answers: usize,
+    replies: usize,
     takes: [Take; MAX_SOURCES],
     markers: Vec<Marker>,
 }
@@ -213,7 +216,7 @@ impl<'a> Tracks<'a> {
                 markers: session.markers.iter().filter(|m| usize::from(m.source.0) == id).copied().collect(),
             });
         }
-        Ok(Self { sources, flips: &session.flips, answers: &session.answers })
+        Ok(Self { sources, flips: &session.flips, answers: &session.answers, replies: &session.replies })
     }
 
     /// Whether the recording still holds what the turn took.
@@ -227,6 +230,9 @@ impl<'a> Tracks<'a> {
         }
         if turn.answers_end > self.answers.len() as u64 {
             return Err(lacks("answers", self.answers.len(), turn.answers_end));
+        }
+        if turn.replies_end > self.replies.len() as u64 {
+            return Err(lacks("replies", self.replies.len(), turn.replies_end));
         }
         for (track, take) in self.sources.iter().zip(&turn.takes) {
             let has =
@@ -267,10 +273,12 @@ impl<'a> Tracks<'a> {
             markers: &cursor.markers,
             sources: &inputs[..self.sources.len()],
             answers: self.answers.get(cursor.answers..turn.answers_end as usize).unwrap_or_default(),
+            replies: self.replies.get(cursor.replies..turn.replies_end as usize).unwrap_or_default(),
         };
         step.step(&inputs, outputs);
         cursor.flips = flips_end;
         cursor.answers = turn.answers_end as usize;
+        cursor.replies = turn.replies_end as usize;
         cursor.takes = turn.takes;
     }
 
@@ -302,6 +310,7 @@ impl<'a> Tracks<'a> {
                 held: false,
                 takes,
                 answers_end: 0,
+                replies_end: 0,
             });
         }
         turns
@@ -320,6 +329,8 @@ struct Judge<'a> {
     decisions: &'a [Decision],
     commands: &'a [Command],
     onsets: &'a [Onset],
+    states: &'a [State],
+    seen_states: usize,
     seen_onsets: usize,
     seen_decisions: usize,
     seen_commands: usize,
@@ -337,6 +348,8 @@ impl<'a> Judge<'a> {
             decisions: &session.decisions,
             commands: &session.commands,
             onsets: &session.onsets,
+            states: &session.states,
+            seen_states: 0,
             seen_onsets: 0,
             seen_decisions: 0,
             seen_commands: 0,
@@ -370,6 +383,15 @@ impl<'a> Judge<'a> {
                 return false;
             }
             self.seen_onsets += usize::from(recorded.is_some());
+        }
+        for state in &outputs.states {
+            let place = format!("state {} of turn {}", state.index, state.turn);
+            let recorded = self.states.get(self.seen_states);
+            if let Some(difference) = self.difference_in(recorded, state, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_states += usize::from(recorded.is_some());
         }
         for command in &outputs.commands {
             let place = format!("command {} of turn {}", command.index, command.turn);
@@ -430,7 +452,9 @@ impl<'a> Judge<'a> {
         let decisions = self.decisions.partition_point(|decision| decision.turn < turns_end);
         let commands = self.commands.partition_point(|command| command.turn < turns_end);
         let onsets = self.onsets.partition_point(|onset| onset.turn < turns_end);
+        let states = self.states.partition_point(|state| state.turn < turns_end);
         let counts = [
+            ("state", self.seen_states, if self.commands_count { states } else { 0 }),
             ("onset", self.seen_onsets, if self.commands_count { onsets } else { 0 }),
             ("decision", self.seen_decisions, decisions),
             ("command", self.seen_commands, if self.commands_count { commands } else { 0 }),

@@ -36,6 +36,8 @@ fn listen_plan() -> Plan {
         onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
+        outside: None,
+        feed: None,
     }
 }
 
@@ -112,6 +114,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             markers: if cued && turn % 400 == 100 { &cue } else { &[] },
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],
             answers: &[],
+            replies: &[],
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);

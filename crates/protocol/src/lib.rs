@@ -48,6 +48,7 @@ mod error;
 mod experiment;
 mod limits;
 mod onset;
+mod outside;
 mod parse;
 pub mod reader;
 mod rig;
@@ -65,6 +66,7 @@ pub use experiment::{
 };
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
+pub use outside::{Fallback, Gives, Outside};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{Aim, Picture, Planner, Steer};

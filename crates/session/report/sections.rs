@@ -417,6 +417,15 @@ impl<'a> Facts<'a> {
                     counted(notice.count, "presentation", "presentations")
                 )
             }
+            N::OutsideSilent => format!("state {} not answered within {} s", notice.count, notice.value),
+            N::OutsideBack => format!("after {}", seconds()),
+            N::ReplyRefused => match notice.count {
+                1 => format!("{} is not the index of a state", notice.value),
+                2 => format!("state {} is answered already, or too late", notice.value),
+                3 => format!("{} is not a number", notice.value),
+                _ => format!("{} is out of range", notice.value),
+            },
+            N::RepliesLost => counted(notice.count, "reply", "replies"),
             N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }

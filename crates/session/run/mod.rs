@@ -4,6 +4,7 @@ mod carriers;
 mod lifeline;
 mod live;
 mod operator;
+mod outside;
 pub mod participant;
 mod planner;
 mod progress;
@@ -33,6 +34,7 @@ use carriers::{Source, raw_stream, source_entry};
 pub use live::Hooks;
 pub use operator::HeldSpans;
 use operator::Operator;
+pub(crate) use outside::lower as lower_outside;
 
 /// A session that is ready to be recorded: everything but the carriers and the threads.
 pub(crate) struct Prepared {
@@ -98,6 +100,10 @@ pub(crate) fn prepare_experiment(
     let person = choose_person(&experiment, &args)?;
     if args.clock == ClockMode::Virtual && person.is_none() {
         let text = "--clock virtual has no brain to measure: give a simulated --participant";
+        return Err(SessionError::Usage(text.into()));
+    }
+    if args.clock == ClockMode::Virtual && experiment.protocol.outside.is_some() {
+        let text = "--clock virtual is faster than any program outside: [outside] needs --clock live";
         return Err(SessionError::Usage(text.into()));
     }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;

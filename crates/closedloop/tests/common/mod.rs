@@ -131,6 +131,8 @@ pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
         onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
+        outside: None,
+        feed: None,
     }
 }
 
@@ -232,6 +234,7 @@ pub fn run(
             markers: &[],
             sources: &[input],
             answers: &[],
+            replies: &[],
         };
         // Only the yardstick that knows the gain listens.
         looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));

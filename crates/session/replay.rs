@@ -30,6 +30,8 @@ pub struct Replayed {
     pub identical: bool,
     /// Where it was not.
     pub first_difference: Option<String>,
+    /// What was not repeated, because it is sealed.
+    pub sealed: Option<String>,
     /// What the recording lacks at its end, if it was torn; what is there was compared.
     pub ends_early: Option<String>,
 }
@@ -44,6 +46,9 @@ impl fmt::Display for Replayed {
         if let Some(end) = &self.ends_early {
             writeln!(f, "the recording ends early: {end}")?;
         }
+        if let Some(sealed) = &self.sealed {
+            writeln!(f, "{sealed}")?;
+        }
         match &self.first_difference {
             None => write!(f, "identical to the bit"),
             Some(difference) => write!(f, "DIFFERENT, first at {difference}"),
@@ -56,15 +61,32 @@ impl fmt::Display for Replayed {
 /// # Errors
 /// When the session cannot be read, its files do not fit their hashes, or its protocol cannot be lowered any more.
 pub fn replay(path: &Path) -> Result<Replayed, SessionError> {
-    let (session, mut step) = open(path)?;
+    replay_with(path, None)
+}
+
+/// The same with the key of a blinded trial. Without it, what the controller of such a session was fed is sealed: the
+/// contrasts that it asked for are then taken from the recorded commands, and everything else is repeated.
+///
+/// # Errors
+/// As [`replay`], and a key that does not open what is sealed.
+pub fn replay_with(path: &Path, key: Option<&Path>) -> Result<Replayed, SessionError> {
+    let (session, mut step) = open(path, key)?;
+    let is_sealed = crate::arms::is_blinded(&session) && key.is_none();
     let tracks = Tracks::of(&session)?;
     let mut judge = Judge::new(&session);
+    if is_sealed {
+        judge.sealed = Some(SEALED.into());
+    }
+    let mut asked = Asked::default();
     let mut outputs = Outputs::default();
     let mut cursor = Cursor::default();
     for turn in &session.turns {
         if let Err(missing) = tracks.check(turn) {
             judge.ends_early = Some(missing);
             break;
+        }
+        if is_sealed && let Some(contrast) = asked.at(&session.commands, turn.index) {
+            step.set_recorded_contrast(contrast);
         }
         tracks.step(&mut step, &mut cursor, turn, &mut outputs);
         judge.turns += 1;
@@ -81,7 +103,7 @@ pub fn replay(path: &Path) -> Result<Replayed, SessionError> {
 /// As [`replay`], and when the session has nothing that is decided by samples alone (a controller acts on the screen,
 /// and the screen's answer depends on when).
 pub fn rechunk(path: &Path, chunk: usize) -> Result<Replayed, SessionError> {
-    let (session, mut step) = open(path)?;
+    let (session, mut step) = open(path, None)?;
     if !session.commands.iter().all(|command| command.scene == timeline::SceneId::GREY) {
         let reason = "this session showed stimuli, so its decisions depend on when its turns were".to_owned();
         return Err(SessionError::NotReplayable { path: path.to_owned(), reason });
@@ -100,11 +122,39 @@ pub fn rechunk(path: &Path, chunk: usize) -> Result<Replayed, SessionError> {
     Ok(judge.verdict(&session))
 }
 
-fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
+/// What is said where the key lacks.
+const SEALED: &str = "blinded: what the controller was fed is sealed, so the contrasts that it asked for are taken from the \
+                      record; decisions, ramps, blocks and interlocks are repeated (--key repeats the controller too)";
+
+/// The contrasts that a sealed controller asked for, as the commands say them.
+#[derive(Default)]
+struct Asked {
+    next: usize,
+    contrast: Option<f64>,
+}
+
+impl Asked {
+    /// What it asked for in a turn, or last before it.
+    fn at(&mut self, commands: &[Command], turn: u64) -> Option<f64> {
+        while let Some(command) = commands.get(self.next).filter(|command| command.turn <= turn) {
+            if command.scene != timeline::SceneId::GREY {
+                self.contrast = Some(command.contrast.to);
+            }
+            self.next += 1;
+        }
+        self.contrast
+    }
+}
+
+fn open(path: &Path, key: Option<&Path>) -> Result<(RecordedSession, Loop), SessionError> {
     let session = RecordedSession::open(path)?;
     let mut plan = experiment(&session)?.lower(session.meta.seed)?.plan;
     for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
         source.time_scale = entry.time_scale;
+    }
+    if let Some(key) = key {
+        let key = crate::arms::TrialKey::read(key)?;
+        plan.feed = crate::arms::open(&session, &key)?.into_feed();
     }
     if session.meta.format_version < 2 {
         // It was decided without an interlock, so it is replayed without one.
@@ -338,6 +388,7 @@ struct Judge<'a> {
     commands_count: bool,
     turns: u64,
     difference: Option<String>,
+    sealed: Option<String>,
     ends_early: Option<String>,
     is_closed: bool,
 }
@@ -356,6 +407,7 @@ impl<'a> Judge<'a> {
             commands_count: true,
             turns: 0,
             difference: None,
+            sealed: None,
             ends_early: None,
             is_closed: session.is_closed,
         }
@@ -476,6 +528,7 @@ impl<'a> Judge<'a> {
                 .map_or(0.0, |(first, last)| span(first, last)),
             identical: self.difference.is_none(),
             first_difference: self.difference,
+            sealed: self.sealed,
             ends_early: self.ends_early,
         }
     }

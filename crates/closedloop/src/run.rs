@@ -544,11 +544,12 @@ impl Loop {
         let from_ns = now_ns.max(self.resumed_ns);
         let controller = self.controller.as_mut()?;
         controller.follow(now_ns, from_ns);
-        let mut caused_by = self.outside.as_ref().and_then(|outside| {
+        let (mut caused_by, mut is_led) = (None, false);
+        if let Some(outside) = &self.outside {
             let (contrast, news) = outside.contrast();
             controller.drive(contrast, from_ns);
-            news
-        });
+            (caused_by, is_led) = (news, contrast.is_some());
+        }
         if controller.contrast().is_none() {
             if let Some(outside) = &mut self.outside {
                 outside.rest();
@@ -583,7 +584,7 @@ impl Loop {
                     continue;
                 }
             }
-            if controller.update(&fed, ssvep.update_s()).is_some() && !controller.is_driven() {
+            if controller.update(&fed, ssvep.update_s()).is_some() && !is_led {
                 caused_by = Some(decision);
             }
         }

@@ -42,6 +42,7 @@
 //! # Ok::<(), protocol::ProtocolError>(())
 //! ```
 
+mod arms;
 mod check;
 mod controller;
 mod error;
@@ -57,6 +58,7 @@ mod steering;
 mod suggest;
 pub mod variant;
 
+pub use arms::{Arm, ArmKind, Arms};
 pub use controller::{Artefacts, GainModel, Lqg, Mpc, OnOff, Pid, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{

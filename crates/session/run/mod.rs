@@ -43,6 +43,8 @@ pub(crate) struct Prepared {
     pub(crate) person: Option<&'static Person>,
     pub(crate) args: RunArgs,
     pub(crate) network: bool,
+    /// The arm of a blinded trial.
+    pub(crate) arm: Option<crate::arms::Assigned>,
 }
 
 /// What a run on either clock came to.
@@ -91,7 +93,9 @@ pub(crate) fn prepare_experiment(
     args: RunArgs,
     network: bool,
 ) -> Result<Prepared, SessionError> {
-    let lowered = experiment.lower(args.seed)?;
+    let mut lowered = experiment.lower(args.seed)?;
+    let arm = crate::arms::assign(&experiment, &args)?;
+    lowered.plan.feed = arm.as_ref().and_then(|arm| arm.feed.clone());
     if let Some(seconds) = args.seconds
         && !(seconds.is_finite() && seconds > 0.0)
     {
@@ -108,7 +112,7 @@ pub(crate) fn prepare_experiment(
     }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
     Operator::check(&experiment, &args)?;
-    Ok(Prepared { experiment, lowered, person, args, network })
+    Ok(Prepared { experiment, lowered, person, args, network, arm })
 }
 
 fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<&'static Person>, SessionError> {
@@ -182,6 +186,9 @@ impl Prepared {
             let _ = std::fs::remove_dir(folder.path());
         })?;
         folder.write_copies(self.experiment.protocol_text.as_bytes(), self.experiment.rig_text.as_bytes())?;
+        if let Some(arm) = &self.arm {
+            arm.write(&folder)?;
+        }
         let manifest = self.manifest(sources, started, start_ns, name, display);
         manifest.write(&folder)?;
         let streams: Vec<_> = sources.iter().map(raw_stream).collect();
@@ -235,6 +242,7 @@ impl Prepared {
                 .brain
                 .iter()
                 .map(|brain| (crate::steered::BRAIN_KEY.to_owned(), brain.as_str().into()))
+                .chain(self.arm.iter().map(|arm| (crate::arms::ARMS_KEY.to_owned(), arm.entry())))
                 .collect(),
         }
     }

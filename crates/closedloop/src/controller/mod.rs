@@ -229,11 +229,6 @@ impl Controller {
         }
     }
 
-    /// Whether somebody else decides.
-    pub(crate) fn is_driven(&self) -> bool {
-        self.driven.is_some()
-    }
-
     /// The contrast asked for last, within the limits; `None` without a set point.
     pub(crate) fn contrast(&self) -> Option<f64> {
         self.set_point.map(|_| self.contrast)

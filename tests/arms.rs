@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use photic::arms;
 use recording::RecordedSession;
 use serde_json::Value;
 use support::*;
+use timeline::NoticeKind;
 
 const ARMS: &str = "[arms]\nblock_sizes = [3]\n\
     [[arms.arm]]\nname = \"feedback\"\nratio = 1\nkind = \"active\"\n\
@@ -45,6 +47,9 @@ impl Trial {
         let made = run(["trial-key", key.to_str().unwrap(), "--trial", "nf-1"], 30.0).expect(0);
         assert!(!fs::read_to_string(&key).unwrap().contains(&made.stdout));
         run(["trial-key", key.to_str().unwrap(), "--trial", "nf-1"], 30.0).expect(2).says(&["trial.key"]);
+        // One that is always the same, so that the arms of this test are.
+        let text = format!("[trial_key]\ntrial = \"nf-1\"\nsecret = \"{}\"\n", "5a".repeat(32));
+        fs::write(&key, text).unwrap();
         let protocol = protocol(place.path(), ARMS);
         Self { protocol, key, donor: session_folder(&summary), place }
     }
@@ -121,36 +126,52 @@ fn a_trial_is_blind_until_it_is_opened_and_repeats_to_the_bit() {
         let with = run(with, 60.0).expect(0).json();
         assert_eq!((&with["identical"], &with["sealed"]), (&Value::Bool(true), &Value::Null), "{with}");
         assert!(with["commands"].as_u64().unwrap() > 20);
-        fed_as_said(line["kind"].as_str().unwrap(), folder, &donor);
+        fed_as_said(line["kind"].as_str().unwrap(), folder, &donor, &trial.key);
     }
 }
 
-/// The course of contrast follows the person's own values in the active arm, the donor's in the yoked one, and neither in
-/// the sham one. Contrast moves against what the controller sees, so the changes are what is compared.
-fn fed_as_said(kind: &str, folder: &Path, donor: &RecordedSession) {
+/// What is sealed is what the kind says, and the course of contrast follows the person's own values in the active arm alone.
+/// That the controller was fed it, the replay with the key shows.
+fn fed_as_said(kind: &str, folder: &Path, donor: &RecordedSession, key: &Path) {
     let session = RecordedSession::open(folder).unwrap();
-    let held = |session: &RecordedSession| -> Vec<f64> {
-        session.decisions.iter().filter(|d| d.set_point.is_some()).map(|d| d.value).collect()
+    let held = |session: &RecordedSession| -> Vec<[f64; 2]> {
+        let held = session.decisions.iter().filter(|d| d.set_point.is_some());
+        held.map(|decision| [decision.value, decision.spread]).collect()
     };
-    let (own, theirs) = (held(&session), held(donor));
+    let secret = arms::open(&session, &arms::TrialKey::read(key).unwrap()).unwrap();
+    let calibrated = donor.notices.iter().find(|n| n.kind == NoticeKind::Calibrated).unwrap().value;
+    assert_eq!((secret.kind.as_str(), secret.feed.donor_uv), (kind, Some(calibrated)));
+    let theirs = held(donor);
+    let moments = |values: &[[f64; 2]]| {
+        let n = values.len() as f64;
+        let mean = values.iter().map(|v| v[0]).sum::<f64>() / n;
+        (mean, values.iter().map(|v| (v[0] - mean).powi(2)).sum::<f64>() / n)
+    };
+    match kind {
+        "active" => assert!(secret.clone().into_feed().is_none()),
+        "yoked" => assert_eq!(secret.clone().into_feed().unwrap().values, theirs),
+        _ => {
+            let made = secret.clone().into_feed().unwrap().values;
+            let ((mean, variance), (own_mean, own_variance)) = (moments(&made), moments(&theirs));
+            assert!((mean - own_mean).abs() < 1e-9 && (variance / own_variance - 1.0).abs() < 0.05);
+            let course = |values: &[[f64; 2]]| values.iter().map(|v| v[0]).collect::<Vec<_>>();
+            let alike = correlation(&course(&made), &course(&theirs));
+            assert!(alike.abs() < 0.7, "another course: {alike}");
+        }
+    }
+    let own: Vec<f64> = held(&session).iter().map(|v| v[0]).collect();
     let first = session.decisions.iter().find(|d| d.set_point.is_some()).unwrap().index;
-    let (mut drive, mut next) = (Vec::new(), 0.0);
+    let (mut contrast, mut next) = (Vec::new(), 0.0);
     for at in 0..own.len() as u64 {
         let command = session.commands.iter().find(|c| c.decision == Some(first + at));
         next = command.map_or(next, |command| command.contrast.to);
-        drive.push(next);
+        contrast.push(next);
     }
-    let change = |course: &[f64]| -> Vec<f64> { course.windows(6).map(|w| w[5] - w[0]).collect() };
-    let settled = 60;
-    let drive = change(&drive[settled..]);
-    let own = -correlation(&drive, &change(&own[settled..]));
-    let theirs = -correlation(&drive, &change(&theirs[settled..]));
-    eprintln!("{kind}: own {own:.2}, donor's {theirs:.2}");
-    match kind {
-        "active" => assert!(own > 0.6 && own > theirs + 0.3, "{own} {theirs}"),
-        "yoked" => assert!(theirs > 0.6 && theirs > own + 0.3, "{own} {theirs}"),
-        _ => assert!(own.abs() < 0.5 && theirs.abs() < 0.5, "{own} {theirs}"),
-    }
+    // Contrast moves against what the controller sees.
+    let change = |course: &[f64]| -> Vec<f64> { course[60..].windows(6).map(|w| w[5] - w[0]).collect() };
+    let follows = -correlation(&change(&contrast), &change(&own));
+    eprintln!("{kind}: contrast follows the person by {follows:.2}");
+    assert!(if kind == "active" { follows > 0.7 } else { follows.abs() < 0.5 }, "{kind}: {follows}");
 }
 
 fn correlation(a: &[f64], b: &[f64]) -> f64 {

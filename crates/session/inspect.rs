@@ -106,6 +106,11 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             "safety    no [safety] table: a window without a simulated participant is refused"
         );
     }
+    if let Some(outside) = &experiment.protocol.outside {
+        let gives = format!("{:?}", outside.gives).to_lowercase();
+        let (replies, deadline_s) = (&outside.replies, outside.deadline_s);
+        let _ = writeln!(text, "outside   `{replies}` gives the {gives} within {deadline_s} s");
+    }
     if let Some(arms) = &experiment.protocol.arms {
         for arm in &arms.arms {
             let _ = writeln!(text, "arm       {}: {}, ratio {}", arm.name, arm.kind.name(), arm.ratio);

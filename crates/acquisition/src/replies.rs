@@ -116,3 +116,33 @@ pub fn spawn_replies(
     });
     running.map(ReplyThread)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use timeline::ring::ring;
+
+    /// What the loop is handed is on record, and what could not be is told with its number.
+    #[test]
+    fn a_flood_is_cut_off_and_told() {
+        let (loop_replies, mut replies) = ring(4);
+        let (events, mut recorded) = ring(16);
+        let mut sink = ReplySink::new(ReplyPorts { loop_replies, events });
+        for at in 0..10 {
+            sink.accept(at, &[at as f64, 0.5]);
+        }
+        let taken: Vec<Reply> = std::iter::from_fn(|| replies.pop()).collect();
+        assert_eq!(taken.iter().map(|reply| reply.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        sink.accept(10, &[f64::NAN]);
+        let last = replies.pop().unwrap();
+        assert!(last.index == 4 && last.state.is_nan() && last.value.is_nan() && last.spread.is_nan());
+        let events: Vec<Event> = std::iter::from_fn(|| recorded.pop()).collect();
+        let told = events.iter().find_map(|event| match event {
+            Event::Notice(notice) => Some((notice.kind, notice.count)),
+            _ => None,
+        });
+        assert_eq!(told, Some((NoticeKind::RepliesLost, 6)));
+        let on_record = events.iter().filter(|event| matches!(event, Event::Reply(_))).count();
+        assert_eq!(on_record, 5);
+    }
+}

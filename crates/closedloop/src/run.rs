@@ -139,9 +139,7 @@ impl Loop {
         self.interlock.reset();
         self.screen.reset();
         (self.dark, self.begun) = (false, false);
-        self.next_decision = 0;
-        self.now_ns = None;
-        self.answered_before = 0;
+        (self.next_decision, self.now_ns, self.answered_before) = (0, None, 0);
         self.resumed_ns = i64::MIN;
         (self.ending, self.finished) = (false, false);
     }

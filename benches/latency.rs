@@ -90,6 +90,9 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         no_realtime,
         held: None,
         brain: None,
+        key: None,
+        number: None,
+        donor: None,
     }
 }
 

@@ -130,6 +130,8 @@ fn plan(lead_s: f64, rule: OnsetRule, seconds: i64) -> Plan {
         }),
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
+        outside: None,
+        feed: None,
     }
 }
 
@@ -189,6 +191,7 @@ fn run(sitting: &Sitting, plan: &Plan, mut chunk: impl FnMut() -> usize) -> (Vec
             markers: &[],
             sources: &[source],
             answers: &[],
+            replies: &[],
         };
         looped.step(&inputs, &mut out);
         turn += 1;

@@ -43,6 +43,9 @@ pub enum Command {
         /// Make a torn file openable again; the torn bytes are kept beside it.
         #[arg(long)]
         repair: bool,
+        /// Key of a blinded trial: also check the arm's commitment and allocation, without saying the arm.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
         /// One JSON object instead of text.
         #[arg(long)]
         json: bool,
@@ -66,6 +69,10 @@ pub enum Command {
     },
     /// Run many simulated sessions of a specification (participants x protocols x arms x seeds) and compare the arms.
     Study(StudyArgs),
+    /// Make the key of a blinded trial: for the statistician, at set-up.
+    TrialKey(TrialKeyArgs),
+    /// Open the sealed arms of a trial's sessions, check them, and write the table.
+    Unblind(UnblindArgs),
     /// Stream a recording over LSL.
     Play(PlayArgs),
     /// Offer a simulated participant over LSL to any other software.
@@ -432,6 +439,16 @@ pub struct RunArgs {
     /// Leave inlets and loop at normal priority even where real-time priority is allowed.
     #[arg(long)]
     pub no_realtime: bool,
+    /// Key of the blinded trial, where the protocol has [arms].
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Number of the participant in the trial, from 1: with the key it says the arm.
+    #[arg(long, value_name = "N")]
+    pub number: Option<u32>,
+    /// Earlier session of the same experiment, whose decoder values a sham or a yoked arm is fed. Needed for every arm, so
+    /// that the command line says nothing.
+    #[arg(long, value_name = "SESSION")]
+    pub donor: Option<PathBuf>,
     /// Where there is no window whose key could be held: when the dead-man key is held, in s since the start, as
     /// `0-10,12.5-20`. For tests.
     #[arg(long, value_name = "SPANS", hide = true)]
@@ -446,6 +463,9 @@ pub struct ReplayArgs {
     /// Instead of the recorded turns, feed this many samples per turn and compare what was decided (not when).
     #[arg(long, value_name = "SAMPLES", conflicts_with_all = ["controller", "participant"])]
     pub rechunk: Option<usize>,
+    /// Key of a blinded trial: repeat the controller too, whose feedback is sealed.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["controller", "participant", "rechunk"])]
+    pub key: Option<PathBuf>,
     /// Try another controller or decoder: a protocol file, or one with a [controller.*] or [decoder.*] table alone. A
     /// decoder decides again on the recorded samples; a controller needs --participant fitted.
     #[arg(long, value_name = "FILE")]
@@ -465,6 +485,36 @@ pub struct ReplayArgs {
     pub threads: usize,
     /// Folder of page and JSON of a counterfactual; without it, one in the session's folder.
     #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photic trial-key`.
+#[derive(Debug, Clone, Args)]
+pub struct TrialKeyArgs {
+    /// The key file, which must not exist yet.
+    pub file: PathBuf,
+    /// Name of the trial.
+    #[arg(long, value_name = "NAME")]
+    pub trial: String,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photic unblind`.
+#[derive(Debug, Clone, Args)]
+pub struct UnblindArgs {
+    /// Session folders.
+    #[arg(required = true)]
+    pub sessions: Vec<PathBuf>,
+    /// Key of the trial.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Where the table goes (CSV); without it, to the standard output.
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// One JSON object instead of text.
     #[arg(long)]

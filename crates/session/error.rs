@@ -220,6 +220,14 @@ pub enum SessionError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A sealed arm.
+    #[error("{path}: {reason}")]
+    Sealed {
+        /// The sealed file.
+        path: PathBuf,
+        /// Why it does not open.
+        reason: String,
+    },
     /// A session that cannot be replayed.
     #[error("{path}: cannot be replayed: {reason}")]
     NotReplayable {

@@ -84,6 +84,8 @@ impl Experiment {
             controller: protocol.controller.as_ref().map(lower_controller),
             onset: onset::lower_state(protocol, screen.refresh_hz)?,
             interlock: crate::limits::lower(protocol.limits.as_ref()),
+            outside: protocol.outside.as_ref().map(crate::run::lower_outside),
+            feed: None,
             artefacts: protocol.artefacts.as_ref().map(lower_artefacts),
         };
         let patch_px =

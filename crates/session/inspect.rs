@@ -106,6 +106,16 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             "safety    no [safety] table: a window without a simulated participant is refused"
         );
     }
+    if let Some(outside) = &experiment.protocol.outside {
+        let gives = format!("{:?}", outside.gives).to_lowercase();
+        let (replies, deadline_s) = (&outside.replies, outside.deadline_s);
+        let _ = writeln!(text, "outside   `{replies}` gives the {gives} within {deadline_s} s");
+    }
+    if let Some(arms) = &experiment.protocol.arms {
+        for arm in &arms.arms {
+            let _ = writeln!(text, "arm       {}: {}, ratio {}", arm.name, arm.kind.name(), arm.ratio);
+        }
+    }
     let limits = crate::limits::describe(&experiment.protocol, &lowered.schedule);
     text.push_str(limits.as_ref().map_or("", |(text, _)| text));
     let json = json!({
@@ -182,7 +192,8 @@ pub fn info(path: &Path) -> Result<Seen, SessionError> {
 ///
 /// # Errors
 /// When the file cannot be read, or mending fails.
-pub fn verify(path: &Path, repair: bool) -> Result<Seen, SessionError> {
+pub fn verify(path: &Path, repair: bool, key: Option<&PathBuf>) -> Result<Seen, SessionError> {
+    let arm = crate::arms::verify(path, key)?;
     let path = recording_path(path)?;
     let unreadable = |error| SessionError::Recording { path: path.clone(), error };
     let mut text = String::new();
@@ -219,13 +230,20 @@ pub fn verify(path: &Path, repair: bool) -> Result<Seen, SessionError> {
     for problem in &report.problems {
         let _ = writeln!(text, "  at byte {}: {}", problem.offset, problem.what);
     }
-    let fine = report.is_whole();
+    let (arm, arm_is_well) = arm.unzip();
+    text.push_str(arm.as_deref().unwrap_or_default());
+    let is_whole = report.is_whole();
+    let fine = is_whole && arm_is_well != Some(false);
     let _ = writeln!(
         text,
         "{}",
-        if fine { "whole" } else { "not whole: --repair makes it openable for every reader" }
+        if is_whole { "whole" } else { "not whole: --repair makes it openable for every reader" }
     );
-    Ok(Seen { json: to_json::<Report>(&report), text, fine })
+    let mut json = to_json::<Report>(&report);
+    if let (Value::Object(map), Some(arm)) = (&mut json, arm_is_well) {
+        map.insert("sealed_arm_is_well".into(), arm.into());
+    }
+    Ok(Seen { json, text, fine })
 }
 
 /// A session folder's recording, or the file itself.

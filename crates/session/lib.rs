@@ -3,6 +3,7 @@
 //! Nothing here decides, decodes, draws or stores by itself; see ARCHITECTURE.md for what lives where. `tests/` and
 //! `benches/` at the top of the repository belong to this package.
 
+pub mod arms;
 pub mod brain;
 pub mod cli;
 pub mod counterfactual;

@@ -10,7 +10,9 @@ use clap::Parser;
 use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
-use photic::{counterfactual, model, play, replay, report, run, simulate, study, summary, synth, watchdog};
+use photic::{
+    arms, counterfactual, model, play, replay, report, run, simulate, study, summary, synth, watchdog,
+};
 use recording::RecordedSession;
 
 fn main() -> ExitCode {
@@ -55,7 +57,7 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
         Command::Replay(args) => {
             let replayed = match args.rechunk {
                 Some(chunk) => replay::rechunk(&args.session, chunk)?,
-                None => replay::replay(&args.session)?,
+                None => replay::replay_with(&args.session, args.key.as_deref())?,
             };
             if args.json {
                 println!("{}", to_json(&replayed));
@@ -71,7 +73,11 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             println!("{}", report::write(&session, &summary)?.display());
             Ok(true)
         }
-        Command::Verify { path, repair, json } => Ok(print(&inspect::verify(&path, repair)?, json)),
+        Command::Verify { path, repair, key, json } => {
+            Ok(print(&inspect::verify(&path, repair, key.as_ref())?, json))
+        }
+        Command::TrialKey(args) => Ok(print(&arms::trial_key(&args)?, args.json)),
+        Command::Unblind(args) => Ok(print(&arms::unblind(&args)?, args.json)),
         Command::Info { path, json } => {
             print(&inspect::info(&path)?, json);
             Ok(true)

@@ -8,7 +8,8 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use recording::{RecordedSession, sha256_hex};
 use serde::Serialize;
 use timeline::{
-    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Row, Take, Turn, ns_from_s, s_from_ns,
+    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Row, State, Take, Turn, ns_from_s,
+    s_from_ns,
 };
 
 use crate::error::SessionError;
@@ -29,6 +30,8 @@ pub struct Replayed {
     pub identical: bool,
     /// Where it was not.
     pub first_difference: Option<String>,
+    /// What was not repeated, because it is sealed.
+    pub sealed: Option<String>,
     /// What the recording lacks at its end, if it was torn; what is there was compared.
     pub ends_early: Option<String>,
 }
@@ -43,6 +46,9 @@ impl fmt::Display for Replayed {
         if let Some(end) = &self.ends_early {
             writeln!(f, "the recording ends early: {end}")?;
         }
+        if let Some(sealed) = &self.sealed {
+            writeln!(f, "{sealed}")?;
+        }
         match &self.first_difference {
             None => write!(f, "identical to the bit"),
             Some(difference) => write!(f, "DIFFERENT, first at {difference}"),
@@ -55,15 +61,32 @@ impl fmt::Display for Replayed {
 /// # Errors
 /// When the session cannot be read, its files do not fit their hashes, or its protocol cannot be lowered any more.
 pub fn replay(path: &Path) -> Result<Replayed, SessionError> {
-    let (session, mut step) = open(path)?;
+    replay_with(path, None)
+}
+
+/// The same with the key of a blinded trial. Without it, what the controller of such a session was fed is sealed: the
+/// contrasts that it asked for are then taken from the recorded commands, and everything else is repeated.
+///
+/// # Errors
+/// As [`replay`], and a key that does not open what is sealed.
+pub fn replay_with(path: &Path, key: Option<&Path>) -> Result<Replayed, SessionError> {
+    let (session, mut step) = open(path, key)?;
+    let is_sealed = crate::arms::is_blinded(&session) && key.is_none();
     let tracks = Tracks::of(&session)?;
     let mut judge = Judge::new(&session);
+    if is_sealed {
+        judge.sealed = Some(SEALED.into());
+    }
+    let mut asked = Asked::default();
     let mut outputs = Outputs::default();
     let mut cursor = Cursor::default();
     for turn in &session.turns {
         if let Err(missing) = tracks.check(turn) {
             judge.ends_early = Some(missing);
             break;
+        }
+        if is_sealed && let Some(contrast) = asked.at(&session.commands, turn.index) {
+            step.set_recorded_contrast(contrast);
         }
         tracks.step(&mut step, &mut cursor, turn, &mut outputs);
         judge.turns += 1;
@@ -80,7 +103,7 @@ pub fn replay(path: &Path) -> Result<Replayed, SessionError> {
 /// As [`replay`], and when the session has nothing that is decided by samples alone (a controller acts on the screen,
 /// and the screen's answer depends on when).
 pub fn rechunk(path: &Path, chunk: usize) -> Result<Replayed, SessionError> {
-    let (session, mut step) = open(path)?;
+    let (session, mut step) = open(path, None)?;
     if !session.commands.iter().all(|command| command.scene == timeline::SceneId::GREY) {
         let reason = "this session showed stimuli, so its decisions depend on when its turns were".to_owned();
         return Err(SessionError::NotReplayable { path: path.to_owned(), reason });
@@ -99,11 +122,39 @@ pub fn rechunk(path: &Path, chunk: usize) -> Result<Replayed, SessionError> {
     Ok(judge.verdict(&session))
 }
 
-fn open(path: &Path) -> Result<(RecordedSession, Loop), SessionError> {
+/// What is said where the key lacks.
+const SEALED: &str = "blinded: what the controller was fed is sealed, so the contrasts that it asked for are taken from the \
+                      record; decisions, ramps, blocks and interlocks are repeated (--key repeats the controller too)";
+
+/// The contrasts that a sealed controller asked for, as the commands say them.
+#[derive(Default)]
+struct Asked {
+    next: usize,
+    contrast: Option<f64>,
+}
+
+impl Asked {
+    /// What it asked for in a turn, or last before it.
+    fn at(&mut self, commands: &[Command], turn: u64) -> Option<f64> {
+        while let Some(command) = commands.get(self.next).filter(|command| command.turn <= turn) {
+            if command.scene != timeline::SceneId::GREY {
+                self.contrast = Some(command.contrast.to);
+            }
+            self.next += 1;
+        }
+        self.contrast
+    }
+}
+
+fn open(path: &Path, key: Option<&Path>) -> Result<(RecordedSession, Loop), SessionError> {
     let session = RecordedSession::open(path)?;
     let mut plan = experiment(&session)?.lower(session.meta.seed)?.plan;
     for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
         source.time_scale = entry.time_scale;
+    }
+    if let Some(key) = key {
+        let key = crate::arms::TrialKey::read(key)?;
+        plan.feed = crate::arms::open(&session, &key)?.into_feed();
     }
     if session.meta.format_version < 2 {
         // It was decided without an interlock, so it is replayed without one.
@@ -158,6 +209,7 @@ pub(crate) struct Tracks<'a> {
     pub(crate) sources: Vec<Track>,
     flips: &'a [Flip],
     answers: &'a [Answer],
+    replies: &'a [Reply],
 }
 
 /// How far the turns have come.
@@ -165,6 +217,7 @@ pub(crate) struct Tracks<'a> {
 pub(crate) struct Cursor {
     flips: usize,
     answers: usize,
+    replies: usize,
     takes: [Take; MAX_SOURCES],
     markers: Vec<Marker>,
 }
@@ -213,7 +266,7 @@ impl<'a> Tracks<'a> {
                 markers: session.markers.iter().filter(|m| usize::from(m.source.0) == id).copied().collect(),
             });
         }
-        Ok(Self { sources, flips: &session.flips, answers: &session.answers })
+        Ok(Self { sources, flips: &session.flips, answers: &session.answers, replies: &session.replies })
     }
 
     /// Whether the recording still holds what the turn took.
@@ -227,6 +280,9 @@ impl<'a> Tracks<'a> {
         }
         if turn.answers_end > self.answers.len() as u64 {
             return Err(lacks("answers", self.answers.len(), turn.answers_end));
+        }
+        if turn.replies_end > self.replies.len() as u64 {
+            return Err(lacks("replies", self.replies.len(), turn.replies_end));
         }
         for (track, take) in self.sources.iter().zip(&turn.takes) {
             let has =
@@ -267,10 +323,12 @@ impl<'a> Tracks<'a> {
             markers: &cursor.markers,
             sources: &inputs[..self.sources.len()],
             answers: self.answers.get(cursor.answers..turn.answers_end as usize).unwrap_or_default(),
+            replies: self.replies.get(cursor.replies..turn.replies_end as usize).unwrap_or_default(),
         };
         step.step(&inputs, outputs);
         cursor.flips = flips_end;
         cursor.answers = turn.answers_end as usize;
+        cursor.replies = turn.replies_end as usize;
         cursor.takes = turn.takes;
     }
 
@@ -302,6 +360,7 @@ impl<'a> Tracks<'a> {
                 held: false,
                 takes,
                 answers_end: 0,
+                replies_end: 0,
             });
         }
         turns
@@ -320,6 +379,8 @@ struct Judge<'a> {
     decisions: &'a [Decision],
     commands: &'a [Command],
     onsets: &'a [Onset],
+    states: &'a [State],
+    seen_states: usize,
     seen_onsets: usize,
     seen_decisions: usize,
     seen_commands: usize,
@@ -327,6 +388,7 @@ struct Judge<'a> {
     commands_count: bool,
     turns: u64,
     difference: Option<String>,
+    sealed: Option<String>,
     ends_early: Option<String>,
     is_closed: bool,
 }
@@ -337,12 +399,15 @@ impl<'a> Judge<'a> {
             decisions: &session.decisions,
             commands: &session.commands,
             onsets: &session.onsets,
+            states: &session.states,
+            seen_states: 0,
             seen_onsets: 0,
             seen_decisions: 0,
             seen_commands: 0,
             commands_count: true,
             turns: 0,
             difference: None,
+            sealed: None,
             ends_early: None,
             is_closed: session.is_closed,
         }
@@ -370,6 +435,15 @@ impl<'a> Judge<'a> {
                 return false;
             }
             self.seen_onsets += usize::from(recorded.is_some());
+        }
+        for state in &outputs.states {
+            let place = format!("state {} of turn {}", state.index, state.turn);
+            let recorded = self.states.get(self.seen_states);
+            if let Some(difference) = self.difference_in(recorded, state, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_states += usize::from(recorded.is_some());
         }
         for command in &outputs.commands {
             let place = format!("command {} of turn {}", command.index, command.turn);
@@ -430,7 +504,9 @@ impl<'a> Judge<'a> {
         let decisions = self.decisions.partition_point(|decision| decision.turn < turns_end);
         let commands = self.commands.partition_point(|command| command.turn < turns_end);
         let onsets = self.onsets.partition_point(|onset| onset.turn < turns_end);
+        let states = self.states.partition_point(|state| state.turn < turns_end);
         let counts = [
+            ("state", self.seen_states, if self.commands_count { states } else { 0 }),
             ("onset", self.seen_onsets, if self.commands_count { onsets } else { 0 }),
             ("decision", self.seen_decisions, decisions),
             ("command", self.seen_commands, if self.commands_count { commands } else { 0 }),
@@ -452,6 +528,7 @@ impl<'a> Judge<'a> {
                 .map_or(0.0, |(first, last)| span(first, last)),
             identical: self.difference.is_none(),
             first_difference: self.difference,
+            sealed: self.sealed,
             ends_early: self.ends_early,
         }
     }

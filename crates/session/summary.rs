@@ -17,6 +17,8 @@ mod text;
 pub struct Summary {
     /// The session's folder.
     pub session: String,
+    /// Only in a blinded trial, and then without anything that would tell the arm.
+    pub blinded: Option<crate::arms::Entry>,
     /// Frames presented.
     pub frames: u64,
     /// Refreshes that showed an old frame again.
@@ -128,6 +130,13 @@ impl Summary {
         Self::with_protocol(session, read_protocol(session).as_ref())
     }
 
+    /// The same with what a blinded session does not tell, for whoever has opened its arm.
+    pub fn unblinded(session: &RecordedSession) -> Self {
+        let protocol = read_protocol(session);
+        let tracking_error = tracking_error(session, protocol.as_ref());
+        Self { tracking_error, ..Self::with_protocol(session, protocol.as_ref()) }
+    }
+
     /// The same with a protocol that has been read already.
     pub fn with_protocol(session: &RecordedSession, protocol: Option<&Protocol>) -> Self {
         let samples_lost_by = samples_lost(session);
@@ -138,6 +147,7 @@ impl Summary {
             session.sources.iter().filter(|source| source.texts.is_empty() && !source.values.is_empty());
         Self {
             session: session.folder.path().display().to_string(),
+            blinded: crate::arms::entry_of(session),
             frames: session.flips.len() as u64,
             missed_frames: session.flips.iter().map(|flip| u64::from(flip.missed)).sum(),
             decisions: session.decisions.len() as u64,
@@ -149,7 +159,11 @@ impl Summary {
                 ClockKind::Live => Latency::of(loop_latencies_us(session)),
                 ClockKind::Virtual => None,
             },
-            tracking_error: tracking_error(session, protocol),
+            tracking_error: match crate::arms::is_blinded(session) {
+                // How well the set point was followed differs between arms.
+                true => None,
+                false => tracking_error(session, protocol),
+            },
             presentations: steered.as_ref().map(|steered| steered.presentations),
             normalised_gain: steered.as_ref().and_then(|steered| Some(steered.gain.as_ref()?.normalised)),
             steered,

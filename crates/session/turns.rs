@@ -5,12 +5,12 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use timeline::latest::LatestWriter;
 use timeline::ring::{Reader, RowReader, Writer};
 use timeline::{
-    Answer, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Request, SourceId,
-    Take, Turn,
+    Answer, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Reply, Request,
+    SourceId, State, Take, Turn,
 };
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
-const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 2 * MAX_SOURCES;
+const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 * MAX_SOURCES;
 
 /// Flips and markers that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
@@ -38,6 +38,16 @@ pub struct PlannerPort {
     pub wake: Option<std::thread::Thread>,
 }
 
+/// The loop's ends of the carriers to a program outside.
+pub struct OutsidePort {
+    /// What it is told.
+    pub states: Writer<State>,
+    /// What it replied. The inlet hands each reply to the recorder before it puts it here.
+    pub replies: Reader<Reply>,
+    /// The outlet's thread, woken after each state.
+    pub wake: Option<std::thread::Thread>,
+}
+
 /// Samples that a turn took, in prepared buffers.
 struct Taken {
     skipped: u64,
@@ -61,6 +71,8 @@ pub struct LoopDriver {
     planner: Option<PlannerPort>,
     shown: Option<Writer<Flip>>,
     new_answers: Vec<Answer>,
+    outside: Option<OutsidePort>,
+    new_replies: Vec<Reply>,
     outputs: Outputs,
     unrecorded: bool,
     /// The dead-man key as the next turn will be told it.
@@ -116,12 +128,15 @@ impl LoopDriver {
                 held: false,
                 takes: [Take::default(); MAX_SOURCES],
                 answers_end: 0,
+                replies_end: 0,
             },
             new_flips: Vec::with_capacity(BATCH),
             new_markers: Vec::with_capacity(BATCH),
             planner: None,
             shown: None,
             new_answers: Vec::with_capacity(BATCH),
+            outside: None,
+            new_replies: Vec::with_capacity(BATCH),
             outputs: Outputs::default(),
             unrecorded: false,
             held: false,
@@ -136,6 +151,11 @@ impl LoopDriver {
     /// Who else hears of every flip; a full ring loses some, nothing else.
     pub fn show_to(&mut self, shown: Writer<Flip>) {
         self.shown = Some(shown);
+    }
+
+    /// Where states go and replies come from.
+    pub fn invite(&mut self, outside: OutsidePort) {
+        self.outside = Some(outside);
     }
 
     /// The step, for the yardstick of a bench.
@@ -204,7 +224,15 @@ impl LoopDriver {
             }
         }
         self.turn.answers_end += self.new_answers.len() as u64;
-        any || !self.new_markers.is_empty() || !self.new_answers.is_empty()
+        self.new_replies.clear();
+        if let Some(outside) = &mut self.outside {
+            while self.new_replies.len() < BATCH {
+                let Some(reply) = outside.replies.pop() else { break };
+                self.new_replies.push(reply);
+            }
+        }
+        self.turn.replies_end += self.new_replies.len() as u64;
+        any || !self.new_markers.is_empty() || !self.new_answers.is_empty() || !self.new_replies.is_empty()
     }
 
     fn run_step(&mut self) {
@@ -226,6 +254,7 @@ impl LoopDriver {
             markers: &self.new_markers,
             sources: &sources[..self.ports.len()],
             answers: &self.new_answers,
+            replies: &self.new_replies,
         };
         self.step.step(&inputs, &mut self.outputs);
     }
@@ -237,6 +266,15 @@ impl LoopDriver {
                 let _ = planner.requests.push(*request);
             }
             if let (Some(thread), false) = (&planner.wake, self.outputs.requests.is_empty()) {
+                thread.unpark();
+            }
+        }
+        if let Some(outside) = &mut self.outside {
+            for state in &self.outputs.states {
+                // A program that does not read loses what no longer fits; the record has it, and the deadline passes.
+                let _ = outside.states.push(*state);
+            }
+            if let (Some(thread), false) = (&outside.wake, self.outputs.states.is_empty()) {
                 thread.unpark();
             }
         }
@@ -282,6 +320,9 @@ impl LoopDriver {
         }
         for &presentation in &self.outputs.presentations {
             put(&mut self.events, Event::Presentation(presentation));
+        }
+        for &state in &self.outputs.states {
+            put(&mut self.events, Event::State(state));
         }
         for &notice in &self.outputs.notices {
             put(&mut self.events, Event::Notice(notice));

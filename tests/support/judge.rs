@@ -115,8 +115,17 @@ impl Meeting {
 
     /// Starts `eeg_source.py` and waits until its outlet stands.
     pub fn source(&self, arguments: &[&str]) -> Process {
+        self.start("eeg_source.py", arguments)
+    }
+
+    /// The same for `outside_controller.py`.
+    pub fn guest(&self, arguments: &[&str]) -> Process {
+        self.start("outside_controller.py", arguments)
+    }
+
+    fn start(&self, name: &str, arguments: &[&str]) -> Process {
         let config = self.config.path().join("lsl_api.cfg");
-        let mut source = script(&self.python, "eeg_source.py");
+        let mut source = script(&self.python, name);
         let mut source = Process::start(source.env("LSLAPICFG", config).args(arguments));
         source.says("ready", 30.0);
         source

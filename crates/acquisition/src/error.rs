@@ -55,6 +55,16 @@ pub enum AcquisitionError {
         /// Its channels.
         found: usize,
     },
+    /// A reply has so many numbers.
+    #[error("stream `{stream}` has {found} channels; a reply of a program outside has {wanted}")]
+    ReplyChannels {
+        /// Name of the stream.
+        stream: String,
+        /// Its channels.
+        found: usize,
+        /// Channels needed.
+        wanted: usize,
+    },
     /// A ring of rows was sized for another source.
     #[error("the {ring} ring has rows of {found} values, the source needs {expected}")]
     RowWidth {

@@ -18,7 +18,7 @@ use crate::sink::{ChunkSink, SinkCounts, SinkPorts, SinkSpec};
 use crate::source::SourceInfo;
 
 /// The longest that a pull waits for a sample: how fast the thread sees that it should stop.
-const PULL_TIMEOUT_S: f64 = 0.1;
+pub(crate) const PULL_TIMEOUT_S: f64 = 0.1;
 /// How long a source may take to accept the subscription.
 const OPEN_TIMEOUT_S: f64 = 5.0;
 /// How long one look for a source that was lost takes.
@@ -68,13 +68,13 @@ pub struct InletThread(Running<SinkCounts>);
 /// A running thread of markers.
 pub struct MarkerThread(Running<MarkerCounts>);
 
-struct Running<T> {
+pub(crate) struct Running<T> {
     name: String,
     thread: JoinHandle<Result<T, AcquisitionError>>,
 }
 
 impl<T> Running<T> {
-    fn join(self) -> Result<T, AcquisitionError> {
+    pub(crate) fn join(self) -> Result<T, AcquisitionError> {
         self.thread.join().unwrap_or(Err(AcquisitionError::Panicked { name: self.name }))
     }
 }
@@ -211,7 +211,7 @@ pub fn spawn_markers(
     running.map(MarkerThread)
 }
 
-fn start<T: Send + 'static>(
+pub(crate) fn start<T: Send + 'static>(
     name: String,
     body: impl FnOnce() -> Result<T, AcquisitionError> + Send + 'static,
 ) -> Result<Running<T>, AcquisitionError> {
@@ -222,9 +222,9 @@ fn start<T: Send + 'static>(
 }
 
 /// A subscribed inlet with the watch on its clock, and the way back when the source is lost.
-struct Line {
+pub(crate) struct Line {
     lsl: Lsl,
-    inlet: Inlet,
+    pub(crate) inlet: Inlet,
     info: SourceInfo,
     name: String,
     /// The first clock offset, of a source on another machine.
@@ -233,7 +233,7 @@ struct Line {
 }
 
 impl Line {
-    fn open(found: Found, name: String) -> Result<Self, AcquisitionError> {
+    pub(crate) fn open(found: Found, name: String) -> Result<Self, AcquisitionError> {
         let Found { info, lsl, mut inlet } = found;
         inlet.open(OPEN_TIMEOUT_S).map_err(AcquisitionError::of(&info.name))?;
         let mut line = Self { lsl, inlet, info, name, first: None, watch: None };
@@ -252,11 +252,11 @@ impl Line {
         Ok(())
     }
 
-    fn thread_name(&self) -> String {
+    pub(crate) fn thread_name(&self) -> String {
         format!("inlet-{}", self.name)
     }
 
-    fn begin(&mut self, discard_backlog: bool) {
+    pub(crate) fn begin(&mut self, discard_backlog: bool) {
         if discard_backlog {
             self.inlet.flush();
         }
@@ -268,7 +268,7 @@ impl Line {
 
     /// liblsl itself finds a source again that has a source id. One without is looked for here, by name, type and
     /// channel count, until it is back or the session ends.
-    fn recover(&mut self, error: LslError, stop: &AtomicBool) -> Result<(), AcquisitionError> {
+    pub(crate) fn recover(&mut self, error: LslError, stop: &AtomicBool) -> Result<(), AcquisitionError> {
         if !matches!(error, LslError::Lost { .. }) {
             return Err(AcquisitionError::of(&self.info.name)(error));
         }
@@ -302,7 +302,7 @@ impl Line {
         }
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.end_watch();
         self.inlet.close();
     }

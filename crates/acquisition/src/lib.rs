@@ -18,6 +18,7 @@ mod inlet;
 mod marker;
 mod outlet;
 mod port;
+mod replies;
 mod sink;
 mod source;
 
@@ -28,5 +29,6 @@ pub use inlet::{InletPlan, InletThread, MarkerPlan, MarkerThread, ThreadPorts, s
 pub use lsl::ChannelFormat;
 pub use marker::{MarkerCounts, MarkerPorts, MarkerSink, TextMarker};
 pub use outlet::{MarkerOutlet, OutletSpec, SampleOutlet};
+pub use replies::{ReplyPorts, ReplySink, ReplyThread, spawn_replies};
 pub use sink::{ChunkSink, SinkCounts, SinkPorts, SinkSpec};
 pub use source::{SourceInfo, TIME_SCALE_KEY};

@@ -8,6 +8,7 @@ use crate::controller::{
 use crate::flash::FlashPlan;
 use crate::neurofeedback::ArtefactPlan;
 use crate::onset::check_rule;
+use crate::outside::MAX_OPEN;
 use crate::plan::{BlockKind, ControllerPlan, DecoderPlan, LimitsPlan, Plan, PrepareError, ResponsePlan};
 
 /// Durations beyond a week are mistakes, and keep sums of nanoseconds far from overflow.
@@ -42,7 +43,39 @@ pub(crate) fn check(plan: &Plan) -> Result<(), PrepareError> {
     if let Some(limits) = plan.interlock.limits {
         check_limits(&limits, plan.grey_ramp_ns)?;
     }
+    check_feedback(plan)?;
     check_blocks(plan)
+}
+
+/// What a program outside or another arm puts in the place of decoder or controller.
+fn check_feedback(plan: &Plan) -> Result<(), PrepareError> {
+    if plan.outside.is_some() || plan.feed.is_some() {
+        let Some(DecoderPlan::SsvepAmplitude(ssvep)) = &plan.decoder else {
+            return Err(PrepareError::Feedback("it needs the decoder ssvep_amplitude"));
+        };
+        if plan.controller.is_none() {
+            return Err(PrepareError::Feedback("it needs a controller"));
+        }
+        if let Some(outside) = &plan.outside {
+            let most_s = ssvep.update_s * MAX_OPEN as f64;
+            within(
+                "deadline of the program outside in s",
+                outside.deadline_ns as f64 / 1e9,
+                1e-3,
+                most_s,
+                "0.001 to 64 updates",
+            )?;
+        }
+    }
+    let Some(feed) = &plan.feed else { return Ok(()) };
+    if feed.values.is_empty() {
+        return Err(PrepareError::Feedback("there is not one value"));
+    }
+    let numbers = feed.values.iter().flatten().chain(&feed.donor_uv);
+    if !numbers.into_iter().all(|value| value.is_finite()) {
+        return Err(PrepareError::Feedback("a value is not a number"));
+    }
+    Ok(())
 }
 
 fn check_limits(limits: &LimitsPlan, grey_ramp_ns: i64) -> Result<(), PrepareError> {

@@ -8,11 +8,13 @@
 mod check;
 mod controller;
 mod decoder;
+mod feed;
 mod flash;
 pub mod interlock;
 mod latch;
 mod neurofeedback;
 mod onset;
+mod outside;
 mod plan;
 mod run;
 mod schedule;
@@ -27,11 +29,13 @@ pub use controller::{
     Candidate, GainFilter, GainModel, Horizon, LqGain, LqgPlan, MAX_CANDIDATES, MAX_HORIZON, Margins,
     MpcPlan, OnOff, OnOffPlan, Pid, PidGains, PidPlan, margins, weighted, window_weights,
 };
+pub use feed::FeedPlan;
 pub use flash::FlashPlan;
 pub use neurofeedback::{
     AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, Spread, ThresholdPlan,
 };
 pub use onset::{EyesPlan, OnsetGate, OnsetPlan, OnsetRule, OnsetState, Otherwise, PhaseRule};
+pub use outside::{Fallback, Gives, HIGHEST_VALUE_UV, MAX_OPEN, OutsidePlan};
 pub use plan::{
     BlockKind, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, InterlockPlan, LimitsPlan, PiPlan,
     Plan, PrepareError, ResponsePlan, SourcePlan, SsvepPlan, StimulusClock,

@@ -4,9 +4,11 @@ use thiserror::Error;
 use timeline::{MAX_SOURCES, SceneId, SourceId};
 
 use crate::controller::{LqgPlan, MpcPlan, OnOffPlan, PidPlan};
+use crate::feed::FeedPlan;
 use crate::flash::FlashPlan;
 use crate::neurofeedback::ArtefactPlan;
 use crate::onset::OnsetPlan;
+use crate::outside::OutsidePlan;
 use crate::set_point::SetPointPlan;
 use crate::steer::SteerPlan;
 
@@ -29,6 +31,10 @@ pub struct Plan {
     pub onset: Option<OnsetPlan>,
     /// What freezes the controller while it lies in the decoder's window.
     pub artefacts: Option<ArtefactPlan>,
+    /// A program outside that gives the contrast or the decoded value.
+    pub outside: Option<OutsidePlan>,
+    /// Somebody else's values for the controller, in a sham or a yoked arm.
+    pub feed: Option<FeedPlan>,
     /// What may be shown at all.
     pub interlock: InterlockPlan,
 }
@@ -324,6 +330,9 @@ pub enum PrepareError {
         /// Time between decisions.
         update_s: f64,
     },
+    /// Feedback from elsewhere cannot be used.
+    #[error("feedback from elsewhere: {0}")]
+    Feedback(&'static str),
     /// The classes of the listener are not usable.
     #[error("classes: {0}")]
     Classes(&'static str),

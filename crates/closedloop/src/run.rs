@@ -2,16 +2,18 @@
 
 use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
-use timeline::{Decision, NoticeKind, SourceId};
+use timeline::{Decision, NoticeKind, SourceId, State};
 
 use crate::check::check;
 use crate::controller::{Controller, Timing};
 use crate::decoder::{Decoder, Estimate};
+use crate::feed::Feed;
 use crate::flash::Flasher;
 use crate::interlock::{Interlock, Look, Verdict, is_sane};
 use crate::latch::{Gate, Latch};
 use crate::neurofeedback::Freeze;
 use crate::onset::OnsetGate;
+use crate::outside::Outside;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen, Shown};
@@ -30,6 +32,8 @@ pub struct Loop {
     onset: Option<OnsetGate>,
     flasher: Flasher,
     freeze: Option<Freeze>,
+    outside: Option<Outside>,
+    feed: Option<Feed>,
     schedule: Schedule,
     steering: Steer,
     latch: Latch,
@@ -78,6 +82,11 @@ impl Loop {
             onset: plan.onset.as_ref().map(|onset| OnsetGate::prepare(plan, onset)).transpose()?,
             flasher: Flasher::new(),
             freeze,
+            outside: plan.outside.zip(plan.controller).map(|(outside, controller)| {
+                let response = controller.response();
+                Outside::new(outside, [response.contrast_min, response.contrast_max])
+            }),
+            feed: plan.feed.clone().map(Feed::new),
             schedule: Schedule::new(&plan.blocks),
             steering: Steer::new(),
             latch: Latch::new(plan),
@@ -118,15 +127,19 @@ impl Loop {
         if let Some(freeze) = &mut self.freeze {
             freeze.reset();
         }
+        if let Some(outside) = &mut self.outside {
+            outside.reset();
+        }
+        if let Some(feed) = &mut self.feed {
+            feed.reset();
+        }
         self.qualities.iter_mut().for_each(Quality::reset);
         self.schedule.reset();
         self.steering = Steer::new();
         self.interlock.reset();
         self.screen.reset();
         (self.dark, self.begun) = (false, false);
-        self.next_decision = 0;
-        self.now_ns = None;
-        self.answered_before = 0;
+        (self.next_decision, self.now_ns, self.answered_before) = (0, None, 0);
         self.resumed_ns = i64::MIN;
         (self.ending, self.finished) = (false, false);
     }
@@ -157,6 +170,9 @@ impl Loop {
         }
         self.steering.hear(inputs.answers, now_ns, outputs);
         self.steering.measure(self.estimates.iter());
+        if let Some(outside) = &mut self.outside {
+            outside.hear(inputs.replies, now_ns, outputs);
+        }
         if inputs.stop && !self.ending {
             outputs.notice(now_ns, NoticeKind::Stop, None, 0, 0.0);
             self.end();
@@ -179,6 +195,7 @@ impl Loop {
         let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
         if !self.ending && self.begun {
             next = next.min(self.schedule.next_ns(now_ns)).min(self.steering.next_ns());
+            next = next.min(self.outside.as_ref().map_or(i64::MAX, Outside::next_ns));
             if let Some(gate) = self.onset.as_ref().filter(|_| !self.dark) {
                 next = next.min(self.flasher.next_ns(gate, self.latch.gate() != Gate::Holding));
             }
@@ -195,6 +212,15 @@ impl Loop {
     pub fn set_known_gain(&mut self, gain_uv: f64) {
         if let Some(controller) = &mut self.controller {
             controller.set_known_gain(gain_uv);
+        }
+    }
+
+    /// For the replay of a session whose feedback is sealed: the contrast that the controller asked for, as the commands say
+    /// it. What the law makes of its measurements is then not repeated; everything else is.
+    pub fn set_recorded_contrast(&mut self, contrast: f64) {
+        if let Some(controller) = &mut self.controller {
+            let now_ns = self.now_ns.unwrap_or(i64::MIN);
+            controller.drive(Some(contrast), now_ns);
         }
     }
 
@@ -372,6 +398,9 @@ impl Loop {
         if let Some(controller) = &mut self.controller {
             controller.calibrate(&result, contrast);
         }
+        if let Some(feed) = &mut self.feed {
+            feed.calibrate(&result);
+        }
     }
 
     fn end(&mut self) {
@@ -416,7 +445,7 @@ impl Loop {
 
     /// Brings the screen to what the block, the controller and the gate want.
     fn show(&mut self, cause: Cause, outputs: &mut Outputs) {
-        let measured = self.measured_contrast(cause.now_ns, outputs);
+        let measured = self.measured_contrast(cause, outputs);
         let gate = self.latch.gate();
         if self.ending || self.dark {
             if self.ending {
@@ -508,20 +537,56 @@ impl Loop {
     }
 
     /// The contrast that the controller wants after the estimates of this turn, and the decision that caused it.
-    fn measured_contrast(&mut self, now_ns: i64, outputs: &mut Outputs) -> Option<(f64, Option<u64>)> {
+    fn measured_contrast(&mut self, cause: Cause, outputs: &mut Outputs) -> Option<(f64, Option<u64>)> {
+        let now_ns = cause.now_ns;
+        let from_ns = now_ns.max(self.resumed_ns);
         let controller = self.controller.as_mut()?;
-        controller.follow(now_ns, now_ns.max(self.resumed_ns));
-        let mut wanted = (controller.contrast()?, None);
-        let Some(Decoder::Ssvep(ssvep)) = &self.decoder else { return Some(wanted) };
-        for (estimate, decision) in &self.estimates {
-            if self.freeze.as_mut().is_some_and(|freeze| freeze.holds(estimate, now_ns, outputs)) {
+        controller.follow(now_ns, from_ns);
+        let (mut caused_by, mut is_led) = (None, false);
+        if let Some(outside) = &self.outside {
+            let (contrast, news) = outside.contrast();
+            controller.drive(contrast, from_ns);
+            (caused_by, is_led) = (news, contrast.is_some());
+        }
+        if controller.contrast().is_none() {
+            if let Some(outside) = &mut self.outside {
+                outside.rest();
+            }
+            return None;
+        }
+        let Some(Decoder::Ssvep(ssvep)) = &self.decoder else { return Some((controller.contrast()?, None)) };
+        for due in self.outside.iter().flat_map(Outside::due) {
+            controller.update(&due.estimate, f64::from(due.updates) * ssvep.update_s());
+            caused_by = Some(due.decision);
+        }
+        for &(estimate, decision) in &self.estimates {
+            // Somebody else's value goes by whether or not this one counts: it has a time of its own.
+            let fed = self.feed.as_mut().map_or(estimate, |feed| feed.next(&estimate));
+            if self.freeze.as_mut().is_some_and(|freeze| freeze.holds(&estimate, now_ns, outputs)) {
                 continue;
             }
-            if let Some(contrast) = controller.update(estimate, ssvep.update_s()) {
-                wanted = (contrast, Some(*decision));
+            if let Some(outside) = &mut self.outside {
+                let told = State {
+                    index: 0,
+                    turn: cause.turn,
+                    at_ns: now_ns,
+                    decision,
+                    value: estimate.value,
+                    spread: estimate.spread,
+                    set_point: self.schedule.set_point_at(now_ns).unwrap_or(f64::NAN),
+                    contrast: controller.contrast()?,
+                    window_ns: [estimate.start_ns, estimate.end_ns],
+                };
+                outside.tell(told, &estimate, outputs);
+                if outside.decodes() {
+                    continue;
+                }
+            }
+            if controller.update(&fed, ssvep.update_s()).is_some() && !is_led {
+                caused_by = Some(decision);
             }
         }
-        Some(wanted)
+        Some((controller.contrast()?, caused_by))
     }
 
     /// Fastest change of contrast; without a controller the grey ramp of the protocol says what is gentle.

@@ -1,7 +1,7 @@
 //! What a turn of the loop is handed and what it answers.
 
 use arrayvec::ArrayVec;
-use timeline::{Answer, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Request};
+use timeline::{Answer, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Reply, Request, State};
 
 /// What a turn is handed.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub struct Inputs<'a> {
     pub sources: &'a [SourceInput<'a>],
     /// What the planner answered since the turn before, oldest first.
     pub answers: &'a [Answer],
+    /// What a program outside replied since the turn before, oldest first.
+    pub replies: &'a [Reply],
 }
 
 /// One contiguous run of samples of one source.
@@ -62,6 +64,8 @@ pub struct Outputs {
     pub requests: ArrayVec<Request, 2>,
     /// Presentations that are over.
     pub presentations: ArrayVec<Presentation, 2>,
+    /// What a program outside is told.
+    pub states: ArrayVec<State, 32>,
     /// What somebody should know of afterwards.
     pub notices: ArrayVec<Notice, 32>,
     /// The run is over and the screen is grey.
@@ -75,6 +79,7 @@ impl Outputs {
         self.onsets.clear();
         self.requests.clear();
         self.presentations.clear();
+        self.states.clear();
         self.notices.clear();
         self.finished = false;
     }

@@ -111,6 +111,7 @@ fn play(plan: &Plan, values: &[f64], chunk: usize) -> Answers {
             markers: &[],
             sources: &[input],
             answers: &[],
+            replies: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(
@@ -152,6 +153,7 @@ fn each_controller_replays_and_starts_again_to_the_bit() {
                     markers: &[],
                     sources: &[input],
                     answers: &[],
+                    replies: &[],
                 };
                 looped.step(&inputs, &mut out);
                 all.extend(

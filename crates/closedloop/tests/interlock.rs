@@ -121,6 +121,7 @@ fn run(plan: &Plan, seconds: f64, mut edit: impl FnMut(&mut Turn)) -> Log {
             markers: &[],
             sources: &[input],
             answers: &[],
+            replies: &[],
         };
         looped.step(&inputs, &mut out);
         index += 1;

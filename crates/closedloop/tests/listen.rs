@@ -37,6 +37,8 @@ fn plan(time_scale: f64, until_cues: u32) -> Plan {
         onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
+        outside: None,
+        feed: None,
     }
 }
 
@@ -111,6 +113,7 @@ fn play(
             markers: &recording.markers[first_marker..marker],
             sources: &[eeg, SourceInput::default()],
             answers: &[],
+            replies: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(out.decisions.iter());

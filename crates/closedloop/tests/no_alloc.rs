@@ -7,7 +7,7 @@ mod common;
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use closedloop::*;
 use common::*;
-use timeline::{OnsetOutcome, SceneId, SourceId};
+use timeline::{OnsetOutcome, Reply, SceneId, SourceId, State};
 
 #[global_allocator]
 static WATCH: AllocDisabler = AllocDisabler;
@@ -36,6 +36,8 @@ fn listen_plan() -> Plan {
         onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
+        outside: None,
+        feed: None,
     }
 }
 
@@ -103,6 +105,15 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             at_ns: if quiet { &[] } else { &at_ns },
             values: if quiet { &[] } else { &values },
         };
+        // A program outside that answers in the next turn, now and then with a lie.
+        let reply = |state: &State| Reply {
+            index: state.index,
+            at_ns: now_ns,
+            state: if state.index % 11 == 3 { f64::NAN } else { state.index as f64 },
+            value: if state.index % 7 == 3 { 7e3 } else { 0.3 },
+            spread: 0.1,
+        };
+        let replies: Vec<Reply> = out.states.iter().map(reply).collect();
         let inputs = Inputs {
             turn,
             now_ns,
@@ -112,6 +123,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             markers: if cued && turn % 400 == 100 { &cue } else { &[] },
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],
             answers: &[],
+            replies: &replies,
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);
@@ -136,6 +148,13 @@ fn no_step_allocates() {
         held.artefacts = Some(ARTEFACTS);
         let (decisions, finished) = drive(&held, false);
         assert!(decisions > 100 && finished, "{name}: {decisions} decisions");
+    }
+    for (gives, fallback) in [(Gives::Contrast, Fallback::Inside), (Gives::Value, Fallback::Grey)] {
+        let mut held = thermostat(pi(6.0), vec![calibrate(24), hold(20, 2.0), hold(20, 4.0)]);
+        held.outside = Some(OutsidePlan { gives, deadline_ns: S / 4, fallback });
+        held.feed = Some(FeedPlan { values: vec![[1.0, 0.1]; 9], donor_uv: Some(2.0) });
+        let (decisions, finished) = drive(&held, false);
+        assert!(decisions > 100 && finished, "{gives:?}: {decisions} decisions");
     }
     let (decisions, finished) = drive(&listen_plan(), true);
     assert!(decisions >= 2 && finished, "{decisions} decisions");

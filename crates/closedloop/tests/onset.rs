@@ -74,6 +74,7 @@ fn run(
             markers: &[],
             sources: &sources,
             answers: &[],
+            replies: &[],
         };
         looped.step(&inputs, &mut out);
         onsets.extend(out.onsets.iter().copied());

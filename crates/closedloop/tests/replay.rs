@@ -90,6 +90,7 @@ fn play(looped: &mut Loop, session: &Session) -> Vec<Outputs> {
             markers: &[],
             sources: &[eeg],
             answers: &[],
+            replies: &[],
         };
         looped.step(&inputs, &mut out);
         assert!(out.finished || looped.next_wake_ns() > turn.now_ns);

@@ -80,6 +80,7 @@ fn run(plan: &Plan, seconds: i64, mut planner: impl FnMut(Option<&Request>, i64)
             markers: &[],
             sources: &[source],
             answers: &answers,
+            replies: &[],
         };
         looped.step(&inputs, &mut out);
         turn += 1;

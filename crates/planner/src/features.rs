@@ -104,7 +104,8 @@ impl Eyes {
     /// # Errors
     /// As [`Eyes::model`].
     pub fn values(encoder: Encoder, tap: &str, canvas: &Canvas, untimed: bool) -> Result<Self, PlannerError> {
-        let mut eyes = Self::of(encoder, &[(tap.to_owned(), Root::Whole)], vec![0.0], Vec::new(), canvas, untimed)?;
+        let mut eyes =
+            Self::of(encoder, &[(tap.to_owned(), Root::Whole)], vec![0.0], Vec::new(), canvas, untimed)?;
         eyes.mean.fill(0.0);
         eyes.scale.fill(1.0);
         Ok(eyes)

@@ -338,6 +338,10 @@ mod tests {
         // Variance between people 0.04, within 0.01.
         let sd = (0.04f64 + 0.3 * 0.01).sqrt();
         assert!((prior.parameters[LN_SD][1] - sd).abs() < 1e-12 && (prior.gains[1][1] - sd).abs() < 1e-12);
-        assert_eq!(Prior::of_people(&[person(0.2)], &grid), plain, "one person says nothing of how people differ");
+        assert_eq!(
+            Prior::of_people(&[person(0.2)], &grid),
+            plain,
+            "one person says nothing of how people differ"
+        );
     }
 }

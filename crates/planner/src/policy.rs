@@ -206,8 +206,7 @@ impl Planner {
             true => self.surprise.judge(predicted.mean, predicted.sd, request.value, spread),
             false => Turn::None,
         };
-        let measured =
-            Measured { picture: content, value: request.value, spread: request.spread, at_s };
+        let measured = Measured { picture: content, value: request.value, spread: request.spread, at_s };
         self.response.learn(measured, &features, is_over);
         self.learnt += 1;
         trust

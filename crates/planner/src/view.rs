@@ -81,7 +81,8 @@ impl View {
             for down in &self.down {
                 for across in &self.across {
                     let line = |&(row, part): &(usize, f64)| {
-                        let line: f64 = across.iter().map(|&(at, part)| part * plane[row * columns + at]).sum();
+                        let line: f64 =
+                            across.iter().map(|&(at, part)| part * plane[row * columns + at]).sum();
                         part * line
                     };
                     into.push(down.iter().map(line).sum());

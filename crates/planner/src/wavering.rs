@@ -93,8 +93,9 @@ mod tests {
             })
             .collect();
         let n = all.len();
-        let kernel =
-            |i: usize, j: usize| 0.04 * libm::exp(-libm::fabs(all[i].at_s - all[j].at_s) / wavering.drift_tau_s);
+        let kernel = |i: usize, j: usize| {
+            0.04 * libm::exp(-libm::fabs(all[i].at_s - all[j].at_s) / wavering.drift_tau_s)
+        };
         let noise = 0.04 / 4.0 + 0.01 + OWN * OWN;
         let matrix = faer::Mat::from_fn(n, n, |i, j| kernel(i, j) + if i == j { noise } else { 0.0 });
         let off = faer::Mat::from_fn(n, 1, |i, _| all[i].value / 2.0 - 1.0);

@@ -14,7 +14,15 @@ fn canvas() -> Canvas {
 }
 
 fn settings(aim: Aim) -> Settings {
-    Settings { aim, probes: 10, steps: 16, exploration: 1.0, forgetting_s: 600.0, people: Vec::new(), seed: 3 }
+    Settings {
+        aim,
+        probes: 10,
+        steps: 16,
+        exploration: 1.0,
+        forgetting_s: 600.0,
+        people: Vec::new(),
+        seed: 3,
+    }
 }
 
 /// Level of a drawn brain's population whose drive is a half at `semisaturation`.

@@ -33,7 +33,15 @@ struct World {
 impl World {
     fn new(method: Method, aim: Aim, seed: u64, noise: f64) -> Self {
         let canvas = canvas();
-        let settings = Settings { aim, probes: 12, steps: 8, exploration: 1.0, forgetting_s: 600.0, seed };
+        let settings = Settings {
+            aim,
+            probes: 12,
+            steps: 8,
+            exploration: 1.0,
+            forgetting_s: 600.0,
+            people: Vec::new(),
+            seed,
+        };
         let eyes = |canvas: &Canvas| Eyes::v1(canvas, true);
         let planner = AnyPlanner::new(method, canvas.clone(), settings, eyes).unwrap();
         let request = Request {

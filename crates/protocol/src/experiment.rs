@@ -36,6 +36,10 @@ pub struct Protocol {
     pub safety: Option<Safety>,
     /// What may be shown at all, if the file states limits.
     pub limits: Option<crate::Limits>,
+    /// The arms of a blinded trial, if it is one.
+    pub arms: Option<crate::Arms>,
+    /// How a program outside takes part, if one does.
+    pub outside: Option<crate::Outside>,
     /// How pictures are proposed, if any are.
     pub planner: Option<Planner>,
     /// The blocks in the order of the file, at least one.

@@ -42,12 +42,14 @@
 //! # Ok::<(), protocol::ProtocolError>(())
 //! ```
 
+mod arms;
 mod check;
 mod controller;
 mod error;
 mod experiment;
 mod limits;
 mod onset;
+mod outside;
 mod parse;
 pub mod reader;
 mod rig;
@@ -56,6 +58,7 @@ mod steering;
 mod suggest;
 pub mod variant;
 
+pub use arms::{Arm, ArmKind, Arms};
 pub use controller::{Artefacts, GainModel, Lqg, Mpc, OnOff, Pid, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{
@@ -65,6 +68,7 @@ pub use experiment::{
 };
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
+pub use outside::{Fallback, Gives, Outside};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{Aim, Method, Picture, Planner, Steer};

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::MAX_STREAMS;
+use crate::arms::read_arms;
 use crate::check;
 use crate::controller::{
     SET_POINT_KEYS, read_artefacts, read_lqg, read_mpc, read_on_off, read_pid, read_set_point,
@@ -12,6 +13,7 @@ use crate::error::{ProtocolError, read_text};
 use crate::experiment::*;
 use crate::limits::{limits_fit, read_limits};
 use crate::onset;
+use crate::outside::{read_outside, something_is_held};
 use crate::reader::{Document, Range, Table};
 use crate::steering::{read_picture, read_planner, read_steer};
 
@@ -40,6 +42,8 @@ impl Protocol {
             "safety",
             "limits",
             "planner",
+            "outside",
+            "arms",
             "block",
         ])?;
         let head = root.table("protocol", &["name", "description", "grey_ramp_s", "min_free_mb", "order"])?;
@@ -60,10 +64,14 @@ impl Protocol {
             safety: root.optional("safety", read_safety)?,
             limits: root.optional("limits", read_limits)?,
             planner: root.optional("planner", read_planner)?,
+            outside: None,
+            arms: None,
             blocks: Vec::new(),
         };
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
         protocol.onset = root.optional("onset", |root, key| onset::read_state(root, key, &protocol))?;
+        protocol.outside = root.optional("outside", |root, key| read_outside(root, key, &protocol))?;
+        protocol.arms = root.optional("arms", |root, key| read_arms(root, key, &protocol))?;
         check::markers_have_classes(&root, &protocol)?;
         check::artefacts_have_a_controller(&root, &protocol)?;
 
@@ -76,6 +84,11 @@ impl Protocol {
         check::order(&head, &tables, &protocol)?;
         check::calibration_comes_first(&tables, &protocol)?;
         onset::rest_comes_first(&tables, &protocol)?;
+        for (key, is_there) in [("outside", protocol.outside.is_some()), ("arms", protocol.arms.is_some())] {
+            if is_there {
+                something_is_held(&root, key, &protocol)?;
+            }
+        }
         limits_fit(&root, &protocol)?;
         Ok(protocol)
     }

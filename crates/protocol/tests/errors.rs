@@ -142,7 +142,7 @@ fn keys() {
         ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
         ("contrast = 0.6", "contrast_percent = 60", "f.toml:30:36: block[calibrate].calibrate.contrast_percent: unknown key; valid here: stimulus, contrast, on_s, off_s // did you mean `contrast`? It is a share of 1: write `contrast = 0.6`"),
         ("counterphase_hz = 7.5", "counterphase_khz = 0.0075", "f.toml:15:117: stimulus.target.grating.flicker.counterphase_khz: unknown key; valid here: counterphase_hz, on_off_hz, waveform // did you mean `counterphase_hz`? Its unit is Hz, not kHz: write `counterphase_hz = 7.5`"),
-        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, onset, artefacts, safety, limits, planner, block // did you mean `stream`?"),
+        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, onset, artefacts, safety, limits, planner, outside, arms, block // did you mean `stream`?"),
         ("[controller.pi]", "[controller.pdi]", "f.toml:18:13: controller.pdi: unknown key; valid here: pi, on_off, pid, lqg, mpc, open_loop_nominal, open_loop_calibrated // did you mean `pi`?"),
         ("min_free_mb = 200\n", "", "f.toml:1:2: protocol.min_free_mb: missing; wanted: a whole number from 1 to 1000000000"),
         ("rate_hz = 250.0\n", "", "f.toml:6:9: stream.eeg.rate_hz: missing; wanted: a number above 0, at most 200000 Hz"),

@@ -27,7 +27,7 @@ pub use disk::{FreeSpaceError, check_free, free_bytes};
 pub use folder::{FolderError, SessionFolder};
 pub use info::{FileInfo, StreamInfo, info};
 pub use manifest::{
-    ClockKind, DisplayInfo, Machine, Manifest, ManifestError, Outcome, SourceEntry, sha256_hex,
+    ClockKind, DisplayInfo, Machine, Manifest, ManifestError, Outcome, SourceEntry, sha256, sha256_hex,
 };
 pub use memory::MemoryRecorder;
 pub use recorder::{Options, RawStream, RecordError, Recorder, SourceKind, StreamCount, Summary};

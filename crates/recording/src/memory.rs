@@ -34,6 +34,8 @@ struct Kept {
     requests: Vec<timeline::Request>,
     answers: Vec<timeline::Answer>,
     presentations: Vec<timeline::Presentation>,
+    states: Vec<timeline::State>,
+    replies: Vec<timeline::Reply>,
     pictures: Vec<Vec<f32>>,
 }
 
@@ -73,6 +75,8 @@ impl MemoryRecorder {
             Event::Request(request) => session.requests.push(request),
             Event::Answer(answer) => session.answers.push(answer),
             Event::Presentation(presentation) => session.presentations.push(presentation),
+            Event::State(state) => session.states.push(state),
+            Event::Reply(reply) => session.replies.push(reply),
             Event::Notice(notice) => session.notices.push(notice),
         }
     }
@@ -114,6 +118,8 @@ impl MemoryRecorder {
             requests,
             answers,
             presentations,
+            states,
+            replies,
             pictures,
         } = self.session;
         RecordedSession {
@@ -135,6 +141,8 @@ impl MemoryRecorder {
             requests,
             answers,
             presentations,
+            states,
+            replies,
             pictures,
             is_closed: true,
             problems: Vec::new(),

@@ -13,7 +13,7 @@ use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
     Answer, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Presentation, Published, Request, Row, SourceId, Turn, s_from_ns,
+    Presentation, Published, Reply, Request, Row, SourceId, State, Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -179,12 +179,14 @@ struct Records {
     latent_rhythms: Lane,
     notices: Lane,
     answers: Lane,
+    replies: Lane,
     decisions: Lane,
     onsets: Lane,
     commands: Lane,
     published: Lane,
     requests: Lane,
     presentations: Lane,
+    states: Lane,
     turns: Lane,
 }
 
@@ -238,12 +240,14 @@ impl<S: Sink> Recorder<S> {
             latent_rhythms: Lane::of::<LatentRhythm, S>(&mut writer)?,
             notices: Lane::of::<Notice, S>(&mut writer)?,
             answers: Lane::of::<Answer, S>(&mut writer)?,
+            replies: Lane::of::<Reply, S>(&mut writer)?,
             decisions: Lane::of::<Decision, S>(&mut writer)?,
             onsets: Lane::of::<Onset, S>(&mut writer)?,
             commands: Lane::of::<Command, S>(&mut writer)?,
             published: Lane::of::<Published, S>(&mut writer)?,
             requests: Lane::of::<Request, S>(&mut writer)?,
             presentations: Lane::of::<Presentation, S>(&mut writer)?,
+            states: Lane::of::<State, S>(&mut writer)?,
             turns: Lane::of::<Turn, S>(&mut writer)?,
         };
         Ok(Self {
@@ -276,6 +280,8 @@ impl<S: Sink> Recorder<S> {
             Event::Request(request) => records.requests.push(request.at_ns, &request),
             Event::Answer(answer) => records.answers.push(answer.at_ns, &answer),
             Event::Presentation(shown) => records.presentations.push(shown.begin_ns, &shown),
+            Event::State(state) => records.states.push(state.at_ns, &state),
+            Event::Reply(reply) => records.replies.push(reply.at_ns, &reply),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
         };
         let written = lane.write_if_large(&mut self.writer);
@@ -401,7 +407,7 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 15] {
+    fn in_order(&self) -> [&Lane; 17] {
         [
             &self.chunks,
             &self.clock_offsets,
@@ -411,17 +417,19 @@ impl Records {
             &self.latent_rhythms,
             &self.notices,
             &self.answers,
+            &self.replies,
             &self.decisions,
             &self.onsets,
             &self.commands,
             &self.published,
             &self.requests,
             &self.presentations,
+            &self.states,
             &self.turns,
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 15] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 17] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
@@ -431,12 +439,14 @@ impl Records {
             &mut self.latent_rhythms,
             &mut self.notices,
             &mut self.answers,
+            &mut self.replies,
             &mut self.decisions,
             &mut self.onsets,
             &mut self.commands,
             &mut self.published,
             &mut self.requests,
             &mut self.presentations,
+            &mut self.states,
             &mut self.turns,
         ]
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use timeline::{
     Answer, Chunk, ClockOffset, Command, Decision, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Presentation, Published, Request, Row, RowError, SourceId, Turn,
+    Presentation, Published, Reply, Request, Row, RowError, SourceId, State, Turn,
 };
 
 use crate::recorder::{ROLE, ROLE_PICTURES, ROLE_RECORDS, ROLE_SOURCE};
@@ -103,6 +103,10 @@ pub struct RecordedSession {
     pub answers: Vec<Answer>,
     /// Pictures that were shown, and what measured them.
     pub presentations: Vec<Presentation>,
+    /// What a program outside was told; this and `replies` lack in recordings older than them.
+    pub states: Vec<State>,
+    /// What it answered.
+    pub replies: Vec<Reply>,
     /// The texels of each picture, by its number.
     pub pictures: Vec<Vec<f32>>,
     /// Whether every stream was closed by its footer: the session ended in order.
@@ -167,6 +171,8 @@ impl RecordedSession {
             requests: parts.take_newer()?,
             answers: parts.take_newer()?,
             presentations: parts.take_newer()?,
+            states: parts.take_newer()?,
+            replies: parts.take_newer()?,
             pictures,
             is_closed,
             problems: recording.problems,

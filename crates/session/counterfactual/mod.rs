@@ -36,6 +36,8 @@ pub use page::Counterfactual;
 pub use redecide::{Decided, redecide};
 
 use closed::same_commands;
+pub(crate) use draw::surrogate;
+
 use draw::Drawn;
 
 /// What `photic replay --controller` and `--participant fitted` do; text, JSON and page.
@@ -44,6 +46,12 @@ use draw::Drawn;
 /// A session that cannot be replayed or fitted, another controller that does not fit it, a folder that cannot be written.
 pub fn replay(args: &ReplayArgs) -> Result<Seen, SessionError> {
     let session = RecordedSession::open(&args.session)?;
+    if crate::arms::is_blinded(&session) {
+        let path = args.session.clone();
+        let reason =
+            "its controller was fed what is sealed, so what another one would have done is not known".into();
+        return Err(SessionError::NotReplayable { path, reason });
+    }
     let recorded = crate::replay::experiment(&session)?;
     let other = args.controller.as_deref().map(|path| Other::load(path, &session, &recorded)).transpose()?;
     let out = args.out.clone().unwrap_or_else(|| folder(&session, args.controller.as_deref()));

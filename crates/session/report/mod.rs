@@ -46,9 +46,13 @@ pub fn render(session: &RecordedSession, summary: &Summary) -> String {
     let facts = sections::Facts::of(session, summary);
     let mut page = Page::new(&facts.title());
     facts.head(&mut page);
-    facts.course(&mut page);
-    facts.answers(&mut page);
-    facts.onsets(&mut page);
+    if crate::arms::is_blinded(session) {
+        facts.blinded(&mut page);
+    } else {
+        facts.course(&mut page);
+        facts.answers(&mut page);
+        facts.onsets(&mut page);
+    }
     facts.latency(&mut page);
     facts.frames(&mut page);
     facts.signals(&mut page);

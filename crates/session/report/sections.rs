@@ -135,6 +135,20 @@ impl<'a> Facts<'a> {
         tiles
     }
 
+    /// What stands in place of the course in a blinded session.
+    pub fn blinded(&self, page: &mut Page) {
+        page.heading("Blinded");
+        match &self.summary.blinded {
+            Some(entry) => page.text(&format!(
+                "Participant number {} of trial \u{201c}{}\u{201d}. The arm is sealed (commitment {}); set point, decoded \
+                 values and contrast are not drawn, because together they tell it. `photic unblind` opens it with the \
+                 trial\u{2019}s key.",
+                entry.number, entry.trial, entry.commitment
+            )),
+            None => page.text("The arm is sealed, and what the manifest says of it cannot be read."),
+        }
+    }
+
     /// The course of the session.
     pub fn course(&self, page: &mut Page) {
         page.heading("Course of the session");
@@ -417,6 +431,15 @@ impl<'a> Facts<'a> {
                     counted(notice.count, "presentation", "presentations")
                 )
             }
+            N::OutsideSilent => format!("state {} not answered within {} s", notice.count, notice.value),
+            N::OutsideBack => format!("after {}", seconds()),
+            N::ReplyRefused => match notice.count {
+                1 => format!("{} is not the index of a state", notice.value),
+                2 => format!("state {} is answered already, or too late", notice.value),
+                3 => format!("{} is not a number", notice.value),
+                _ => format!("{} is out of range", notice.value),
+            },
+            N::RepliesLost => counted(notice.count, "reply", "replies"),
             N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }

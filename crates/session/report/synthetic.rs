@@ -199,6 +199,8 @@ pub fn empty(protocol: &str) -> Held {
         requests: Vec::new(),
         answers: Vec::new(),
         presentations: Vec::new(),
+        states: Vec::new(),
+        replies: Vec::new(),
         pictures: Vec::new(),
         is_closed: true,
         problems: Vec::new(),
@@ -279,7 +281,7 @@ pub fn notice(at_ns: i64, kind: NoticeKind, source: Option<SourceId>, count: i64
 pub fn turn(index: u64, now_ns: i64, end: u64) -> Turn {
     let mut takes = [Take::default(); timeline::MAX_SOURCES];
     takes[0].end = end;
-    Turn { index, now_ns, flips_end: 0, stop: false, held: false, takes, answers_end: 0 }
+    Turn { index, now_ns, flips_end: 0, stop: false, held: false, takes, answers_end: 0, replies_end: 0 }
 }
 
 /// Uniform between -1 and 1; the sum of four is near enough to normal.

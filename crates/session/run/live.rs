@@ -19,6 +19,7 @@ use timeline::{SourceId, clock, ns_from_s};
 use super::carriers::{Carriers, EVENTS, Kind, Source, SourcePorts, retina_ring};
 use super::lifeline::Lifeline;
 use super::operator::Operator;
+use super::outside::Guest;
 use super::participant::{Chair, Way};
 use super::planner::Seat;
 use super::presentations::Presentations;
@@ -99,6 +100,8 @@ impl Drop for EndsWith {
 /// # Errors
 /// What kept the session from starting, or ended it; what was recorded stays.
 pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, SessionError> {
+    // First, so that the program outside can find our stream while we look for the others.
+    let guest = Guest::meet(&prepared.experiment.protocol, prepared.network, prepared.args.wait_s)?;
     let mut room = Room::furnish(prepared)?;
     let sources: Vec<&Source> = room.sources.iter().collect();
     let step = Loop::prepare(&prepared.plan_for(&room.sources))?;
@@ -136,16 +139,35 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let beats = Arc::new(Heartbeat::default());
 
     stop_on_signal(&ending)?;
-    // Display, loop, recorder, one per source, the participant, the planner.
-    let threads =
-        3 + room.sources.len() + usize::from(room.answer.is_some()) + usize::from(planner.is_some());
+    // Display, loop, recorder, one per source, the participant, the planner, two for a program outside.
+    let threads = 3
+        + room.sources.len()
+        + usize::from(room.answer.is_some())
+        + usize::from(planner.is_some())
+        + 2 * usize::from(guest.is_some());
     let barrier = Arc::new(Barrier::new(threads));
 
     let seconds = prepared.args.seconds;
     let rights = Rights { wanted: !prepared.args.no_realtime, granted: Granted::default() };
+    if let Some(guest) = &guest {
+        manifest.extra.insert("outside".into(), guest.describe());
+    }
+    let enter = |barrier: &Arc<Barrier>| {
+        let barrier = Arc::clone(barrier);
+        move || {
+            barrier.wait();
+        }
+    };
+    let guest = guest.map(|guest| guest.tell(&mut carriers, &ending.over, enter(&barrier))).transpose()?;
     let running = Running { driver: carriers.driver, operator, beats: Arc::clone(&beats), hook: hooks.turn };
     let loop_thread = spawn_loop(running, &ending, &barrier, seconds, &rights)?;
     let wake = loop_thread.thread().clone();
+    let listen = |wake: &Thread| ThreadPorts {
+        wake: wake.clone(),
+        stop: Arc::clone(&ending.over),
+        on_start: Box::new(enter(&barrier)),
+    };
+    let guest = guest.map(|guest| guest.listen(listen(&wake))).transpose()?;
     let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier, &rights)?;
     let chair_thread = match room.take_way(inlets.sink.take())? {
         Some(way) => {
@@ -206,6 +228,9 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let stopped = join(loop_thread, "loop").map(|asked| asked == Asked::Early);
     ending.over.store(true, Ordering::Release);
     note(inlets.join());
+    if let Some(guest) = guest {
+        note(guest.join());
+    }
     if let Some(thread) = planner_thread {
         note(join(thread, "planner").and_then(|result| result));
     }

@@ -4,6 +4,7 @@ pub(crate) mod carriers;
 mod lifeline;
 mod live;
 mod operator;
+mod outside;
 pub mod participant;
 mod planner;
 mod presentations;
@@ -33,6 +34,7 @@ use carriers::{Source, raw_stream, source_entry};
 pub use live::Hooks;
 pub use operator::HeldSpans;
 use operator::Operator;
+pub(crate) use outside::lower as lower_outside;
 pub(crate) use planner::hash_of;
 
 /// A session that is ready to be recorded: everything but the carriers and the threads.
@@ -42,6 +44,8 @@ pub(crate) struct Prepared {
     pub(crate) person: Option<Person>,
     pub(crate) args: RunArgs,
     pub(crate) network: bool,
+    /// The arm of a blinded trial.
+    pub(crate) arm: Option<crate::arms::Assigned>,
 }
 
 /// What a run on either clock came to.
@@ -90,7 +94,9 @@ pub(crate) fn prepare_experiment(
     args: RunArgs,
     network: bool,
 ) -> Result<Prepared, SessionError> {
-    let lowered = experiment.lower(args.seed)?;
+    let mut lowered = experiment.lower(args.seed)?;
+    let arm = crate::arms::assign(&experiment, &args)?;
+    lowered.plan.feed = arm.as_ref().and_then(|arm| arm.feed.clone());
     if let Some(seconds) = args.seconds
         && !(seconds.is_finite() && seconds > 0.0)
     {
@@ -106,9 +112,13 @@ pub(crate) fn prepare_experiment(
             "--publish: on the virtual clock nobody can follow; run live".into(),
         ));
     }
+    if args.clock == ClockMode::Virtual && experiment.protocol.outside.is_some() {
+        let text = "--clock virtual is faster than any program outside: [outside] needs --clock live";
+        return Err(SessionError::Usage(text.into()));
+    }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
     Operator::check(&experiment, &args)?;
-    Ok(Prepared { experiment, lowered, person, args, network })
+    Ok(Prepared { experiment, lowered, person, args, network, arm })
 }
 
 fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<Person>, SessionError> {
@@ -185,6 +195,9 @@ impl Prepared {
             let _ = std::fs::remove_dir(folder.path());
         })?;
         folder.write_copies(self.experiment.protocol_text.as_bytes(), self.experiment.rig_text.as_bytes())?;
+        if let Some(arm) = &self.arm {
+            arm.write(&folder)?;
+        }
         let manifest = self.manifest(sources, started, start_ns, name, display);
         manifest.write(&folder)?;
         let streams: Vec<_> = sources.iter().map(raw_stream).collect();
@@ -237,7 +250,8 @@ impl Prepared {
                 let brain = self.args.brain.iter().map(|brain| (crate::steered::BRAIN_KEY, brain.clone()));
                 let person = self.person.iter().filter_map(person::to_repeat);
                 let text = |(key, text): (&str, String)| (key.to_owned(), text.into());
-                brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text).collect()
+                let arm = self.arm.iter().map(|arm| (crate::arms::ARMS_KEY.to_owned(), arm.entry()));
+                brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text).chain(arm).collect()
             },
         }
     }

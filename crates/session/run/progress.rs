@@ -28,6 +28,8 @@ pub fn spawn(
     let blocks: Vec<String> =
         prepared.lowered.schedule.blocks.iter().map(|scheduled| scheduled.block.name.clone()).collect();
     let classes = class_names(prepared);
+    // What is measured and what is shown together tell the arm.
+    let blinded = prepared.arm.is_some();
     let bar = ProgressBar::new((whole_s * 10.0) as u64);
     let style = ProgressStyle::with_template("{elapsed_precise} {bar:24} {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -35,7 +37,10 @@ pub fn spawn(
         let start_ns = timeline::clock::now_ns();
         let mut shown_block = None;
         while !over.load(Ordering::Acquire) {
-            let status = *status.read();
+            let mut status = *status.read();
+            if blinded {
+                (status.decision, status.command) = (None, None);
+            }
             if bar.is_hidden() && status.block != shown_block {
                 shown_block = status.block;
                 let block = status.block.and_then(|block| blocks.get(block));

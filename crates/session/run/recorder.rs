@@ -105,6 +105,11 @@ impl RecorderPump {
         self.pictures = Some(pictures);
     }
 
+    /// Where the events of one more thread come from.
+    pub fn hear(&mut self, events: Reader<Event>) {
+        self.events.push(events);
+    }
+
     /// Writes everything that waits. `true` once every writing end is gone and all is written.
     pub fn pump(&mut self, now_ns: i64) -> bool {
         // Before the rings are read: what is handed over after this look is for the next call.
@@ -201,6 +206,8 @@ impl Status {
             | Event::Request(_)
             | Event::Answer(_)
             | Event::Presentation(_)
+            | Event::State(_)
+            | Event::Reply(_)
             | Event::Turn(_) => {}
         }
     }

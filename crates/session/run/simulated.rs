@@ -98,6 +98,9 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         no_realtime: true,
         held: None,
         brain: None,
+        key: None,
+        number: None,
+        donor: None,
     }
 }
 

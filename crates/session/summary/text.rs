@@ -10,6 +10,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = |name: &str, text: String| writeln!(f, "{name:<16} {text}");
         line("session", self.session.clone())?;
+        if let Some(blinded) = &self.blinded {
+            let (number, trial) = (blinded.number, &blinded.trial);
+            line("blinded", format!("number {number} of trial {trial}; the arm is sealed"))?;
+        }
         if let Some(early) = &self.recording_ended_early {
             line("recording", early.clone())?;
         }

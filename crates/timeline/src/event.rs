@@ -2,6 +2,7 @@
 
 pub use crate::notice::{Notice, NoticeKind};
 use crate::onset::{LatentRhythm, Onset};
+use crate::outside::{Reply, State};
 use crate::row::{Columns, Row, RowError, index_column};
 use crate::steering::{Answer, Presentation, Request};
 
@@ -216,6 +217,8 @@ pub struct Turn {
     pub takes: [Take; MAX_SOURCES],
     /// The planner's answers taken so far.
     pub answers_end: u64,
+    /// Replies of a program outside taken so far.
+    pub replies_end: u64,
 }
 
 /// What the simulated participant's brain really did, without noise. Recorded for the judge, never seen by the loop.
@@ -250,6 +253,8 @@ pub enum Event {
     Request(Request),
     Answer(Answer),
     Presentation(Presentation),
+    State(State),
+    Reply(Reply),
     Notice(Notice),
 }
 
@@ -488,6 +493,7 @@ impl Row for Turn {
         "skipped_3",
         "held",
         "answers_end",
+        "replies_end",
     ];
     const OLDEST_COLUMNS: usize = 12;
 
@@ -502,6 +508,7 @@ impl Row for Turn {
         }
         put(i64::from(self.held));
         put(self.answers_end as i64);
+        put(self.replies_end as i64);
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -514,12 +521,14 @@ impl Row for Turn {
             held: false,
             takes: [Take::default(); MAX_SOURCES],
             answers_end: 0,
+            replies_end: 0,
         };
         for take in &mut turn.takes {
             *take = Take { end: c.int()?, skipped: c.int()? };
         }
         turn.held = c.flag()?;
         turn.answers_end = c.int()?;
+        turn.replies_end = c.int()?;
         Ok(turn)
     }
 }

@@ -16,6 +16,7 @@ pub mod heartbeat;
 pub mod latest;
 mod notice;
 mod onset;
+mod outside;
 pub mod ring;
 mod row;
 mod steering;
@@ -26,6 +27,7 @@ pub use event::{
 };
 pub use notice::{Notice, NoticeKind};
 pub use onset::{LatentRhythm, Onset, OnsetOutcome};
+pub use outside::{Reply, State};
 pub use row::{Row, RowError};
 pub use steering::{Answer, Presentation, Purpose, Request};
 

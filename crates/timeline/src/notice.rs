@@ -63,6 +63,17 @@ notice_kinds! {
     ModelFails = 72, "model fails, going on without it";
     /// The planner: the model predicts again; `count` and `value` as before.
     ModelBack = 73, "model predicts again";
+    /// No acceptable reply of the program outside within the deadline; `count` is the state that it was asked with, `value` the
+    /// deadline in s. The fallback takes over.
+    OutsideSilent = 90, "outside program silent, falling back";
+    /// The program outside answers again; `count` is how long the fallback was in charge, in ns.
+    OutsideBack = 91, "outside program back";
+    /// A reply that was not believed, the first of its kind since the last good one; `count` says why (1 not the index of a
+    /// state, 2 that state is answered already or its deadline is past, 3 not a number, 4 out of range), `value` what was
+    /// sent: the index (1, 2) or the value (3, 4). `photic-replies` has them all.
+    ReplyRefused = 92, "outside program's reply refused";
+    /// Replies that came faster than they can be recorded and were not used; `count` says how many.
+    RepliesLost = 93, "outside program's replies lost";
     /// No sample for longer than the staleness bound; `count` is the age in ns. The loop holds its last command.
     Stale = 10, "source stale, holding";
     /// Still nothing: the screen ramps to neutral grey; `count` is the age in ns.

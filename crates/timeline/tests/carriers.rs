@@ -28,6 +28,7 @@ fn a_turn_of_an_older_recording_is_read() {
         held: false,
         takes: Default::default(),
         answers_end: 0,
+        replies_end: 0,
     };
     let mut row = Vec::new();
     turn.write(&mut |value| row.push(value));
@@ -56,7 +57,10 @@ proptest! {
         survives(Chunk { source, first_sample: n, count: 8, arrival_ns: a, offset_ns: a, refused: 0 });
         survives(Marker { source, index: n, at_ns: a, arrival_ns: a, code: some.then_some(2) });
         survives(ClockOffset { source, at_ns: a, offset_ns: a });
-        survives(Turn { index: n, now_ns: a, flips_end: n, stop: some, held: !some, takes: [Take { end: n, skipped: n }; MAX_SOURCES], answers_end: n });
+        survives(Turn { index: n, now_ns: a, flips_end: n, stop: some, held: !some, takes: [Take { end: n, skipped: n }; MAX_SOURCES], answers_end: n, replies_end: n });
+        survives(State { index: n, turn: n, at_ns: a, decision: n, value: x, spread: x, set_point: x,
+            contrast: x, window_ns: [a, a] });
+        survives(Reply { index: n, at_ns: a, state: x, value: x, spread: x });
         survives(Latent { at_ns: a, response_uv: x, gain: x, contrast_seen: x });
         survives(LatentRhythm { at_ns: a, re_uv: x, im_uv: -x });
         survives(Onset { index: n, turn: n, command: some.then_some(n), source, end_sample: n, sample_ns: a, photon_ns: a,

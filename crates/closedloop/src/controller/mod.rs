@@ -97,6 +97,8 @@ pub(crate) struct Controller {
     target_uv: f64,
     /// The contrast that was last asked for, while there is a set point.
     contrast: f64,
+    /// The contrast that somebody else decides; the law then learns from what is shown and decides nothing.
+    driven: Option<f64>,
 }
 
 impl Controller {
@@ -125,6 +127,7 @@ impl Controller {
             set_point: None,
             target_uv: 0.0,
             contrast: curve.0.contrast_min,
+            driven: None,
             curve,
         }
     }
@@ -143,6 +146,7 @@ impl Controller {
             Law::Mpc(mpc) => mpc.restart(0.0),
         }
         self.shown.clear();
+        self.driven = None;
         self.set_point = None;
         (self.target_uv, self.contrast) = (0.0, self.curve.0.contrast_min);
     }
@@ -214,6 +218,17 @@ impl Controller {
         }
     }
 
+    /// Somebody else decides the contrast from an instant on, or nobody else any more.
+    pub(crate) fn drive(&mut self, contrast: Option<f64>, from_ns: i64) {
+        if contrast == self.driven {
+            return;
+        }
+        self.driven = contrast;
+        if self.set_point.is_some() {
+            self.ask(from_ns);
+        }
+    }
+
     /// The contrast asked for last, within the limits; `None` without a set point.
     pub(crate) fn contrast(&self) -> Option<f64> {
         self.set_point.map(|_| self.contrast)
@@ -263,14 +278,14 @@ impl Controller {
         *last_ns = Some(seen.end_ns);
         pid.measure(wanted, measured);
         let action = pid.action(wanted, wanted);
-        let possible = self.curve.drive(self.curve.contrast_for(action));
+        let possible = self.curve.drive(self.driven.unwrap_or(self.curve.contrast_for(action)));
         pid.applied(action, possible);
     }
 
     /// Takes the contrast for the set point as the one that is shown from an instant on.
     fn ask(&mut self, from_ns: i64) {
         let (gain_uv, target_uv) = (self.belief.gain_uv, self.target_uv);
-        self.contrast = match &mut self.law {
+        let own = match &mut self.law {
             Law::Fixed { .. } | Law::Calibrated => self.curve.contrast_for(target_uv / gain_uv),
             Law::Pi(pi) => self.curve.contrast_for(target_uv / (gain_uv * libm::exp(pi.log_gain()))),
             Law::OnOff(on_off) => on_off.contrast(),
@@ -287,6 +302,7 @@ impl Controller {
                 mpc.contrast(self.contrast, gain_uv, ahead)
             }
         };
+        self.contrast = self.driven.map_or(own, |driven| driven.clamp(0.0, self.curve.0.contrast_max));
         self.shown.note(from_ns, self.curve.drive(self.contrast));
     }
 }

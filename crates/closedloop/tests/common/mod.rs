@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use closedloop::*;
-use timeline::{Command, Decision, Flip, Marker, Notice, OnsetClass, Ramp, SceneId, SourceId};
+use timeline::{Command, Decision, Flip, Marker, Notice, OnsetClass, Ramp, Reply, SceneId, SourceId, State};
 
 pub const S: i64 = 1_000_000_000;
 pub const GRATING: SceneId = SceneId(1);
@@ -131,6 +131,8 @@ pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
         onset: None,
         interlock: InterlockPlan::FAULTS,
         artefacts: None,
+        outside: None,
+        feed: None,
     }
 }
 
@@ -148,6 +150,8 @@ pub struct Log {
     pub commands: Vec<Command>,
     pub decisions: Vec<Decision>,
     pub notices: Vec<Notice>,
+    pub states: Vec<State>,
+    pub replies: Vec<Reply>,
     /// Time in s, latent response in uV, set point if any: one row per decision.
     pub latent: Vec<(f64, f64, Option<f64>)>,
     pub finished_ns: Option<i64>,
@@ -162,7 +166,20 @@ pub fn run(
     chunk: usize,
     seconds: f64,
     quiet: impl Fn(f64) -> bool,
+    edit: impl FnMut(u64, &mut [f64]),
+) -> Log {
+    run_with(plan, person, chunk, seconds, quiet, edit, |_, _| Vec::new())
+}
+
+/// The same with a program outside: it is given the states of a turn and the instant of the next, and gives its replies.
+pub fn run_with(
+    plan: &Plan,
+    person: &Person,
+    chunk: usize,
+    seconds: f64,
+    quiet: impl Fn(f64) -> bool,
     mut edit: impl FnMut(u64, &mut [f64]),
+    mut guest: impl FnMut(&[State], i64) -> Vec<[f64; 3]>,
 ) -> Log {
     let mut looped = Loop::prepare(plan).unwrap();
     let (mut out, mut log) = (Outputs::default(), Log::default());
@@ -223,6 +240,12 @@ pub fn run(
         if !muted {
             sent = index;
         }
+        let replies: Vec<Reply> = guest(&out.states, now_ns)
+            .into_iter()
+            .zip(log.replies.len() as u64..)
+            .map(|([state, value, spread], index)| Reply { index, at_ns: now_ns, state, value, spread })
+            .collect();
+        log.replies.extend(&replies);
         let inputs = Inputs {
             turn: log.turns,
             now_ns,
@@ -232,6 +255,7 @@ pub fn run(
             markers: &[],
             sources: &[input],
             answers: &[],
+            replies: &replies,
         };
         // Only the yardstick that knows the gain listens.
         looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));
@@ -248,6 +272,7 @@ pub fn run(
         log.commands.extend(out.commands.iter());
         log.decisions.extend(out.decisions.iter());
         log.notices.extend(out.notices.iter());
+        log.states.extend(out.states.iter());
         if out.finished {
             log.finished_ns = Some(now_ns - start_ns);
             break;

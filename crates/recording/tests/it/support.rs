@@ -98,6 +98,7 @@ pub fn events(index: u64) -> Vec<Event> {
         held: index == 78,
         takes,
         answers_end: index / 9,
+        replies_end: 0,
     })];
     if index.is_multiple_of(4) {
         events.push(Event::Flip(Flip {

@@ -73,6 +73,8 @@ pub enum Command {
     TrialKey(TrialKeyArgs),
     /// Open the sealed arms of a trial's sessions, check them, and write the table.
     Unblind(UnblindArgs),
+    /// Fit each person's visual field to recorded sessions of pictures: what the next person's planner may believe beforehand.
+    Prior(PriorArgs),
     /// Stream a recording over LSL.
     Play(PlayArgs),
     /// Offer a simulated participant over LSL to any other software.
@@ -500,6 +502,20 @@ pub struct TrialKeyArgs {
     #[arg(long, value_name = "NAME")]
     pub trial: String,
     /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `photic prior`.
+#[derive(Debug, Clone, Args)]
+pub struct PriorArgs {
+    /// Session folders, one per person.
+    #[arg(required = true)]
+    pub sessions: Vec<PathBuf>,
+    /// Where the file goes (TOML); a protocol's `[planner] prior` names it.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Print JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -16,6 +16,7 @@ mod onset;
 pub mod person;
 pub mod phases;
 pub mod play;
+pub mod prior;
 pub mod replay;
 pub mod report;
 pub mod run;

@@ -11,7 +11,7 @@ use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
 use photic::{
-    arms, counterfactual, model, play, replay, report, run, simulate, study, summary, synth, watchdog,
+    arms, counterfactual, model, play, prior, replay, report, run, simulate, study, summary, synth, watchdog,
 };
 use recording::RecordedSession;
 
@@ -77,6 +77,7 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             Ok(print(&inspect::verify(&path, repair, key.as_ref())?, json))
         }
         Command::TrialKey(args) => Ok(print(&arms::trial_key(&args)?, args.json)),
+        Command::Prior(args) => Ok(print(&prior::prior(&args)?, args.json)),
         Command::Unblind(args) => Ok(print(&arms::unblind(&args)?, args.json)),
         Command::Info { path, json } => {
             print(&inspect::info(&path)?, json);

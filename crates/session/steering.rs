@@ -1,6 +1,7 @@
 //! Steering in machine units: pictures, their block, and the planner that a protocol describes.
 
 use closedloop::SteerPlan;
+use planner::field::Posterior;
 use planner::search::Kind;
 use planner::{Aim, AnyPlanner, Canvas, Method, Settings, features::Eyes};
 use protocol::{Picture, Protocol, Steer, Stimulus};
@@ -68,13 +69,15 @@ pub fn canvas(protocol: &Protocol, lowered: &Lowered) -> Option<Canvas> {
     })
 }
 
-/// The planner that a protocol describes, if it describes one. `untimed`: the same pictures on every load.
+/// The planner that a protocol describes, if it describes one. `people`: others whose fields are known
+/// ([`crate::prior::of`]). `untimed`: the same pictures on every load.
 ///
 /// # Errors
 /// Pictures that cannot be made; a model that fails.
 pub fn planner(
     protocol: &Protocol,
     lowered: &Lowered,
+    people: Vec<Posterior>,
     seed: u64,
     untimed: bool,
 ) -> Result<Option<AnyPlanner>, SessionError> {
@@ -88,7 +91,7 @@ pub fn planner(
         steps: plan.steps,
         exploration: plan.exploration,
         forgetting_s: plan.forgetting_s,
-        people: Vec::new(),
+        people,
         seed,
     };
     let eyes = |canvas: &Canvas| Eyes::v1(canvas, untimed);

@@ -27,7 +27,7 @@ mod picture;
 mod policy;
 pub mod probe;
 pub mod propose;
-mod response;
+pub mod response;
 pub mod search;
 pub mod surprise;
 mod view;

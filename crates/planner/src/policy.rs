@@ -200,7 +200,7 @@ impl Planner {
         self.handed[content].measured = true;
         self.values = (self.values.0 + request.value, self.values.1 + 1.0);
         let mean = (self.values.0 / self.values.1).max(0.0);
-        let wavering = USUAL.fast_sd * mean.max(predicted.mean.max(0.0));
+        let wavering = libm::hypot(USUAL.fast_sd, USUAL.drift_sd) * mean.max(predicted.mean.max(0.0));
         let spread = libm::hypot(request.spread, wavering);
         let trust = match self.learnt >= self.settings.probes as usize {
             true => self.surprise.judge(predicted.mean, predicted.sd, request.value, spread),

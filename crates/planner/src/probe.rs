@@ -15,9 +15,25 @@ const LEAVES: usize = 300;
 /// # Errors
 /// A canvas that takes no picture.
 pub fn natural(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
-    let pattern =
-        if random.uniform() < 0.5 { dead_leaves(canvas, random) } else { one_over_f(canvas, random) };
-    canvas.allowed(&pattern)
+    allowed(canvas, || {
+        if random.uniform() < 0.5 { dead_leaves(canvas, random) } else { one_over_f(canvas, random) }
+    })
+}
+
+/// Draws that are made at most before a canvas is said to take no picture: a rare one (a disc that covers all, a faint Gabor
+/// at the edge) is beyond what scaling can bring to the contrast.
+const DRAWS: usize = 16;
+
+/// The first pattern drawn that can be brought to the canvas's contrast.
+fn allowed(canvas: &Canvas, mut draw: impl FnMut() -> Vec<f32>) -> Result<Vec<f32>, PlannerError> {
+    let mut found = canvas.allowed(&draw());
+    for _ in 1..DRAWS {
+        if found.is_ok() {
+            break;
+        }
+        found = canvas.allowed(&draw());
+    }
+    found
 }
 
 /// A Gabor anywhere within the aperture: orientation, phase, spatial frequency (two octaves up to four texels per cycle),
@@ -26,20 +42,15 @@ pub fn natural(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, Planner
 /// # Errors
 /// A canvas that takes no picture.
 pub fn gabor(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
-    let highest_cpd = canvas.texels_per_deg / 4.0;
-    let cpd = highest_cpd * libm::exp2(-2.0 * random.uniform());
-    let reach = 0.3 * canvas.aperture_deg;
-    let centre = [reach * (2.0 * random.uniform() - 1.0), reach * (2.0 * random.uniform() - 1.0)];
-    let size_deg = canvas.aperture_deg * (0.08 + 0.14 * random.uniform());
-    let pattern = gabor_at(
-        canvas,
-        centre,
-        core::f64::consts::PI * random.uniform(),
-        cpd,
-        core::f64::consts::TAU * random.uniform(),
-        size_deg,
-    );
-    canvas.allowed(&pattern)
+    allowed(canvas, || {
+        let highest_cpd = canvas.texels_per_deg / 4.0;
+        let cpd = highest_cpd * libm::exp2(-2.0 * random.uniform());
+        let reach = 0.3 * canvas.aperture_deg;
+        let centre = [reach * (2.0 * random.uniform() - 1.0), reach * (2.0 * random.uniform() - 1.0)];
+        let size_deg = canvas.aperture_deg * (0.08 + 0.14 * random.uniform());
+        let orientation = core::f64::consts::PI * random.uniform();
+        gabor_at(canvas, centre, orientation, cpd, core::f64::consts::TAU * random.uniform(), size_deg)
+    })
 }
 
 /// A Gabor with these parameters, before the constraints: centre [x, y] in degrees, direction in which it varies (radians,

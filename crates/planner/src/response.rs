@@ -7,6 +7,7 @@ use crate::field::{Posterior, Prior};
 use crate::particles::Particles;
 use crate::propose::Judge;
 use crate::wavering::USUAL;
+use crate::{Canvas, PlannerError};
 
 /// Part of what H explains that a picture may do on its own.
 const OWN_PART: f64 = 0.2;
@@ -130,4 +131,47 @@ impl Response {
             Self::Linear(_) => None,
         }
     }
+}
+
+/// A presentation of a recorded session: pattern, measured value, its standard error, and when it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Presented {
+    /// The picture's pattern.
+    pub pattern: Vec<f32>,
+    /// What was measured.
+    pub value: f64,
+    /// Its standard error.
+    pub spread: f64,
+    /// Time in the session.
+    pub at_s: f64,
+}
+
+/// What presentations tell of a person's field, with nothing but the literature beforehand. `None` where the model has no
+/// tuned cells.
+///
+/// # Errors
+/// A model that fails.
+pub fn field_of(
+    eyes: &mut Eyes,
+    canvas: &Canvas,
+    presentations: &[Presented],
+    seed: u64,
+) -> Result<Option<Posterior>, PlannerError> {
+    // What one session forgets is for the loop; here all of it counts.
+    let mut response = Response::new(eyes, &[], f64::INFINITY, seed);
+    let mut known: Vec<(&[f32], Vec<f64>)> = Vec::new();
+    for one in presentations {
+        let found = known.iter().position(|(pattern, _)| *pattern == one.pattern);
+        let picture = match found {
+            Some(picture) => picture,
+            None => {
+                known.push((&one.pattern, eyes.features(&canvas.light(&one.pattern))?));
+                known.len() - 1
+            }
+        };
+        let Presented { value, spread, at_s, .. } = *one;
+        let measured = Measured { picture, value, spread, at_s };
+        response.learn(measured, &known[picture].1, &mut || false);
+    }
+    Ok(response.posterior())
 }

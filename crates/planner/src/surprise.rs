@@ -2,14 +2,18 @@
 //!
 //! A presentation's surprise is `(measured - predicted)^2 / expected variance`, 1 on average where model and uncertainty are
 //! right. That alone lets a vague model pass, so the judgement asks for more: over the last presentations the predictions
-//! must tell more than the mean of what was measured so far does. A model that does neither is given up; probes shown
-//! all along let it come back.
+//! must tell more than the mean of what was measured so far does. That in turn nobody can ask of pictures that all do alike, as
+//! good ones do: a model that the mean beats is given up only where it is surprised as well. Probes shown all along let it come
+//! back.
 
 /// Presentations of the window.
 const WINDOW: usize = 12;
 /// Mean surprise beyond which a model fails: the 99.9 % point of chi^2 with 12 degrees of freedom over 12, and something for
 /// the brain's own wavering, which is no fault of the model.
 const MOST: f64 = 3.5;
+/// Mean surprise beyond which it counts that the mean predicts better: the 90 % point of chi^2 with 12 degrees of freedom over
+/// 12.
+const DOUBTFUL: f64 = 1.55;
 /// Presentations that a verdict needs at least.
 const FEWEST: usize = 8;
 
@@ -87,7 +91,7 @@ impl Surprise {
             self.window.iter().fold((0.0, 0.0), |(m, p), one| (m + one.model, p + one.plain));
         // Given up later than taken back, or it would flicker at the bound.
         let (most, worse) = if self.fails { (0.7 * MOST, 1.0) } else { (MOST, 1.3) };
-        self.mean() > most || model > worse * plain
+        self.mean() > most || (self.mean() > DOUBTFUL && model > worse * plain)
     }
 }
 

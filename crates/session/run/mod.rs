@@ -16,6 +16,7 @@ pub(crate) mod sources;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use ::participant::Person;
 use display::Description;
@@ -141,8 +142,10 @@ impl Prepared {
         untimed: bool,
         now_ns: i64,
     ) -> Result<(Option<planner::Seat>, Option<RowReader>), SessionError> {
-        let planned =
-            crate::steering::planner(&self.experiment.protocol, &self.lowered, self.args.seed, untimed)?;
+        let protocol = &self.experiment.protocol;
+        let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
+        let people = crate::prior::of(protocol, beside)?;
+        let planned = crate::steering::planner(protocol, &self.lowered, people, self.args.seed, untimed)?;
         let Some(planned) = planned else { return Ok((None, None)) };
         let (seat, ends) = planner::Seat::lay(planned, now_ns);
         carriers.driver.connect(ends.port);

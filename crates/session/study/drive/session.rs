@@ -67,7 +67,8 @@ fn measure(spec: &Spec, seeds: Seeds, job: &Job) -> Result<Vec<f64>, SessionErro
     let seed = Random::new(job.seed, stream).next_u64() >> 1;
     let mut line = Line::open(person, seed)?;
     let experiment = &arm.experiment;
-    let planner = steering::planner(&experiment.protocol, &experiment.lower(seed)?, seed, true)?;
+    let (lowered, people) = (experiment.lower(seed)?, arm.people.clone());
+    let planner = steering::planner(&experiment.protocol, &lowered, people, seed, true)?;
     let mut planner = planner.ok_or_else(|| SessionError::Usage("the protocol has no [planner]".into()))?;
     let mut population = ModelPopulation::drawn(brain, &spec.canvas)?;
     let mut known: BTreeMap<u64, f64> = BTreeMap::new();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use participant::Person;
 use planner::Canvas;
+use planner::field::Posterior;
 use protocol::reader::{Document, Table};
 use protocol::{BlockKind, Method, ProtocolError, read_text};
 use recording::sha256_hex;
@@ -14,6 +15,7 @@ use super::channel::Channel;
 use crate::brain::Brain;
 use crate::error::SessionError;
 use crate::experiment::{Experiment, SIMULATED_RIG};
+use crate::prior;
 use crate::steering;
 
 /// A drive study as its file states it, with everything that it leads to.
@@ -57,6 +59,8 @@ pub struct Arm {
     pub presentations: u32,
     /// What it runs: the protocol with its planner.
     pub experiment: Experiment,
+    /// Others whose fields are known: the prior.
+    pub people: Vec<Posterior>,
 }
 
 const SECTIONS: [&str; 3] = ["study", "drive", "arm"];
@@ -113,8 +117,11 @@ impl Spec {
         }
         let entries = root.list("arm", &ARM)?;
         let arm_names = names(&entries)?;
-        let arms: Result<Vec<Arm>, ProtocolError> =
-            entries.iter().zip(&arm_names).map(|(table, name)| arm(table, name, &experiment)).collect();
+        let arms: Result<Vec<Arm>, SessionError> = entries
+            .iter()
+            .zip(&arm_names)
+            .map(|(table, name)| arm(table, name, &experiment, folder))
+            .collect();
         let compare = head.optional("compare", |head, key| {
             head.reference(key, "arm", arm_names.iter().map(String::as_str))
         })?;
@@ -175,7 +182,7 @@ pub struct Job {
     pub seed: u64,
 }
 
-fn arm(table: &Table<'_>, name: &str, experiment: &Experiment) -> Result<Arm, ProtocolError> {
+fn arm(table: &Table<'_>, name: &str, experiment: &Experiment, folder: &Path) -> Result<Arm, SessionError> {
     let mut experiment = experiment.clone();
     let probes = table.optional("probes", |table, key| table.integer(key, 2..=10_000))?;
     let prior = table.optional("prior", Table::text)?;
@@ -183,10 +190,11 @@ fn arm(table: &Table<'_>, name: &str, experiment: &Experiment) -> Result<Arm, Pr
     if let Some(planner) = &mut experiment.protocol.planner {
         planner.method = method;
         planner.probes = probes.map_or(planner.probes, |probes| probes as u32);
-        planner.prior = prior.or(planner.prior.take());
+        planner.prior = prior;
     }
     let presentations = table.integer("presentations", 1..=100_000)? as u32;
-    Ok(Arm { name: name.to_owned(), presentations, experiment })
+    let people = prior::of(&experiment.protocol, folder)?;
+    Ok(Arm { name: name.to_owned(), presentations, experiment, people })
 }
 
 fn brains(table: &Table<'_>, key: &str) -> Result<Vec<&'static Brain>, ProtocolError> {

@@ -1,8 +1,8 @@
 //! Steering in machine units: pictures, their block, and the planner that a protocol describes.
 
 use closedloop::SteerPlan;
-use planner::{Aim, Canvas, Planner, Settings, features::Eyes};
-use protocol::{Picture, Protocol, Steer, Stimulus};
+use planner::{AnyPlanner, Canvas, Hold, Holder, Planner, Region, Regions, Selective, Settings, features::Eyes};
+use protocol::{Aim, Picture, Protocol, Steer, Stimulus};
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};
 
@@ -76,12 +76,12 @@ pub fn planner(
     lowered: &Lowered,
     seed: u64,
     untimed: bool,
-) -> Result<Option<Planner>, SessionError> {
+) -> Result<Option<AnyPlanner>, SessionError> {
     let (Some(plan), Some(canvas)) = (&protocol.planner, canvas(protocol, lowered)) else { return Ok(None) };
     let settings = Settings {
         aim: match plan.aim {
-            protocol::Aim::Drive => Aim::Drive,
-            protocol::Aim::Suppress => Aim::Suppress,
+            Aim::Drive | Aim::OneHot | Aim::Hold => planner::Aim::Drive,
+            Aim::Suppress => planner::Aim::Suppress,
         },
         probes: plan.probes,
         steps: plan.steps,
@@ -90,5 +90,39 @@ pub fn planner(
         seed,
     };
     let eyes = Eyes::v1(&canvas, untimed)?;
-    Ok(Some(Planner::new(canvas, settings, eyes)?))
+    Ok(Some(match (&plan.selective, plan.hold) {
+        (Some(selective), _) => {
+            let regions = regions(selective, channels(protocol));
+            AnyPlanner::Selective(Selective::new(canvas, settings, regions, eyes)?)
+        }
+        (None, Some(hold)) => {
+            let hold = Hold { set_point_uv: hold.set_point_uv, pictures: hold.pictures };
+            AnyPlanner::Holder(Holder::new(canvas, settings, hold, eyes)?)
+        }
+        (None, None) => AnyPlanner::Single(Planner::new(canvas, settings, eyes)?),
+    }))
+}
+
+fn regions(selective: &protocol::Selective, channels: usize) -> Regions {
+    let region = |population: &protocol::Population| Region {
+        centre_deg: population.centre_deg,
+        diameter_deg: population.diameter_deg,
+    };
+    Regions {
+        regions: selective.populations.iter().map(region).collect(),
+        target: selective.target,
+        localisers: selective.localisers,
+        reference_every: selective.reference_every,
+        tolerance: selective.tolerance,
+        channels,
+    }
+}
+
+/// Channels of the stream that is decoded.
+fn channels(protocol: &Protocol) -> usize {
+    let Some(protocol::Decoder::SsvepAmplitude(ssvep)) = &protocol.decoder else { return 0 };
+    match protocol.streams.get(ssvep.stream).map(|stream| &stream.kind) {
+        Some(protocol::StreamKind::Samples(samples)) => samples.channels.len(),
+        _ => 0,
+    }
 }

@@ -23,6 +23,7 @@ mod brain;
 mod eye;
 mod fitted;
 mod gain;
+mod leadfield;
 mod montage;
 mod participant;
 mod person;

@@ -11,19 +11,32 @@
 //! posterior of H given every presentation; [`propose`] climbs its mean, or mean plus some standard deviations, through the
 //! model, so that what is tried next is what may be best (an upper confidence bound: Srinivas et al., ICML 2010).
 //!
+//! [`Selective`] has such a model of each of several populations and moves one of them; [`Holder`] keeps a response at a set
+//! point with prepared pictures.
+//!
 //! A planner is slow and allocates: it belongs on a thread of its own, never on the loop's or the display's. It reads no clock;
 //! the same requests, settings and seed give the same pictures as long as budgets are steps.
 
 pub mod belief;
+pub mod components;
 pub mod covariance;
+pub mod drift;
 mod error;
 pub mod features;
+mod holder;
+mod kind;
 mod picture;
 mod policy;
 pub mod probe;
 pub mod propose;
+pub mod response;
+mod selection;
+mod selective;
 pub mod surprise;
 
 pub use error::PlannerError;
+pub use holder::{Hold, Holder};
+pub use kind::AnyPlanner;
 pub use picture::Canvas;
 pub use policy::{Aim, Planner, Proposal, Settings};
+pub use selective::{Region, Regions, Selective};

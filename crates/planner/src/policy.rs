@@ -250,7 +250,9 @@ impl Planner {
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<(Vec<f32>, Option<usize>, u32), PlannerError> {
         match purpose {
-            Purpose::ProbeNatural => Ok((probe::natural(&self.canvas, &mut self.random)?, None, 0)),
+            Purpose::ProbeNatural | Purpose::Localiser | Purpose::Reference | Purpose::Prepared => {
+                Ok((probe::natural(&self.canvas, &mut self.random)?, None, 0))
+            }
             Purpose::ProbeGabor => Ok((probe::gabor(&self.canvas, &mut self.random)?, None, 0)),
             Purpose::Exploit => self.climb(0.0, is_over),
             Purpose::Explore => self.climb(self.settings.exploration, is_over),

@@ -417,6 +417,14 @@ impl<'a> Facts<'a> {
                     counted(notice.count, "presentation", "presentations")
                 )
             }
+            N::LocaliserFailed => {
+                format!("population {}: response {:.2} of its standard error", notice.count, notice.value)
+            }
+            N::OutOfReach => format!(
+                "{:.2} \u{b5}V is wanted, {:.2} \u{b5}V is the nearest that is predicted",
+                notice.count as f64 / 1e3,
+                notice.value
+            ),
             N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }

@@ -3,7 +3,7 @@
 //! A picture goes ahead of the answer that names it, so that no command can name one that the display does not have.
 
 use planner::surprise::Turn;
-use planner::{Planner, Proposal};
+use planner::{AnyPlanner, Proposal};
 use recording::sha256_hex;
 use timeline::ring::{Reader, RowHead, RowReader, RowWriter, Writer, ring, rows};
 use timeline::{Answer, Event, Notice, NoticeKind, Request, s_from_ns};
@@ -20,7 +20,7 @@ const EVENTS: usize = 256;
 
 /// The planner with its ends of the carriers.
 pub struct Seat {
-    planner: Planner,
+    planner: AnyPlanner,
     requests: Reader<Request>,
     answers: Writer<Answer>,
     events: Writer<Event>,
@@ -49,7 +49,7 @@ pub struct Ready {
 
 impl Seat {
     /// Lays the carriers and hands picture 0 over.
-    pub fn lay(planner: Planner, now_ns: i64) -> (Self, SeatEnds) {
+    pub fn lay(planner: AnyPlanner, now_ns: i64) -> (Self, SeatEnds) {
         let texels = planner.first().len();
         let (requests_in, requests) = ring(WAITING);
         let (answers, answers_out) = ring(WAITING);
@@ -93,10 +93,11 @@ impl Seat {
             Turn::Fails => Some(NoticeKind::ModelFails),
             Turn::Back => Some(NoticeKind::ModelBack),
         };
-        if let Some(kind) = kind {
-            let (value, count) = (surprise.0, surprise.1 as i64);
-            let _ =
-                self.events.push(Event::Notice(Notice { at_ns: now_ns, kind, source: None, count, value }));
+        let judged = kind.map(|kind| (kind, surprise.1 as i64, surprise.0));
+        let also = std::iter::from_fn(|| self.planner.notice());
+        for (kind, count, value) in judged.into_iter().chain(also) {
+            let notice = Notice { at_ns: now_ns, kind, source: None, count, value };
+            let _ = self.events.push(Event::Notice(notice));
         }
         // The recorder's first: what a recorded turn took must be in the file before the turn is.
         let _ = self.events.push(Event::Answer(answer));

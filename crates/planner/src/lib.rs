@@ -19,6 +19,7 @@
 
 pub mod belief;
 pub mod components;
+mod confine;
 pub mod covariance;
 pub mod drift;
 mod error;

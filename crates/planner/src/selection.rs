@@ -20,9 +20,9 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Responses as multiples of their baselines, which none may be far below the largest of.
-    pub fn baselines(&self, reference: &[Prediction]) -> Vec<f64> {
-        let most = reference.iter().map(|one| one.mean).fold(1e-9, f64::max);
+    /// The baselines by what the reference does, none of them below a part of `least` or of the largest.
+    pub fn baselines(&self, reference: &[Prediction], least: f64) -> Vec<f64> {
+        let most = reference.iter().map(|one| one.mean).fold(least.max(1e-6), f64::max);
         reference.iter().map(|one| one.mean.max(LEAST * most)).collect()
     }
 

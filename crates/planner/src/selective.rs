@@ -7,17 +7,18 @@
 //! ```
 //!
 //! The baseline is what the reference picture does: broadband noise in the whole aperture, at the same contrast as all
-//! other pictures.
+//! other pictures. Probes and proposals differ from it in the target's part of the visual field only ([`Confined`]); the
+//! models see to what reaches beyond.
 
 use random::Random;
 use timeline::{Amplitudes, CHANNELS, NoticeKind, Purpose, Request, s_from_ns};
 
 use crate::belief::Prediction;
 use crate::components::{Components, FEWEST, TRUSTED};
+use crate::confine::{Confined, climb_within};
 use crate::drift::Drift;
 use crate::features::Eyes;
 use crate::policy::Settings;
-use crate::propose::climb;
 use crate::response::Response;
 use crate::selection::Selection;
 use crate::surprise::{Surprise, Turn};
@@ -27,6 +28,8 @@ use crate::{Aim, Canvas, PlannerError, Proposal, probe};
 const CALIBRATION_RMS: f64 = 0.45;
 /// RMS contrast of a localiser within its region, as far as the contrast of all pictures allows it.
 const LOCALISER_RMS: f64 = 0.45;
+/// Diameter of the part of the picture that changes over that of the target's region: populations have soft borders.
+const WIDER: f64 = 1.3;
 
 /// A part of the visual field, and so a population.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +82,7 @@ pub struct Selective {
     /// Picture of each localiser, and of the reference.
     localisers: Vec<usize>,
     reference: Option<usize>,
+    confined: Confined,
     /// Windows of each localiser.
     windows: Vec<Vec<Amplitudes>>,
     components: Option<Components>,
@@ -120,6 +124,9 @@ impl Selective {
             predicted: Vec::new(),
             measured: false,
         };
+        let reference = broadband(&canvas, &mut random)?;
+        let free = within(&canvas, &regions.regions[regions.target], WIDER);
+        let confined = Confined::new(reference, free);
         let sign = if settings.aim == Aim::Suppress { -1.0 } else { 1.0 };
         let selection = Selection { target: regions.target, sign, tolerance: regions.tolerance };
         let count = regions.regions.len();
@@ -135,6 +142,7 @@ impl Selective {
             handed: vec![first],
             localisers: Vec::new(),
             reference: None,
+            confined,
             windows: vec![Vec::new(); count],
             components: None,
             baseline: (0.0, 0.0),
@@ -297,7 +305,8 @@ impl Selective {
             Some(shown) => response.predict(Some(shown.content), &shown.features),
             None => Prediction { mean: response.mean(), sd: 0.0 },
         };
-        self.selection.baselines(&self.responses.iter().map(predicted).collect::<Vec<_>>())
+        let least = self.responses.iter().map(Response::mean).fold(0.0, f64::max);
+        self.selection.baselines(&self.responses.iter().map(predicted).collect::<Vec<_>>(), least)
     }
 
     /// The picture of those that were measured that is worth most; neither localisers nor the reference.
@@ -340,20 +349,18 @@ impl Selective {
                 Some(at) => again(&self.handed, at),
                 None => {
                     self.reference = Some(next);
-                    (broadband(&self.canvas, &mut self.random)?, None, 0)
+                    (self.confined.reference().to_vec(), None, 0)
                 }
             },
-            Purpose::ProbeGabor => (probe::gabor(&self.canvas, &mut self.random)?, None, 0),
+            Purpose::ProbeGabor => (self.gabor()?, None, 0),
             Purpose::Exploit => self.climb(0.0, is_over)?,
             Purpose::Explore => self.climb(self.settings.exploration, is_over)?,
             Purpose::Repeat => match self.best(self.settings.exploration, 0.0) {
                 Some(at) => again(&self.handed, at),
-                None => (probe::natural(&self.canvas, &mut self.random)?, None, 0),
+                None => (self.natural()?, None, 0),
             },
             Purpose::Fallback => (self.varied()?, None, 0),
-            Purpose::ProbeNatural | Purpose::Prepared => {
-                (probe::natural(&self.canvas, &mut self.random)?, None, 0)
-            }
+            Purpose::ProbeNatural | Purpose::Prepared => (self.natural()?, None, 0),
         })
     }
 
@@ -363,7 +370,7 @@ impl Selective {
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<(Vec<f32>, Option<usize>, u32), PlannerError> {
         let baselines = self.baselines();
-        let fresh = probe::natural(&self.canvas, &mut self.random)?;
+        let fresh = self.natural()?;
         let warm = self.best(0.0, 1.0).map(|at| self.handed[at].pattern.clone());
         let (selection, responses) = (&self.selection, &self.responses);
         let judge = |features: &[f64]| selection.slope(responses, &baselines, features, kappa);
@@ -371,7 +378,15 @@ impl Selective {
         let steps = self.settings.steps.div_ceil(starts.len() as u32);
         let (mut best, mut iterations) = (None::<(Vec<f32>, f64)>, 0);
         for start in &starts {
-            let found = climb(&mut self.eyes, &self.canvas, &judge, start, steps, &mut *is_over)?;
+            let found = climb_within(
+                &mut self.eyes,
+                &self.canvas,
+                &self.confined,
+                &judge,
+                start,
+                steps,
+                &mut *is_over,
+            )?;
             iterations += found.iterations;
             if best.as_ref().is_none_or(|(_, value)| found.value > *value) {
                 best = Some((found.pattern, found.value));
@@ -383,12 +398,32 @@ impl Selective {
     /// The best so far with something natural mixed in: a step of a model-free search.
     fn varied(&mut self) -> Result<Vec<f32>, PlannerError> {
         let part = 0.15 + 0.45 * self.random.uniform();
-        let other = probe::natural(&self.canvas, &mut self.random)?;
+        let other = self.natural()?;
         let best = &self.handed[self.best(0.0, 1.0).unwrap_or(0)].pattern;
         let keep = (1.0 - part * part).sqrt();
         let mix = |(b, o): (&f32, &f32)| (keep * f64::from(*b) + part * f64::from(*o)) as f32;
         let mixed: Vec<f32> = best.iter().zip(&other).map(mix).collect();
-        self.canvas.allowed(&mixed)
+        self.confined.allowed(&self.canvas, &mixed)
+    }
+
+    /// Something natural in the target's region.
+    fn natural(&mut self) -> Result<Vec<f32>, PlannerError> {
+        let pattern = probe::natural(&self.canvas, &mut self.random)?;
+        self.confined.allowed(&self.canvas, &pattern)
+    }
+
+    /// A Gabor in the target's region: orientation, phase, spatial frequency (two octaves up to four texels per cycle), place
+    /// and size are drawn.
+    fn gabor(&mut self) -> Result<Vec<f32>, PlannerError> {
+        let region = &self.regions.regions[self.regions.target];
+        let mut uniform = || self.random.uniform();
+        let cpd = 0.25 * self.canvas.texels_per_deg * libm::exp2(-2.0 * uniform());
+        let reach = 0.4 * region.diameter_deg;
+        let centre = region.centre_deg.map(|middle| middle + reach * (2.0 * uniform() - 1.0));
+        let (turn, phase) = (core::f64::consts::PI * uniform(), core::f64::consts::TAU * uniform());
+        let sd_deg = region.diameter_deg * (0.2 + 0.2 * uniform());
+        let pattern = probe::gabor_at(&self.canvas, centre, turn, cpd, phase, sd_deg);
+        self.confined.allowed(&self.canvas, &pattern)
     }
 }
 
@@ -427,14 +462,19 @@ fn broadband(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerEr
 fn localiser(canvas: &Canvas, region: &Region, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
     let part = region.diameter_deg / (canvas.aperture_deg - canvas.edge_deg);
     let contrast_rms = (LOCALISER_RMS * part.min(1.0)).min(canvas.contrast_rms);
-    let within = Canvas { contrast_rms, ..canvas.clone() };
+    let weaker = Canvas { contrast_rms, ..canvas.clone() };
     let noise = broadband(canvas, random)?;
+    let window = within(canvas, region, 1.0);
+    let pattern: Vec<f32> = noise.iter().zip(window).map(|(n, window)| (f64::from(*n) * window) as f32).collect();
+    weaker.allowed(&pattern)
+}
+
+/// 1 in a region, 0 outside, one half at the border of `wider` times its diameter.
+fn within(canvas: &Canvas, region: &Region, wider: f64) -> Vec<f64> {
+    let radius_deg = 0.5 * wider * region.diameter_deg;
     let window = |[x, y]: [f64; 2]| {
-        let off = libm::hypot(x - region.centre_deg[0], y - region.centre_deg[1]) / (0.5 * region.diameter_deg);
-        // Half at the region's border.
+        let off = libm::hypot(x - region.centre_deg[0], y - region.centre_deg[1]) / radius_deg;
         1.0 / (1.0 + libm::pow(off, 8.0))
     };
-    let pattern: Vec<f32> =
-        noise.iter().zip(canvas.places_deg()).map(|(n, place)| (f64::from(*n) * window(place)) as f32).collect();
-    within.allowed(&pattern)
+    canvas.places_deg().map(window).collect()
 }

@@ -88,7 +88,8 @@ pub fn kept(
         .collect();
     let wanted_uv = hold.set_point_uv;
     let mut arms = Arms::of(session, wanted_uv, canvas)?;
-    let mut errors = |slow: bool| arms.as_mut().and_then(|arms| arms.errors(session, &chosen, wanted_uv, slow));
+    let mut errors =
+        |slow: bool| arms.as_mut().and_then(|arms| arms.errors(session, &chosen, wanted_uv, slow));
     Ok(Some(Kept {
         set_point_uv: wanted_uv,
         presentations: chosen.len() as u64,

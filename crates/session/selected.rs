@@ -57,7 +57,8 @@ pub struct OpenLoop {
 impl Selected {
     /// As a line of the summary.
     pub fn text(&self) -> String {
-        let percent = |change: Option<f64>| change.map_or("?".into(), |change| format!("{:+.0} %", 100.0 * change));
+        let percent =
+            |change: Option<f64>| change.map_or("?".into(), |change| format!("{:+.0} %", 100.0 * change));
         let one = |moved: &Moved| match (moved.baseline, moved.end) {
             (Some(from), Some(to)) => {
                 format!("{} {from:.2} to {to:.2} ({})", moved.name, percent(moved.change))
@@ -105,13 +106,14 @@ fn several(
     let mut changes = |picture: Option<u64>| {
         let levels = levels.as_mut()?.of_picture(session, picture?)?;
         let baseline = baseline.as_ref()?;
-        Some((levels.iter().zip(baseline).map(|(level, from)| level / from - 1.0).collect::<Vec<f64>>(), levels))
+        Some((
+            levels.iter().zip(baseline).map(|(level, from)| level / from - 1.0).collect::<Vec<f64>>(),
+            levels,
+        ))
     };
     let end = changes(Some(incumbent));
-    let open_loop = changes(open).map(|(changes, _)| OpenLoop {
-        selectivity: selectivity(&changes, selective.target, sign),
-        changes,
-    });
+    let open_loop = changes(open)
+        .map(|(changes, _)| OpenLoop { selectivity: selectivity(&changes, selective.target, sign), changes });
     let measured = reference.and_then(|reference| measured(session, selective, reference, incumbent));
     let others = |(at, _): &(usize, &f64)| *at != selective.target;
     let populations = selective.populations.iter().enumerate().map(|(at, population)| Moved {
@@ -221,10 +223,12 @@ fn measured(
     reference: u64,
     picture: u64,
 ) -> Option<Vec<f64>> {
-    let hashes: BTreeMap<u64, u64> = session.answers.iter().map(|answer| (answer.picture, answer.hash)).collect();
-    let channels = session.requests.iter().map(|request| {
-        request.amplitudes.iter().take_while(|amplitude| amplitude[0].is_finite()).count()
-    });
+    let hashes: BTreeMap<u64, u64> =
+        session.answers.iter().map(|answer| (answer.picture, answer.hash)).collect();
+    let channels = session
+        .requests
+        .iter()
+        .map(|request| request.amplitudes.iter().take_while(|amplitude| amplitude[0].is_finite()).count());
     let channels = channels.max()?;
     let windows = |picture: u64| -> Vec<Amplitudes> {
         let same = |shown: &u64| hashes.get(shown) == hashes.get(&picture);
@@ -236,7 +240,8 @@ fn measured(
         localisers.take(selective.populations.len()).map(|answer| windows(answer.picture)).collect();
     let components = Components::fit(&localised, channels)?;
     let mean = |picture: u64| -> Option<Vec<f64>> {
-        let all: Vec<Vec<f64>> = windows(picture).iter().filter_map(|window| components.measure(window)).collect();
+        let all: Vec<Vec<f64>> =
+            windows(picture).iter().filter_map(|window| components.measure(window)).collect();
         let count = all.len() as f64;
         let mean = |at: usize| all.iter().map(|one| one[at]).sum::<f64>() / count;
         (!all.is_empty()).then(|| (0..localised.len()).map(mean).collect())

@@ -1,7 +1,9 @@
 //! Steering in machine units: pictures, their block, and the planner that a protocol describes.
 
 use closedloop::SteerPlan;
-use planner::{AnyPlanner, Canvas, Hold, Holder, Planner, Region, Regions, Selective, Settings, features::Eyes};
+use planner::{
+    AnyPlanner, Canvas, Hold, Holder, Planner, Region, Regions, Selective, Settings, features::Eyes,
+};
 use protocol::{Aim, Picture, Protocol, Steer, Stimulus};
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};

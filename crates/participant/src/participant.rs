@@ -226,7 +226,9 @@ impl Participant {
             *place = share * response_uv;
         }
         for (drive, leadfield) in self.brain.others().iter().zip(&self.further) {
-            out.iter_mut().zip(leadfield).for_each(|(place, share)| *place += share * gain_uv * drive.response);
+            out.iter_mut()
+                .zip(leadfield)
+                .for_each(|(place, share)| *place += share * gain_uv * drive.response);
         }
         self.background.add(out);
         self.sampled_ns = Some(at_ns);

@@ -42,12 +42,12 @@ impl Components {
         let part = |part: usize| Mat::from_fn(channels, means.len(), |row, k| means[k][row][part]);
         let topographies = [part(0), part(1)];
         let toward = [background.solve(&topographies[0]), background.solve(&topographies[1])];
-        let gram =
-            topographies[0].transpose() * &toward[0] + topographies[1].transpose() * &toward[1];
+        let gram = topographies[0].transpose() * &toward[0] + topographies[1].transpose() * &toward[1];
         let inverse = gram.llt(Side::Lower).ok()?.solve(Mat::<f64>::identity(means.len(), means.len()));
-        let evidence = windows.iter().enumerate().map(|(k, windows)| {
-            (windows.len() as f64 * gram[(k, k)] / (2 * channels) as f64).sqrt()
-        });
+        let evidence = windows
+            .iter()
+            .enumerate()
+            .map(|(k, windows)| (windows.len() as f64 * gram[(k, k)] / (2 * channels) as f64).sqrt());
         let evidence = evidence.collect();
         Some(Self { channels, toward, inverse, evidence })
     }
@@ -65,7 +65,9 @@ impl Components {
         }
         let toward = |k: usize| -> f64 {
             (0..self.channels)
-                .map(|row| self.toward[0][(row, k)] * window[row][0] + self.toward[1][(row, k)] * window[row][1])
+                .map(|row| {
+                    self.toward[0][(row, k)] * window[row][0] + self.toward[1][(row, k)] * window[row][1]
+                })
                 .sum()
         };
         let count = self.evidence.len();
@@ -128,7 +130,8 @@ mod tests {
         core::array::from_fn(|c| {
             let share = [1.0 / (1.0 + c as f64), 1.0 / (8.0 - c as f64)];
             let phase = [0.4f64, 0.9];
-            let part = |k: usize, turn: fn(f64) -> f64| 3.0 * gain * amplitudes[k] * share[k] * turn(phase[k]);
+            let part =
+                |k: usize, turn: fn(f64) -> f64| 3.0 * gain * amplitudes[k] * share[k] * turn(phase[k]);
             [
                 part(0, f64::cos) + part(1, f64::cos) + shared[0] + 0.3 * random.normal(),
                 part(0, f64::sin) + part(1, f64::sin) + shared[1] + 0.3 * random.normal(),

@@ -150,13 +150,8 @@ mod tests {
 
     #[test]
     fn only_the_part_differs_and_the_contrast_is_the_same() {
-        let canvas = Canvas {
-            texels: 32,
-            texels_per_deg: 4.0,
-            contrast_rms: 0.2,
-            aperture_deg: 7.6,
-            edge_deg: 0.8,
-        };
+        let canvas =
+            Canvas { texels: 32, texels_per_deg: 4.0, contrast_rms: 0.2, aperture_deg: 7.6, edge_deg: 0.8 };
         let mut random = Random::new(2, 0);
         let reference = probe::natural(&canvas, &mut random).unwrap();
         let free: Vec<f64> =
@@ -171,10 +166,13 @@ mod tests {
                 let part = pattern.iter().zip(&free).filter(|(_, free)| **free == 0.0);
                 part.map(|(p, _)| f64::from(*p)).collect()
             };
-            let off = outside(&picture).iter().zip(outside(&reference)).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+            let off =
+                outside(&picture).iter().zip(outside(&reference)).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
             assert!(off < 0.01 * square(&reference), "{off}");
             let inside = picture.iter().zip(&reference).zip(&free).filter(|(_, free)| **free == 1.0);
-            assert!(inside.map(|((a, b), _)| f64::from(a - b).powi(2)).sum::<f64>() > 0.02 * square(&reference));
+            assert!(
+                inside.map(|((a, b), _)| f64::from(a - b).powi(2)).sum::<f64>() > 0.02 * square(&reference)
+            );
         }
         let blank = confined.picture(&vec![0.0; canvas.count()]);
         assert_eq!(blank.1, 0.0, "nothing has no contrast to scale");

@@ -204,9 +204,9 @@ impl Holder {
     }
 
     fn prepared(&self, at_s: f64) -> impl Iterator<Item = (usize, Prediction)> + '_ {
-        self.bank.iter().map(move |&at| {
-            (at, self.now(self.response.predict(Some(at), &self.handed[at].features), at_s))
-        })
+        self.bank
+            .iter()
+            .map(move |&at| (at, self.now(self.response.predict(Some(at), &self.handed[at].features), at_s)))
     }
 
     /// The prepared picture whose expected squared distance from the set point is least.
@@ -260,7 +260,8 @@ impl Holder {
         let above = all.iter().all(|one| one.mean - BEYOND * one.sd > wanted);
         if below || above {
             let off = |one: &&Prediction| (one.mean - wanted).abs();
-            let nearest = all.iter().min_by(|a, b| off(a).total_cmp(&off(b))).map_or(f64::NAN, |one| one.mean);
+            let nearest =
+                all.iter().min_by(|a, b| off(a).total_cmp(&off(b))).map_or(f64::NAN, |one| one.mean);
             self.notice = Some((NoticeKind::OutOfReach, (1e3 * wanted).round() as i64, nearest));
         }
     }

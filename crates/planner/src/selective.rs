@@ -290,7 +290,8 @@ impl Selective {
         let noise = spreads.iter().map(|spread| spread * spread).sum::<f64>().sqrt();
         if self.baseline.1 > 0.0 {
             let expected = (self.baseline.0 / self.baseline.1).max(1e-9);
-            let spread = self.responses[0].spread(0.0, self.responses[0].mean()) / self.responses[0].mean().max(1e-9);
+            let spread =
+                self.responses[0].spread(0.0, self.responses[0].mean()) / self.responses[0].mean().max(1e-9);
             // The mean of few is not known well itself.
             let spread = libm::hypot(noise / expected, spread) * (1.0 + 1.0 / self.baseline.1).sqrt();
             self.drift.learn(total / expected, spread, at_s);
@@ -465,7 +466,8 @@ fn localiser(canvas: &Canvas, region: &Region, random: &mut Random) -> Result<Ve
     let weaker = Canvas { contrast_rms, ..canvas.clone() };
     let noise = broadband(canvas, random)?;
     let window = within(canvas, region, 1.0);
-    let pattern: Vec<f32> = noise.iter().zip(window).map(|(n, window)| (f64::from(*n) * window) as f32).collect();
+    let pattern: Vec<f32> =
+        noise.iter().zip(window).map(|(n, window)| (f64::from(*n) * window) as f32).collect();
     weaker.allowed(&pattern)
 }
 

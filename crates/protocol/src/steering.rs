@@ -217,7 +217,9 @@ fn read_selective(planner: &Table<'_>, key: &str) -> Result<Selective, ProtocolE
     }
     if populations.len() < 2 {
         let found = populations.len();
-        return Err(table.itself(format!("it needs two tables [{key}.population.NAME] or more, found {found}")));
+        return Err(
+            table.itself(format!("it needs two tables [{key}.population.NAME] or more, found {found}"))
+        );
     }
     let names = populations.iter().map(|population| population.name.as_str());
     Ok(Selective {

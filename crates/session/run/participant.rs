@@ -56,7 +56,11 @@ pub fn prepare(
             let centres_deg = population.centres_deg().to_vec();
             let brain = PopulationResponse::prepare(person, &setup, population)?;
             let participant = Participant::with_brain(person, &setup, Box::new(brain))?;
-            if centres_deg.is_empty() { participant } else { participant.spread_over(person, &setup, &centres_deg)? }
+            if centres_deg.is_empty() {
+                participant
+            } else {
+                participant.spread_over(person, &setup, &centres_deg)?
+            }
         }
     })
 }

@@ -1,8 +1,8 @@
 //! Pictures that differ from a reference in one part of the visual field only.
 //!
 //! What lies outside the part is the reference's, texel by texel, so that populations that see nothing of the part stay
-//! where the reference has them. The part has as much contrast energy as the reference has there: the RMS contrast of the
-//! whole picture is the same.
+//! where the reference has them. The part has as much contrast energy as the reference has there, and the picture decides
+//! where to put it: the RMS contrast of the whole picture is the same.
 
 use ndarray::Array5;
 use synthesis::optimiser::{Optimiser, Settings, adam};
@@ -11,6 +11,9 @@ use synthesis::problem::Problem;
 use crate::features::Eyes;
 use crate::propose::{Found, Judge};
 use crate::{Canvas, PlannerError};
+
+/// Steps to a part's contrast; five are enough from within a factor of four.
+const STEPS: usize = 6;
 
 /// The reference and the part.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,19 +37,30 @@ impl Confined {
     /// The reference with the part taken from a pattern, whose contrast there becomes the reference's; and the factor by which
     /// the pattern was scaled.
     pub fn picture(&self, pattern: &[f64]) -> (Vec<f64>, f64) {
-        let (mut square, mut product, mut missing) = (0.0, 0.0, 0.0);
-        for ((p, r), free) in pattern.iter().zip(&self.reference).zip(&self.free) {
-            let (inside, outside, whole) = (free * p, (1.0 - free) * f64::from(*r), f64::from(*r));
-            square += inside * inside;
-            product += inside * outside;
-            missing += whole * whole - outside * outside;
+        let wanted: f64 = self.reference.iter().map(|r| f64::from(*r) * f64::from(*r)).sum();
+        let parts = || pattern.iter().zip(&self.reference).zip(&self.free);
+        let is_blank = !(parts().map(|((p, _), free)| (free * p) * (free * p)).sum::<f64>() > 1e-12);
+        let mut scale = if is_blank { 0.0 } else { 1.0 };
+        // Newton's steps to the wanted energy, of what is left after texels were cut at black and white.
+        for _ in 0..if is_blank { 0 } else { STEPS } {
+            let (mut energy, mut rise) = (0.0, 0.0);
+            for ((p, r), free) in parts() {
+                let texel = scale * free * p + (1.0 - free) * f64::from(*r);
+                if texel.abs() < 1.0 {
+                    energy += texel * texel;
+                    rise += 2.0 * texel * free * p;
+                } else {
+                    energy += 1.0;
+                }
+            }
+            if rise > 1e-9 {
+                scale = (scale + (wanted - energy) / rise).clamp(0.25 * scale, 4.0 * scale);
+            }
         }
-        let root = (product * product + square * missing.max(0.0)).sqrt();
-        let scale = if square > 1e-12 { (root - product) / square } else { 0.0 };
         let texel = |((p, r), free): ((&f64, &f32), &f64)| {
             (scale * free * p + (1.0 - free) * f64::from(*r)).clamp(-1.0, 1.0)
         };
-        (pattern.iter().zip(&self.reference).zip(&self.free).map(texel).collect(), scale)
+        (parts().map(texel).collect(), scale)
     }
 
     /// The same as an allowed picture of a canvas.

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The baseline is what the reference picture does: broadband noise in the whole aperture, at the same contrast as all
-//! other pictures. Probes and proposals differ from it in the target's part of the visual field only ([`Confined`]); the
-//! models see to what reaches beyond.
+//! other pictures. Probes and proposals have its texels where the other populations see ([`Confined`]), and are free in the
+//! rest; the models see to what reaches beyond. Probes put the energy of that rest into the target's region where the
+//! target is driven, and out of it where it is suppressed.
 
 use random::Random;
 use timeline::{Amplitudes, CHANNELS, NoticeKind, Purpose, Request, s_from_ns};
@@ -28,8 +29,8 @@ use crate::{Aim, Canvas, PlannerError, Proposal, probe};
 const CALIBRATION_RMS: f64 = 0.45;
 /// RMS contrast of a localiser within its region, as far as the contrast of all pictures allows it.
 const LOCALISER_RMS: f64 = 0.45;
-/// Diameter of the part of the picture that changes over that of the target's region: populations have soft borders.
-const WIDER: f64 = 1.3;
+/// Diameter within which a population sees over that of its region: it has soft borders.
+const WIDER: f64 = 1.4;
 
 /// A part of the visual field, and so a population.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,7 +126,12 @@ impl Selective {
             measured: false,
         };
         let reference = broadband(&canvas, &mut random)?;
-        let free = within(&canvas, &regions.regions[regions.target], WIDER);
+        let others = regions.regions.iter().enumerate().filter(|(at, _)| *at != regions.target);
+        let mut free = vec![1.0; canvas.count()];
+        for (_, region) in others {
+            let sees = within(&canvas, region, WIDER);
+            free.iter_mut().zip(sees).for_each(|(free, sees)| *free *= 1.0 - sees);
+        }
         let confined = Confined::new(reference, free);
         let sign = if settings.aim == Aim::Suppress { -1.0 } else { 1.0 };
         let selection = Selection { target: regions.target, sign, tolerance: regions.tolerance };
@@ -407,22 +413,36 @@ impl Selective {
         self.confined.allowed(&self.canvas, &mixed)
     }
 
-    /// Something natural in the target's region.
+    /// Something natural, in the target's region or out of it.
     fn natural(&mut self) -> Result<Vec<f32>, PlannerError> {
         let pattern = probe::natural(&self.canvas, &mut self.random)?;
+        self.beside(pattern)
+    }
+
+    /// A pattern in the target's region, or out of it where the target is suppressed.
+    fn beside(&self, mut pattern: Vec<f32>) -> Result<Vec<f32>, PlannerError> {
+        let sees = within(&self.canvas, &self.regions.regions[self.regions.target], WIDER);
+        let is_driven = self.selection.sign > 0.0;
+        pattern.iter_mut().zip(sees).for_each(|(texel, sees)| {
+            *texel *= if is_driven { sees } else { 1.0 - sees } as f32;
+        });
         self.confined.allowed(&self.canvas, &pattern)
     }
 
-    /// A Gabor in the target's region: orientation, phase, spatial frequency (two octaves up to four texels per cycle), place
-    /// and size are drawn.
+    /// A Gabor in the target's region or out of it: orientation, phase, spatial frequency (two octaves up to four texels per
+    /// cycle), place and size are drawn.
     fn gabor(&mut self) -> Result<Vec<f32>, PlannerError> {
+        if self.selection.sign < 0.0 {
+            let pattern = probe::gabor(&self.canvas, &mut self.random)?;
+            return self.beside(pattern);
+        }
         let region = &self.regions.regions[self.regions.target];
         let mut uniform = || self.random.uniform();
         let cpd = 0.25 * self.canvas.texels_per_deg * libm::exp2(-2.0 * uniform());
         let reach = 0.4 * region.diameter_deg;
         let centre = region.centre_deg.map(|middle| middle + reach * (2.0 * uniform() - 1.0));
         let (turn, phase) = (core::f64::consts::PI * uniform(), core::f64::consts::TAU * uniform());
-        let sd_deg = region.diameter_deg * (0.2 + 0.2 * uniform());
+        let sd_deg = region.diameter_deg * (0.3 + 0.2 * uniform());
         let pattern = probe::gabor_at(&self.canvas, centre, turn, cpd, phase, sd_deg);
         self.confined.allowed(&self.canvas, &pattern)
     }

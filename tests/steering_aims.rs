@@ -145,7 +145,7 @@ fn suppress_without_populations_tells_the_one_response() {
         ],
     );
     let text = fs::read_to_string(&protocol).unwrap();
-    let (from, to) = (text.find("[planner.selective]").unwrap(), text.find("[[block]]").unwrap());
+    let (from, to) = (text.find("\n[planner.selective]").unwrap(), text.find("\n[[block]]").unwrap());
     fs::write(&protocol, [&text[..from], &text[to..]].concat()).unwrap();
     let (summary, _) = session(&protocol, "energy-1");
     let response = &summary["steered"]["selected"]["populations"][0];

@@ -7,6 +7,8 @@ use crate::{Canvas, PlannerError};
 
 /// Occluding discs of a dead-leaves picture.
 const LEAVES: usize = 300;
+/// Pictures that are drawn at most until one has a contrast.
+const DRAWS: usize = 8;
 
 /// One picture with the statistics of natural images: in turn dead leaves (discs that occlude each other, with radii of
 /// density r^-3: edges, occlusion and scale invariance; Lee, Mumford and Huang, Int. J. Comput. Vision 41, 2001) and 1/f
@@ -15,9 +17,13 @@ const LEAVES: usize = 300;
 /// # Errors
 /// A canvas that takes no picture.
 pub fn natural(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
-    let pattern =
-        if random.uniform() < 0.5 { dead_leaves(canvas, random) } else { one_over_f(canvas, random) };
-    canvas.allowed(&pattern)
+    let mut draw = || {
+        let pattern =
+            if random.uniform() < 0.5 { dead_leaves(canvas, random) } else { one_over_f(canvas, random) };
+        canvas.allowed(&pattern)
+    };
+    // Now and then one leaf covers all the others, and no scaling gives a uniform picture a contrast.
+    (1..DRAWS).find_map(|_| draw().ok()).map_or_else(draw, Ok)
 }
 
 /// A Gabor anywhere within the aperture: orientation, phase, spatial frequency (two octaves up to four texels per cycle),

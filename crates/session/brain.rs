@@ -30,6 +30,43 @@ pub struct Brains {
     canvas: OfCanvas,
     /// The brains.
     brain: Vec<Brain>,
+    /// Those of several populations.
+    #[serde(default)]
+    several: Vec<Several>,
+}
+
+/// A drawn brain of several populations ([`Spec::several`]).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Several {
+    /// Its name, `FAMILY-several-NUMBER`.
+    pub name: String,
+    /// How its cells are made.
+    pub family: Family,
+    /// Seed of its parameters.
+    pub seed: u64,
+    /// Per population, the drive of the best picture that some ascents found; also the semisaturation.
+    pub oracle_drives: Vec<f64>,
+}
+
+impl Several {
+    /// The names of the populations, in order: the parts of the visual field that they see.
+    pub const POPULATIONS: [&str; 3] = ["left", "right", "lower"];
+
+    /// The committed brains.
+    pub fn all() -> &'static [Several] {
+        &BRAINS.several
+    }
+
+    /// The committed brain of that name.
+    pub fn find(name: &str) -> Option<&'static Several> {
+        Self::all().iter().find(|brain| brain.name == name)
+    }
+
+    fn spec(&self, canvas: &Canvas) -> Spec {
+        let spec = Spec::several(self.family, self.seed, canvas.texels, canvas.texels_per_deg);
+        Spec { semisaturation: self.oracle_drives.clone(), ..spec }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +134,8 @@ pub struct ModelPopulation {
     gradient: Gradient,
     others: Vec<ArrayD<f32>>,
     side: usize,
+    /// Where each population lies, where there are several.
+    centres_deg: Vec<[f64; 2]>,
 }
 
 impl ModelPopulation {
@@ -108,9 +147,14 @@ impl ModelPopulation {
         if let Some(brain) = Brain::find(name) {
             return Self::drawn(brain, canvas);
         }
+        if let Some(several) = Several::find(name) {
+            return Self::several(several, canvas);
+        }
         let path = Path::new(name);
         if path.extension().is_none_or(|end| end != "onnx") {
-            let names: Vec<&str> = Brain::all().iter().map(|brain| brain.name.as_str()).collect();
+            let several = Several::all().iter().map(|brain| brain.name.as_str());
+            let names: Vec<&str> =
+                Brain::all().iter().map(|brain| brain.name.as_str()).chain(several).collect();
             let known = names.join(", ");
             return Err(SessionError::Usage(format!(
                 "--brain {name}: no such brain and no .onnx file; there are {known}"
@@ -135,13 +179,25 @@ impl ModelPopulation {
         Self::new(encoder, "level", canvas)
     }
 
+    /// A committed brain of several populations.
+    ///
+    /// # Errors
+    /// As [`ModelPopulation::open`].
+    pub fn several(brain: &Several, canvas: &Canvas) -> Result<Self, SessionError> {
+        let spec = brain.spec(canvas);
+        let bytes = build(&spec).map_err(|error| SessionError::Usage(error.to_string()))?;
+        let encoder = Encoder::from_bytes(&brain.name, &bytes, None, &Limits::default())?;
+        let centres_deg = spec.populations.iter().map(|population| population.centre_deg).collect();
+        Ok(Self { centres_deg, ..Self::new(encoder, "level", canvas)? })
+    }
+
     fn new(encoder: Encoder, tap: &str, canvas: &Canvas) -> Result<Self, SessionError> {
         let gradient = encoder.gradient(&[tap], 1, 1, true)?;
         let [t, c, h, w] = encoder.form().shape;
         let grey = Array5::from_elem((1, t, c, h, w), 0.5);
         let mut others = encoder.inputs(&gradient, grey.view())?;
         others.remove(0);
-        let mut population = Self { encoder, gradient, others, side: canvas.texels };
+        let mut population = Self { encoder, gradient, others, side: canvas.texels, centres_deg: Vec::new() };
         let level = population.level_of(&vec![0.5; canvas.count()]);
         match level {
             Some(level) if level.is_finite() => Ok(population),
@@ -152,8 +208,13 @@ impl ModelPopulation {
         }
     }
 
-    /// The level for cells of linear light.
+    /// The level for cells of linear light; of the first population, where there are several.
     pub fn level_of(&mut self, cells: &[f64]) -> Option<f64> {
+        self.levels_of(cells)?.first().copied()
+    }
+
+    /// The level of each population.
+    pub fn levels_of(&mut self, cells: &[f64]) -> Option<Vec<f64>> {
         let [t, c, h, w] = self.encoder.form().shape;
         // Nearest cell: a model of another size sees the same picture larger or smaller.
         let at = |row: usize, column: usize| {
@@ -164,7 +225,7 @@ impl ModelPopulation {
         let input = self.encoder.form().to_input(light.view());
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
         let outputs = self.gradient.forward(&inputs).ok()?;
-        outputs.first()?.first().map(|&level| f64::from(level))
+        outputs.first().map(|levels| levels.iter().map(|&level| f64::from(level)).collect())
     }
 }
 
@@ -180,5 +241,17 @@ fn foreign(path: &Path, name: &str, canvas: &Canvas) -> Result<Encoder, SessionE
 impl Population for ModelPopulation {
     fn level(&mut self, cells: &[f64]) -> f64 {
         self.level_of(cells).filter(|level| level.is_finite()).unwrap_or(0.0)
+    }
+
+    fn centres_deg(&self) -> &[[f64; 2]] {
+        &self.centres_deg
+    }
+
+    fn levels(&mut self, cells: &[f64], levels: &mut [f64]) {
+        levels.fill(0.0);
+        let found = self.levels_of(cells).unwrap_or_default();
+        for (level, found) in levels.iter_mut().zip(found) {
+            *level = if found.is_finite() { found } else { 0.0 };
+        }
     }
 }

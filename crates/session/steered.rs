@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use protocol::Aim;
 use recording::RecordedSession;
 use serde::Serialize;
 use timeline::{NoticeKind, Purpose};
@@ -10,6 +11,8 @@ use timeline::{NoticeKind, Purpose};
 use crate::brain::{Brain, ModelPopulation};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered};
+use crate::kept::{Kept, kept};
+use crate::selected::{Selected, selected};
 use crate::steering;
 
 /// Key of the manifest that names the simulated participant's brain.
@@ -35,8 +38,12 @@ pub struct Steered {
     pub planner_silent: u64,
     /// Time from a request to its answer in ms: median and largest.
     pub planning_ms: Option<[f64; 2]>,
-    /// Only with a committed brain.
+    /// Only with a committed brain, where its response is to be driven.
     pub gain: Option<Gain>,
+    /// Only where one of several populations is moved, or the response is suppressed.
+    pub selected: Option<Selected>,
+    /// Only where a set point is held.
+    pub kept: Option<Kept>,
 }
 
 /// How far a committed brain was driven: `(r - r_natural) / (r_oracle - r_natural)` of the incumbent's latent level, with the
@@ -56,7 +63,8 @@ impl Steered {
     /// names.
     pub fn of(session: &RecordedSession) -> Option<Self> {
         let mut steered = Self::counted(session)?;
-        steered.gain = from_folder(session).ok().flatten();
+        // What the folder does not tell is left out.
+        let _ = steered.add_from_folder(session);
         Some(steered)
     }
 
@@ -88,15 +96,27 @@ impl Steered {
             planner_silent: count(NoticeKind::PlannerSilent),
             planning_ms: planning.last().map(|&most| [planning[planning.len() / 2], most]),
             gain: None,
+            selected: None,
+            kept: None,
         })
     }
-}
 
-fn from_folder(session: &RecordedSession) -> Result<Option<Gain>, SessionError> {
-    let (protocol, rig) = (session.folder.protocol_path(), session.folder.rig_path());
-    let experiment = Experiment::load(&protocol, Some(&rig))?;
-    let lowered = experiment.lower(session.meta.seed)?;
-    gain(session, &experiment, &lowered)
+    fn add_from_folder(&mut self, session: &RecordedSession) -> Result<(), SessionError> {
+        let (protocol, rig) = (session.folder.protocol_path(), session.folder.rig_path());
+        let experiment = Experiment::load(&protocol, Some(&rig))?;
+        let lowered = experiment.lower(session.meta.seed)?;
+        let (Some(planner), Some(canvas)) =
+            (&experiment.protocol.planner, steering::canvas(&experiment.protocol, &lowered))
+        else {
+            return Ok(());
+        };
+        if planner.aim == Aim::Drive {
+            self.gain = gain(session, &experiment, &lowered)?;
+        }
+        self.selected = selected(session, planner, &canvas)?;
+        self.kept = kept(session, planner, &canvas)?;
+        Ok(())
+    }
 }
 
 fn gain(
@@ -135,6 +155,11 @@ fn gain(
     Ok(course.last().map(|&normalised| Gain { normalised, course: course.clone(), presentations_to }))
 }
 
+/// Linear light of a picture, or of its negative with `sign` = -1.
+pub(crate) fn cells_of(texels: &[f32], sign: f64) -> Vec<f64> {
+    texels.iter().map(|&texel| 0.5 + 0.5 * sign * f64::from(texel)).collect()
+}
+
 /// The level of a picture that reverses: that of its better phase.
 pub(crate) fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 {
     level_in_phase(population, texels, 1.0).max(level_in_phase(population, texels, -1.0))
@@ -142,8 +167,7 @@ pub(crate) fn level_of(population: &mut ModelPopulation, texels: &[f32]) -> f64 
 
 /// The level of a picture times `sign`.
 pub(crate) fn level_in_phase(population: &mut ModelPopulation, texels: &[f32], sign: f64) -> f64 {
-    let cells: Vec<f64> = texels.iter().map(|&texel| 0.5 + 0.5 * sign * f64::from(texel)).collect();
-    population.level_of(&cells).unwrap_or(f64::NAN)
+    population.level_of(&cells_of(texels, sign)).unwrap_or(f64::NAN)
 }
 
 impl Steered {
@@ -166,6 +190,12 @@ impl Steered {
                 };
             }
             lines.push(("normalised gain", text));
+        }
+        if let Some(selected) = &self.selected {
+            lines.push(("populations", selected.text()));
+        }
+        if let Some(kept) = &self.kept {
+            lines.push(("set point kept", kept.text()));
         }
         lines
     }

@@ -3,8 +3,10 @@
 use closedloop::SteerPlan;
 use planner::field::Posterior;
 use planner::search::Kind;
-use planner::{Aim, AnyPlanner, Canvas, Method, Settings, features::Eyes};
-use protocol::{Picture, Protocol, Steer, Stimulus};
+use planner::{
+    AnyPlanner, Canvas, Hold, Holder, Method, Region, Regions, Selective, Settings, features::Eyes,
+};
+use protocol::{Aim, Picture, Protocol, Steer, Stimulus};
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};
 
@@ -84,8 +86,8 @@ pub fn planner(
     let (Some(plan), Some(canvas)) = (&protocol.planner, canvas(protocol, lowered)) else { return Ok(None) };
     let settings = Settings {
         aim: match plan.aim {
-            protocol::Aim::Drive => Aim::Drive,
-            protocol::Aim::Suppress => Aim::Suppress,
+            Aim::Drive | Aim::OneHot | Aim::Hold => planner::Aim::Drive,
+            Aim::Suppress => planner::Aim::Suppress,
         },
         probes: plan.probes,
         steps: plan.steps,
@@ -94,8 +96,22 @@ pub fn planner(
         people,
         seed,
     };
-    let eyes = |canvas: &Canvas| Eyes::v1(canvas, untimed);
-    Ok(Some(AnyPlanner::new(method(plan.method), canvas, settings, eyes)?))
+    Ok(Some(match (&plan.selective, plan.hold) {
+        (Some(selective), _) => {
+            let regions = regions(selective, channels(protocol));
+            let eyes = Eyes::v1(&canvas, untimed)?;
+            AnyPlanner::Selective(Box::new(Selective::new(canvas, settings, regions, eyes)?))
+        }
+        (None, Some(hold)) => {
+            let hold = Hold { set_point_uv: hold.set_point_uv, pictures: hold.pictures };
+            let eyes = Eyes::v1(&canvas, untimed)?;
+            AnyPlanner::Holder(Box::new(Holder::new(canvas, settings, hold, eyes)?))
+        }
+        (None, None) => {
+            let eyes = |canvas: &Canvas| Eyes::v1(canvas, untimed);
+            AnyPlanner::new(method(plan.method), canvas, settings, eyes)?
+        }
+    }))
 }
 
 fn method(method: protocol::Method) -> Method {
@@ -106,5 +122,29 @@ fn method(method: protocol::Method) -> Method {
         protocol::Method::Bayesian => Method::Search(Kind::Bayesian),
         protocol::Method::CmaEs => Method::Search(Kind::CmaEs),
         protocol::Method::Genetic => Method::Search(Kind::Genetic),
+    }
+}
+
+fn regions(selective: &protocol::Selective, channels: usize) -> Regions {
+    let region = |population: &protocol::Population| Region {
+        centre_deg: population.centre_deg,
+        diameter_deg: population.diameter_deg,
+    };
+    Regions {
+        regions: selective.populations.iter().map(region).collect(),
+        target: selective.target,
+        localisers: selective.localisers,
+        reference_every: selective.reference_every,
+        tolerance: selective.tolerance,
+        channels,
+    }
+}
+
+/// Channels of the stream that is decoded.
+fn channels(protocol: &Protocol) -> usize {
+    let Some(protocol::Decoder::SsvepAmplitude(ssvep)) = &protocol.decoder else { return 0 };
+    match protocol.streams.get(ssvep.stream).map(|stream| &stream.kind) {
+        Some(protocol::StreamKind::Samples(samples)) => samples.channels.len(),
+        _ => 0,
     }
 }

@@ -3,7 +3,7 @@
 //! The planner works elsewhere and takes its time. What it answers is recorded input, so that these steps repeat without it;
 //! that it is late, silent or wrong must not leave anything on the screen.
 
-use timeline::{Answer, NoticeKind, Presentation, Request, SceneId};
+use timeline::{Amplitudes, Answer, NOT_MEASURED, NoticeKind, Presentation, Request, SceneId};
 
 use crate::controller::RESPONSE_LATENCY_NS;
 use crate::decoder::Estimate;
@@ -66,6 +66,7 @@ struct Measured {
     decision: u64,
     value: f64,
     spread: f64,
+    amplitudes: Amplitudes,
 }
 
 /// What the screen should show now.
@@ -160,7 +161,8 @@ impl Steer {
             let is_within = estimate.start_ns >= shown.steady_ns && estimate.end_ns <= until_ns;
             if is_within && shown.measured.is_none() {
                 let (value, spread) = (estimate.value, estimate.spread);
-                shown.measured = Some(Measured { decision: *decision, value, spread });
+                let amplitudes = estimate.amplitudes;
+                shown.measured = Some(Measured { decision: *decision, value, spread, amplitudes });
             }
         }
     }
@@ -270,6 +272,7 @@ impl Steer {
             picture: shown.map(|shown| shown.picture),
             value: measured.map_or(f64::NAN, |measured| measured.value),
             spread: measured.map_or(f64::NAN, |measured| measured.spread),
+            amplitudes: measured.map_or(NOT_MEASURED, |measured| measured.amplitudes),
         };
         if out.requests.try_push(request).is_ok() {
             self.next_request += 1;

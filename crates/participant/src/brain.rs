@@ -20,6 +20,11 @@ pub trait Brain: Send {
     fn see(&mut self, onset_ns: i64, cells: &[f64]) -> bool;
     /// The drive at a sample; consecutive calls are one sample apart.
     fn drive(&mut self, at_ns: i64) -> Drive;
+    /// Drives of further populations at the sample of the last call of [`Brain::drive`], each with a leadfield of its own; see
+    /// [`crate::Participant::spread_over`].
+    fn others(&self) -> &[Drive] {
+        &[]
+    }
     /// Least time from a photon to a sample that it moves.
     fn delay_ns(&self) -> i64;
     /// Back to the state after preparation.
@@ -138,6 +143,15 @@ impl Brain for ContrastResponse {
 pub trait Population: Send {
     /// Part of the full drive, 0..1, for linear light 0..1 per retina cell, row-major.
     fn level(&mut self, cells: &[f64]) -> f64;
+    /// Where each lies in the visual field, [x, y] in degrees with y up, where there are several; else empty.
+    fn centres_deg(&self) -> &[[f64; 2]] {
+        &[]
+    }
+    /// The same of each; `levels` has as many values as there are populations.
+    fn levels(&mut self, cells: &[f64], levels: &mut [f64]) {
+        let level = self.level(cells);
+        levels.iter_mut().take(1).for_each(|first| *first = level);
+    }
 }
 
 /// Any population as a brain: what it answers to a frame is the strength of the response, and the time course is that of
@@ -145,13 +159,17 @@ pub trait Population: Send {
 /// reversing picture counts by its best phase.
 pub struct PopulationResponse {
     population: Box<dyn Population>,
-    course: Course,
+    /// One per population.
+    courses: Vec<Course>,
+    /// Drives of all but the first at the last sample.
+    others: Vec<Drive>,
     early_tau_s: f64,
     held: Vec<f64>,
     eased: Vec<f64>,
     onset_ns: Option<i64>,
-    /// Frames that were answered to, oldest replaced first: a flicker shows few frames again and again.
-    known: Vec<(Vec<f64>, f64)>,
+    /// Frames that were answered to, with the level of each population, oldest replaced first: a flicker shows few frames
+    /// again and again.
+    known: Vec<(Vec<f64>, Vec<f64>)>,
     next_known: usize,
 }
 
@@ -171,28 +189,32 @@ impl PopulationResponse {
         let course = Course::prepare_told(person, setup.flicker, setup.refresh_hz, setup.rate_hz)
             .ok_or(PrepareError::NoResponse { hz: setup.flicker.response_hz(), name: person.name.clone() })?;
         let cells = setup.retina_width * setup.retina_height;
+        let count = population.centres_deg().len().max(1);
         Ok(Self {
             population,
-            course,
+            courses: vec![course; count],
+            others: vec![Drive::default(); count - 1],
             early_tau_s: person.early_tau_s,
             held: vec![0.0; cells],
             eased: vec![0.0; cells],
             onset_ns: None,
-            known: vec![(vec![f64::NAN; cells], 0.0); KNOWN],
+            known: vec![(vec![f64::NAN; cells], vec![0.0; count]); KNOWN],
             next_known: 0,
         })
     }
 
-    fn level(&mut self, cells: &[f64]) -> f64 {
-        if let Some((_, level)) = self.known.iter().find(|(known, _)| known == cells) {
-            return *level;
+    /// Which of [`PopulationResponse::known`] has the levels for these cells.
+    fn known(&mut self, cells: &[f64]) -> usize {
+        if let Some(at) = self.known.iter().position(|(known, _)| known == cells) {
+            return at;
         }
-        let level = self.population.level(cells).clamp(0.0, 1.0);
-        let (known, answer) = &mut self.known[self.next_known];
+        let at = self.next_known;
+        let (known, levels) = &mut self.known[at];
         known.copy_from_slice(cells);
-        *answer = level;
-        self.next_known = (self.next_known + 1) % KNOWN;
-        level
+        self.population.levels(cells, levels);
+        levels.iter_mut().for_each(|level| *level = level.clamp(0.0, 1.0));
+        self.next_known = (at + 1) % KNOWN;
+        at
     }
 }
 
@@ -222,21 +244,31 @@ impl Brain for PopulationResponse {
         }
         let share = 2.0 / cells.len() as f64;
         let energy = FrameEnergy { held: share * held, fading: 2.0 * share * fading, faded: share * faded };
-        let level = self.level(cells);
-        self.course.push_told(onset_ns, energy, level);
+        let known = self.known(cells);
+        for (course, &level) in self.courses.iter_mut().zip(&self.known[known].1) {
+            course.push_told(onset_ns, energy, level);
+        }
         true
     }
 
     fn drive(&mut self, at_ns: i64) -> Drive {
-        self.course.drive(at_ns)
+        let mut courses = self.courses.iter_mut();
+        let first = courses.next().map_or_else(Drive::default, |course| course.drive(at_ns));
+        self.others.iter_mut().zip(courses).for_each(|(drive, course)| *drive = course.drive(at_ns));
+        first
+    }
+
+    fn others(&self) -> &[Drive] {
+        &self.others
     }
 
     fn delay_ns(&self) -> i64 {
-        self.course.delay_ns()
+        self.courses.first().map_or(0, Course::delay_ns)
     }
 
     fn reset(&mut self) {
-        self.course.reset();
+        self.courses.iter_mut().for_each(Course::reset);
+        self.others.fill(Drive::default());
         self.onset_ns = None;
         self.held.fill(0.0);
         self.eased.fill(0.0);

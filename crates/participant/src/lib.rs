@@ -27,6 +27,7 @@ mod effects;
 mod eye;
 mod fitted;
 mod gain;
+mod leadfield;
 mod montage;
 mod participant;
 mod person;

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::{
     Brain, ContrastResponse, Day, Flicker, Gaze, Latent, Person, background::Background, effects::Live,
-    fitted::Noise, gain::Gain, montage, nominal,
+    fitted::Noise, gain::Gain, leadfield::leadfield, montage, montage::Electrode, nominal,
 };
 
 /// The room in which a person sits, in machine units.
@@ -98,6 +98,8 @@ pub enum PrepareError {
 /// ([`Person::contrast_response`] of `contrast_seen`).
 pub struct Participant {
     topography: Vec<f64>,
+    /// Leadfields of all populations but the first.
+    further: Vec<Vec<f64>>,
     brain: Box<dyn Brain>,
     gain: Gain,
     background: Noise,
@@ -128,13 +130,7 @@ impl Participant {
     /// When a channel is unknown or a rate is out of range.
     pub fn with_brain(person: &Person, setup: &Setup, brain: Box<dyn Brain>) -> Result<Self, PrepareError> {
         check(setup)?;
-        let electrodes = setup
-            .channels
-            .iter()
-            .map(|label| {
-                montage::electrode(label).ok_or_else(|| PrepareError::Channel { label: label.clone() })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let electrodes = electrodes(setup)?;
         if electrodes.is_empty() {
             return Err(PrepareError::NoChannel);
         }
@@ -154,6 +150,7 @@ impl Participant {
         let effects = Live::new(person, setup, &electrodes, seed);
         Ok(Self {
             topography: electrodes.iter().map(|e| person.topography.in_order()[e.index]).collect(),
+            further: Vec::new(),
             brain,
             nominal_gain_uv: nominal().gain_uv,
             effects: effects.map(|live| Box::new([live.clone(), live])),
@@ -181,6 +178,7 @@ impl Participant {
         let background = Noise::Recorded { rows_uv: day.noise_uv, next: 0 };
         Ok(Self {
             topography: day.topography,
+            further: Vec::new(),
             brain: Box::new(ContrastResponse::prepare(person, setup)?),
             nominal_gain_uv: nominal().gain_uv,
             effects: None,
@@ -191,6 +189,27 @@ impl Participant {
             late: 0,
             refused: 0,
         })
+    }
+
+    /// Gives each population of the brain a leadfield by its place in the visual field, [x, y] in degrees with y up, so that
+    /// the EEG is the sum of all. At its best electrode each answers with the person's gain.
+    ///
+    /// # Errors
+    /// When a channel is unknown.
+    pub fn spread_over(
+        mut self,
+        person: &Person,
+        setup: &Setup,
+        centres_deg: &[[f64; 2]],
+    ) -> Result<Self, PrepareError> {
+        let electrodes = electrodes(setup)?;
+        let topography: Vec<f64> = electrodes.iter().map(|e| person.topography.in_order()[e.index]).collect();
+        let mut fields = centres_deg.iter().map(|&centre| leadfield(centre, &electrodes, &topography));
+        if let Some(first) = fields.next() {
+            self.topography = first;
+        }
+        self.further = fields.collect();
+        Ok(self)
     }
 
     /// Channels of a sample.
@@ -225,6 +244,11 @@ impl Participant {
         let response_uv = gain_uv * drive.response;
         for (place, share) in out.iter_mut().zip(&self.topography) {
             *place = share * response_uv;
+        }
+        for (drive, leadfield) in self.brain.others().iter().zip(&self.further) {
+            out.iter_mut()
+                .zip(leadfield)
+                .for_each(|(place, share)| *place += share * gain_uv * drive.response);
         }
         self.background.add(out);
         if let Some(effects) = &mut self.effects {
@@ -293,6 +317,13 @@ impl Participant {
 
 const GAIN_STREAM: u64 = 1;
 const BACKGROUND_STREAM: u64 = 2;
+
+fn electrodes(setup: &Setup) -> Result<Vec<Electrode>, PrepareError> {
+    let found = |label: &String| {
+        montage::electrode(label).ok_or_else(|| PrepareError::Channel { label: label.clone() })
+    };
+    setup.channels.iter().map(found).collect()
+}
 
 fn check(setup: &Setup) -> Result<(), PrepareError> {
     let rates = [

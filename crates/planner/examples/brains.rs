@@ -1,8 +1,8 @@
 //! Writes the committed brains of simulated participants: drawn populations, with the level of the best picture that
 //! gradient ascent finds and of the best natural one. Takes some minutes per brain.
 //!
-//! Usage: brains 1-4 101-108 > crates/session/brains.toml. Settings are tuned on brains 1 to 4 of each family; 101 to 108 are
-//! held out.
+//! Usage: brains 1-4 101-108 > crates/session/brains.toml, then brains several COUNT_PER_FAMILY >> crates/session/brains.toml.
+//! Settings are tuned on brains 1 to 4 of each family; 101 to 108 are held out.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for developers")]
 
 use adjoint::Limits;
@@ -18,7 +18,14 @@ const STEPS: u32 = 80;
 /// Natural pictures of which the best is taken.
 const NATURALS: usize = 200;
 
+/// Restarts and steps of each population's oracle, where there are several.
+const FEWER_RESTARTS: usize = 6;
+const FEWER_STEPS: u32 = 60;
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("several") {
+        return several(std::env::args().nth(2).map_or(1, |count| count.parse().unwrap()));
+    }
     let canvas =
         Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
     let ranges: Vec<String> = std::env::args().skip(1).collect();
@@ -37,7 +44,7 @@ fn main() {
     for seed in seeds.flatten() {
         for family in Family::ALL {
             let mut spec = Spec::draw(family, seed, canvas.texels, canvas.texels_per_deg, 1);
-            let drive = oracle(&spec, &canvas);
+            let drive = oracle(&spec, &canvas, 0, [RESTARTS, STEPS as usize]);
             spec.semisaturation = vec![drive];
             let mut level = eyes(&spec, &canvas, "level");
             let mut random = Random::new(seed, 5);
@@ -58,15 +65,36 @@ fn eyes(spec: &Spec, canvas: &Canvas, tap: &str) -> Eyes {
     Eyes::values(encoder, tap, canvas, true).unwrap()
 }
 
-/// Drive of the best picture of some ascents, each from another natural picture.
-fn oracle(spec: &Spec, canvas: &Canvas) -> f64 {
+/// Brains of several populations: the drive of each population's best picture.
+fn several(count: u64) {
+    let canvas =
+        Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
+    for seed in 1..=count {
+        for family in Family::ALL {
+            let spec = Spec::several(family, seed, canvas.texels, canvas.texels_per_deg);
+            let drive = |at| oracle(&spec, &canvas, at, [FEWER_RESTARTS, FEWER_STEPS as usize]);
+            let drives: Vec<String> =
+                (0..spec.populations.len()).map(|at| format!("{:.6}", drive(at))).collect();
+            let family = format!("{family:?}").to_lowercase();
+            println!("\n[[several]]\nname = \"{family}-several-{seed}\"");
+            println!("family = \"{family}\"\nseed = {seed}\noracle_drives = [{}]", drives.join(", "));
+        }
+    }
+}
+
+/// Drive of a population for the best picture of some ascents, each from another natural picture.
+fn oracle(spec: &Spec, canvas: &Canvas, population: usize, [restarts, steps]: [usize; 2]) -> f64 {
     let mut drive = eyes(spec, canvas, "drive");
     let mut random = Random::new(spec.texels as u64, 9);
-    let judge = |features: &[f64]| (features[0], vec![1.0]);
+    let judge = |features: &[f64]| {
+        let mut slope = vec![0.0; features.len()];
+        slope[population] = 1.0;
+        (features[population], slope)
+    };
     let one = |_| {
         let start = probe::natural(canvas, &mut random).unwrap();
-        let found = propose::climb(&mut drive, canvas, &judge, &start, STEPS, || false).unwrap();
-        drive.features(&canvas.light(&found.pattern)).unwrap()[0]
+        let found = propose::climb(&mut drive, canvas, &judge, &start, steps as u32, || false).unwrap();
+        drive.features(&canvas.light(&found.pattern)).unwrap()[population]
     };
-    (0..RESTARTS).map(one).fold(0.0, f64::max)
+    (0..restarts).map(one).fold(0.0, f64::max)
 }

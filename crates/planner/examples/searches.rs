@@ -112,6 +112,7 @@ fn run(
         picture: None,
         value: f64::NAN,
         spread: f64::NAN,
+        amplitudes: timeline::NOT_MEASURED,
     };
     let mut levels = vec![0.0];
     let mut known: Vec<(Vec<f32>, f64)> = Vec::new();

@@ -88,6 +88,7 @@ fn main() {
             picture: None,
             value: f64::NAN,
             spread: f64::NAN,
+            amplitudes: timeline::NOT_MEASURED,
         };
         let mut patterns = vec![planner.first().to_vec()];
         let mut gains = Vec::new();

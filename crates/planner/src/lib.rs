@@ -11,15 +11,23 @@
 //! posterior of H given every presentation; [`propose`] climbs its mean, or mean plus some standard deviations, through the
 //! model, so that what is tried next is what may be best (an upper confidence bound: Srinivas et al., ICML 2010).
 //!
+//! [`Selective`] has such a model of each of several populations and moves one of them; [`Holder`] keeps a response at a set
+//! point with prepared pictures.
+//!
 //! A planner is slow and allocates: it belongs on a thread of its own, never on the loop's or the display's. It reads no clock;
 //! the same requests, settings and seed give the same pictures as long as budgets are steps.
 
 pub mod belief;
+pub mod components;
+mod confine;
 pub mod covariance;
+pub mod drift;
 mod error;
 pub mod features;
 pub mod field;
 mod gains;
+mod holder;
+pub mod linear;
 mod method;
 pub mod open_loop;
 pub mod particles;
@@ -29,11 +37,15 @@ pub mod probe;
 pub mod propose;
 pub mod response;
 pub mod search;
+mod selection;
+mod selective;
 pub mod surprise;
 mod view;
 mod wavering;
 
 pub use error::PlannerError;
+pub use holder::{Hold, Holder};
 pub use method::{AnyPlanner, Method};
 pub use picture::Canvas;
 pub use policy::{Aim, Planner, Proposal, Settings};
+pub use selective::{Region, Regions, Selective};

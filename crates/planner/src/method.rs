@@ -1,10 +1,12 @@
 //! Any way of choosing pictures, as a session's planner.
 
-use timeline::Request;
+use timeline::{NoticeKind, Request};
 
 use crate::features::Eyes;
+use crate::holder::Holder;
 use crate::open_loop::OpenLoop;
 use crate::search::{self, Kind, Searcher};
+use crate::selective::Selective;
 use crate::{Canvas, Planner, PlannerError, Proposal, Settings};
 
 /// How pictures are chosen.
@@ -26,6 +28,10 @@ pub enum AnyPlanner {
     OpenLoop(Box<OpenLoop>),
     /// See [`Method::Search`].
     Search(Box<Searcher>),
+    /// One of several populations.
+    Selective(Box<Selective>),
+    /// One response at a set point.
+    Holder(Box<Holder>),
 }
 
 impl AnyPlanner {
@@ -61,6 +67,8 @@ impl AnyPlanner {
             Self::Model(planner) => planner.first(),
             Self::OpenLoop(planner) => planner.first(),
             Self::Search(planner) => planner.first(),
+            Self::Selective(planner) => planner.first(),
+            Self::Holder(planner) => planner.first(),
         }
     }
 
@@ -77,6 +85,8 @@ impl AnyPlanner {
             Self::Model(planner) => planner.propose(request, is_over),
             Self::OpenLoop(planner) => planner.propose(request, is_over),
             Self::Search(planner) => planner.propose(request),
+            Self::Selective(planner) => planner.propose(request, is_over),
+            Self::Holder(planner) => planner.propose(request, is_over),
         }
     }
 
@@ -84,7 +94,18 @@ impl AnyPlanner {
     pub fn surprise(&self) -> (f64, usize) {
         match self {
             Self::Model(planner) => planner.surprise(),
+            Self::Selective(planner) => planner.surprise(),
+            Self::Holder(planner) => planner.surprise(),
             Self::OpenLoop(_) | Self::Search(_) => (1.0, 0),
+        }
+    }
+
+    /// What somebody should know beside the answers, once each: kind, count and value of a notice.
+    pub fn notice(&mut self) -> Option<(NoticeKind, i64, f64)> {
+        match self {
+            Self::Selective(planner) => planner.notice(),
+            Self::Holder(planner) => planner.notice(),
+            Self::Model(_) | Self::OpenLoop(_) | Self::Search(_) => None,
         }
     }
 }

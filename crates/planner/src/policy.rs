@@ -234,7 +234,9 @@ impl Planner {
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<(Vec<f32>, Option<usize>, u32), PlannerError> {
         match purpose {
-            Purpose::ProbeNatural => Ok((probe::natural(&self.canvas, &mut self.random)?, None, 0)),
+            Purpose::ProbeNatural | Purpose::Localiser | Purpose::Reference | Purpose::Prepared => {
+                Ok((probe::natural(&self.canvas, &mut self.random)?, None, 0))
+            }
             Purpose::ProbeGabor => Ok((probe::gabor(&self.canvas, &mut self.random)?, None, 0)),
             Purpose::Exploit => self.climb(None, is_over),
             Purpose::Explore => self.climb(Some(self.settings.exploration), is_over),

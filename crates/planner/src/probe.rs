@@ -7,6 +7,8 @@ use crate::{Canvas, PlannerError};
 
 /// Occluding discs of a dead-leaves picture.
 const LEAVES: usize = 300;
+/// Pictures that are drawn at most until one has a contrast.
+const DRAWS: usize = 8;
 
 /// One picture with the statistics of natural images: in turn dead leaves (discs that occlude each other, with radii of
 /// density r^-3: edges, occlusion and scale invariance; Lee, Mumford and Huang, Int. J. Comput. Vision 41, 2001) and 1/f
@@ -19,10 +21,6 @@ pub fn natural(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, Planner
         if random.uniform() < 0.5 { dead_leaves(canvas, random) } else { one_over_f(canvas, random) }
     })
 }
-
-/// Draws that are made at most before a canvas is said to take no picture: a rare one (a disc that covers all, a faint Gabor
-/// at the edge) is beyond what scaling can bring to the contrast.
-const DRAWS: usize = 16;
 
 /// The first pattern drawn that can be brought to the canvas's contrast.
 fn allowed(canvas: &Canvas, mut draw: impl FnMut() -> Vec<f32>) -> Result<Vec<f32>, PlannerError> {

@@ -1,23 +1,13 @@
 //! The response model: a population receptive field where the cells are tuned, a linear map over the features otherwise.
 
-use crate::belief::{Belief, Offset, Prediction};
-use crate::covariance::Covariance;
+use crate::belief::Prediction;
 use crate::features::Eyes;
 use crate::field::{Posterior, Prior};
+use crate::linear::Linear;
 use crate::particles::Particles;
 use crate::propose::Judge;
 use crate::wavering::USUAL;
 use crate::{Canvas, PlannerError};
-
-/// Part of what H explains that a picture may do on its own.
-const OWN_PART: f64 = 0.2;
-/// Presentations between two choices of the covariance.
-const CHOOSE_EVERY: usize = 6;
-/// Length scales that the evidence chooses among: degrees, radians, octaves.
-const LENGTHS: [[f64; 3]; 5] =
-    [[1.0, 0.35, 0.8], [1.6, 0.35, 0.8], [1.6, 0.6, 1.5], [2.6, 0.35, 1.5], [2.6, 0.8, 0.8]];
-/// Parts of the squared mean response that H may explain over probes.
-const SIGNALS: [f64; 5] = [0.01, 0.03, 0.1, 0.3, 1.0];
 
 /// The model with what it learnt.
 pub(crate) enum Response {
@@ -25,14 +15,6 @@ pub(crate) enum Response {
     Field(Box<Particles>),
     /// Any features.
     Linear(Box<Linear>),
-}
-
-/// A linear map, and the covariances that it may have.
-pub(crate) struct Linear {
-    belief: Belief,
-    shapes: Vec<Covariance>,
-    sum: f64,
-    count: usize,
 }
 
 /// One measurement of a picture.
@@ -61,10 +43,7 @@ impl Response {
             let particles = Particles::new(grid, prior, USUAL, forgetting_s, [&origin, &typical], seed);
             return Self::Field(Box::new(particles));
         }
-        let shapes: Vec<Covariance> =
-            LENGTHS.map(|[place, turn, octaves]| eyes.covariance(place, turn, octaves)).into();
-        let belief = Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, forgetting_s);
-        Self::Linear(Box::new(Linear { belief, shapes, sum: 0.0, count: 0 }))
+        Self::Linear(Box::new(Linear::new(eyes, forgetting_s)))
     }
 
     pub fn learn(&mut self, measured: Measured, features: &[f64], is_over: &mut dyn FnMut() -> bool) {
@@ -72,36 +51,29 @@ impl Response {
         match self {
             Self::Field(particles) => particles.learn(picture, features, [value, spread, at_s], is_over),
             Self::Linear(linear) => {
-                linear.sum += value;
-                linear.count += 1;
-                linear.belief.learn(picture, features.to_vec(), value, spread, at_s);
-                if linear.count.is_multiple_of(CHOOSE_EVERY) {
-                    let mean = (linear.sum / linear.count as f64).max(0.0);
-                    let typical = (mean * mean).max(spread * spread) / features.len() as f64;
-                    let variances = SIGNALS.map(|part| part * typical);
-                    linear.belief.choose(&linear.shapes, &variances, OWN_PART);
-                }
+                let expected = linear.predict(None, features).mean;
+                let spread = linear.spread(spread, expected);
+                linear.learn(picture, features, value, spread, at_s, false);
             }
         }
     }
 
     /// What a picture with these features that was never shown will do.
     pub fn predict_new(&self, features: &[f64]) -> Prediction {
-        let (Prediction { mean, sd }, own) = match self {
+        match self {
             Self::Field(particles) => {
-                let predicted = particles.predict(features);
-                (predicted, particles.own_sd(predicted.mean))
+                let Prediction { mean, sd } = particles.predict(features);
+                Prediction { mean, sd: libm::hypot(sd, particles.own_sd(mean)) }
             }
-            Self::Linear(linear) => (linear.belief.predict(features), linear.belief.own_sd()),
-        };
-        Prediction { mean, sd: libm::hypot(sd, own) }
+            Self::Linear(linear) => linear.predict(None, features),
+        }
     }
 
     /// What a picture that was shown before will do.
     pub fn predict_shown(&self, picture: usize, features: &[f64]) -> Prediction {
         match self {
             Self::Field(particles) => particles.predict_shown(picture, features),
-            Self::Linear(linear) => linear.belief.predict_shown(picture, features),
+            Self::Linear(linear) => linear.predict(Some(picture), features),
         }
     }
 
@@ -118,7 +90,7 @@ impl Response {
                 Box::new(move |features| particles.mean_slope(features, sign))
             }
             (Self::Linear(linear), exploration) => {
-                let (belief, kappa) = (&linear.belief, exploration.unwrap_or(0.0));
+                let (belief, kappa) = (linear.belief(), exploration.unwrap_or(0.0));
                 Box::new(move |features| belief.bound(features, sign, kappa))
             }
         }

@@ -47,6 +47,7 @@ fn run(aim: Aim, count: u64) -> (Vec<f64>, Vec<Purpose>, f64) {
         picture: None,
         value: f64::NAN,
         spread: f64::NAN,
+        amplitudes: timeline::NOT_MEASURED,
     };
     let (mut levels, mut purposes, mut incumbent) = (vec![0.0], Vec::new(), 0);
     for index in 0..count {

@@ -52,6 +52,7 @@ impl World {
             picture: None,
             value: f64::NAN,
             spread: f64::NAN,
+            amplitudes: timeline::NOT_MEASURED,
         };
         Self { planner, canvas, request, noise: (noise, Random::new(seed, 9)), levels: vec![0.0] }
     }

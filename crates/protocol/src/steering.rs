@@ -24,6 +24,45 @@ pub enum Aim {
     Drive,
     /// `"suppress"`: as little as possible, at the same contrast.
     Suppress,
+    /// `"one-hot"`: as much as possible of one population, the others as they are.
+    OneHot,
+    /// `"hold"`: a set point.
+    Hold,
+}
+
+/// Populations of which one is moved: parts of the visual field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selective {
+    /// The populations, at least two.
+    pub populations: Vec<Population>,
+    /// Index of the one to move.
+    pub target: usize,
+    /// Presentations of each population's localiser, at least 3.
+    pub localisers: u32,
+    /// Every how manieth presentation is the reference picture's, whose response is the baseline; at least 2.
+    pub reference_every: u32,
+    /// Part of its baseline by which another population may change.
+    pub tolerance: f64,
+}
+
+/// One population.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Population {
+    /// Its name.
+    pub name: String,
+    /// Middle of its part of the visual field, [x, y] in degrees from fixation, y up.
+    pub centre_deg: [f64; 2],
+    /// Diameter of that part.
+    pub diameter_deg: f64,
+}
+
+/// What is held, and with what.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HoldPictures {
+    /// The wanted response at the report channel.
+    pub set_point_uv: f64,
+    /// Pictures that are prepared, from the most driven to the most suppressed; at least 4.
+    pub pictures: u32,
 }
 
 /// How pictures are chosen.
@@ -82,6 +121,10 @@ pub struct Planner {
     pub forgetting_s: f64,
     /// File with the readouts of other people, next to the protocol; none where the key is absent.
     pub prior: Option<String>,
+    /// Only with `aim = "one-hot"` or `"suppress"`.
+    pub selective: Option<Selective>,
+    /// Only with `aim = "hold"`.
+    pub hold: Option<HoldPictures>,
 }
 
 /// Pictures that the planner proposes, one after the other.
@@ -110,7 +153,7 @@ pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, P
     })
 }
 
-const PLANNER_KEYS: [&str; 11] = [
+const PLANNER_KEYS: [&str; 13] = [
     "method",
     "aim",
     "probes",
@@ -122,6 +165,8 @@ const PLANNER_KEYS: [&str; 11] = [
     "exploration",
     "forgetting_s",
     "prior",
+    "selective",
+    "hold",
 ];
 
 pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, ProtocolError> {
@@ -129,7 +174,15 @@ pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, Proto
     let method = table.optional("method", |table, key| table.choice(key, &Method::NAMES))?;
     let planner = Planner {
         method: method.unwrap_or_default(),
-        aim: table.choice("aim", &[("drive", Aim::Drive), ("suppress", Aim::Suppress)])?,
+        aim: table.choice(
+            "aim",
+            &[
+                ("drive", Aim::Drive),
+                ("suppress", Aim::Suppress),
+                ("one-hot", Aim::OneHot),
+                ("hold", Aim::Hold),
+            ],
+        )?,
         probes: table.integer("probes", 2..=10_000)? as u32,
         contrast_rms: table.number("contrast_rms", Range::above(0.0).up_to(0.5))?,
         aperture_deg: table.number("aperture_deg", Range::above(0.0).up_to(180.0))?,
@@ -139,12 +192,87 @@ pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, Proto
         exploration: table.number("exploration", Range::from(0.0).up_to(100.0))?,
         forgetting_s: table.number("forgetting_s", Range::above(0.0).up_to(86_400.0))?,
         prior: table.optional("prior", Table::text)?,
+        selective: table.optional("selective", read_selective)?,
+        hold: table.optional("hold", read_hold)?,
     };
     if planner.edge_deg > planner.aperture_deg / 2.0 {
         let allowed = format!("at most half of aperture_deg, {} deg", planner.aperture_deg / 2.0);
         return Err(table.refuse("edge_deg", allowed));
     }
+    aim_has_its_table(&table, &planner)?;
+    populations_are_seen(&table, &planner)?;
     Ok(planner)
+}
+
+/// One of several populations is moved up or down, and a set point has pictures.
+fn aim_has_its_table(table: &Table<'_>, planner: &Planner) -> Result<(), ProtocolError> {
+    let wants = |key: &str, text: &str| Err(table.contradiction(key, text));
+    match (planner.aim, &planner.selective, &planner.hold) {
+        (Aim::OneHot, None, _) => wants("aim", "\"one-hot\" needs a table [planner.selective]"),
+        (Aim::Hold, _, None) => wants("aim", "\"hold\" needs a table [planner.hold]"),
+        (Aim::Drive, Some(_), _) => {
+            wants("selective", "aim = \"drive\" has one response; \"one-hot\" drives one of several")
+        }
+        (Aim::Hold, Some(_), _) => wants("selective", "aim = \"hold\" has one response"),
+        (Aim::Drive | Aim::Suppress | Aim::OneHot, _, Some(_)) => {
+            wants("hold", "only aim = \"hold\" has a set point")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The middle of each population's part of the visual field lies within the aperture, or no picture would reach it.
+fn populations_are_seen(table: &Table<'_>, planner: &Planner) -> Result<(), ProtocolError> {
+    let Some(selective) = &planner.selective else { return Ok(()) };
+    let radius_deg = planner.aperture_deg / 2.0 - planner.edge_deg;
+    for population in &selective.populations {
+        let [x, y] = population.centre_deg;
+        let off_deg = x.hypot(y);
+        if off_deg > radius_deg {
+            let name = &population.name;
+            return Err(table.contradiction(
+                "selective",
+                format!("population {name} lies {off_deg:.2} deg from fixation; pictures reach {radius_deg:.2} deg"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn read_selective(planner: &Table<'_>, key: &str) -> Result<Selective, ProtocolError> {
+    let keys = ["target", "localisers", "reference_every", "tolerance", "population"];
+    let table = planner.table(key, &keys)?;
+    let mut populations = Vec::new();
+    for (name, population) in table.named_tables("population", &["centre_deg", "diameter_deg"])? {
+        let centre_deg = population.numbers("centre_deg", Some(2), Range::from(-90.0).up_to(90.0))?;
+        populations.push(Population {
+            name,
+            centre_deg: [centre_deg[0], centre_deg[1]],
+            diameter_deg: population.number("diameter_deg", Range::above(0.0).up_to(180.0))?,
+        });
+    }
+    if populations.len() < 2 {
+        let found = populations.len();
+        return Err(
+            table.itself(format!("it needs two tables [{key}.population.NAME] or more, found {found}"))
+        );
+    }
+    let names = populations.iter().map(|population| population.name.as_str());
+    Ok(Selective {
+        target: table.reference("target", "population", names)?,
+        populations,
+        localisers: table.integer("localisers", 3..=1_000)? as u32,
+        reference_every: table.integer("reference_every", 2..=1_000)? as u32,
+        tolerance: table.number("tolerance", Range::above(0.0).up_to(1.0))?,
+    })
+}
+
+fn read_hold(planner: &Table<'_>, key: &str) -> Result<HoldPictures, ProtocolError> {
+    let table = planner.table(key, &["set_point_uv", "pictures"])?;
+    Ok(HoldPictures {
+        set_point_uv: table.number("set_point_uv", Range::above(0.0).up_to(1_000.0))?,
+        pictures: table.integer("pictures", 4..=100)? as u32,
+    })
 }
 
 pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer, ProtocolError> {

@@ -440,6 +440,14 @@ impl<'a> Facts<'a> {
                 _ => format!("{} is out of range", notice.value),
             },
             N::RepliesLost => counted(notice.count, "reply", "replies"),
+            N::LocaliserFailed => {
+                format!("population {}: response {:.2} of its standard error", notice.count, notice.value)
+            }
+            N::OutOfReach => format!(
+                "{:.2} \u{b5}V is wanted, {:.2} \u{b5}V is the nearest that is predicted",
+                notice.count as f64 / 1e3,
+                notice.value
+            ),
             N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
             N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
         }

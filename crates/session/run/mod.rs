@@ -161,8 +161,17 @@ impl Prepared {
     /// The simulated participant's brain, where it is not its own.
     fn population(&self) -> Result<Option<Box<dyn ::participant::Population>>, SessionError> {
         let canvas = crate::steering::canvas(&self.experiment.protocol, &self.lowered);
+        let selective =
+            self.experiment.protocol.planner.as_ref().and_then(|planner| planner.selective.as_ref());
         match (&self.args.brain, canvas) {
+            (None, Some(_)) if selective.is_some() && self.person.is_some() => Err(SessionError::Usage(
+                "the simulated participant's own brain has 1 population: [planner.selective] needs a --brain with several"
+                    .into(),
+            )),
             (Some(name), Some(canvas)) => {
+                if let Some(selective) = selective {
+                    crate::selected::places(name, selective)?;
+                }
                 Ok(Some(Box::new(crate::brain::ModelPopulation::open(name, &canvas)?)))
             }
             (Some(name), None) => Err(SessionError::Usage(format!(

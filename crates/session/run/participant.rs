@@ -68,8 +68,14 @@ pub fn prepare(
     Ok(match population {
         None => Participant::prepare(person, &setup)?,
         Some(population) => {
+            let centres_deg = population.centres_deg().to_vec();
             let brain = PopulationResponse::prepare(person, &setup, population)?;
-            Participant::with_brain(person, &setup, Box::new(brain))?
+            let participant = Participant::with_brain(person, &setup, Box::new(brain))?;
+            if centres_deg.is_empty() {
+                participant
+            } else {
+                participant.spread_over(person, &setup, &centres_deg)?
+            }
         }
     })
 }

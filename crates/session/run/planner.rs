@@ -93,10 +93,11 @@ impl Seat {
             Turn::Fails => Some(NoticeKind::ModelFails),
             Turn::Back => Some(NoticeKind::ModelBack),
         };
-        if let Some(kind) = kind {
-            let (value, count) = (surprise.0, surprise.1 as i64);
-            let _ =
-                self.events.push(Event::Notice(Notice { at_ns: now_ns, kind, source: None, count, value }));
+        let judged = kind.map(|kind| (kind, surprise.1 as i64, surprise.0));
+        let also = std::iter::from_fn(|| self.planner.notice());
+        for (kind, count, value) in judged.into_iter().chain(also) {
+            let notice = Notice { at_ns: now_ns, kind, source: None, count, value };
+            let _ = self.events.push(Event::Notice(notice));
         }
         // The recorder's first: what a recorded turn took must be in the file before the turn is.
         let _ = self.events.push(Event::Answer(answer));

@@ -74,6 +74,12 @@ notice_kinds! {
     ReplyRefused = 92, "outside program's reply refused";
     /// Replies that came faster than they can be recorded and were not used; `count` says how many.
     RepliesLost = 93, "outside program's replies lost";
+    /// The planner: the response to a population's localiser cannot be told from the background; `count` is the population,
+    /// `value` the response over its standard error.
+    LocaliserFailed = 74, "localiser failed";
+    /// The planner: no prepared picture is predicted to reach the set point; `value` is the nearest response that one is
+    /// predicted to give in uV, `count` the set point in nV.
+    OutOfReach = 75, "set point out of reach of the prepared pictures";
     /// No sample for longer than the staleness bound; `count` is the age in ns. The loop holds its last command.
     Stale = 10, "source stale, holding";
     /// Still nothing: the screen ramps to neutral grey; `count` is the age in ns.

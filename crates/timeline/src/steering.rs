@@ -2,6 +2,15 @@
 
 use crate::row::{Columns, Row, RowError, index_column};
 
+/// Channels of which a request can tell the amplitude.
+pub const CHANNELS: usize = 8;
+
+/// Complex amplitude [real, imaginary] per channel, in the order of the stream.
+pub type Amplitudes = [[f64; 2]; CHANNELS];
+
+/// No channel was measured.
+pub const NOT_MEASURED: Amplitudes = [[f64::NAN; 2]; CHANNELS];
+
 /// The loop asks for the next picture and says what the one before did. Every request must arrive: the planner's model of
 /// the brain is made of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +29,9 @@ pub struct Request {
     pub value: f64,
     /// Standard error of `value`.
     pub spread: f64,
+    /// The same window before any spatial filter: amplitude and phase at the response frequency of the first channels of the
+    /// stream. Not a number where nothing was measured or there is no such channel; 0 in recordings older than the column.
+    pub amplitudes: Amplitudes,
 }
 
 /// Why the planner proposes a picture.
@@ -37,11 +49,26 @@ pub enum Purpose {
     Repeat,
     /// The model's predictions have failed: a variation of what did best, whatever the model says.
     Fallback,
+    /// A part of the visual field, to find the topography of the population that sees it.
+    Localiser,
+    /// The picture whose response is the baseline.
+    Reference,
+    /// A picture that was prepared beforehand, chosen for what it will do.
+    Prepared,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 6] =
-        [Self::ProbeNatural, Self::ProbeGabor, Self::Explore, Self::Exploit, Self::Repeat, Self::Fallback];
+    const ALL: [Purpose; 9] = [
+        Self::ProbeNatural,
+        Self::ProbeGabor,
+        Self::Explore,
+        Self::Exploit,
+        Self::Repeat,
+        Self::Fallback,
+        Self::Localiser,
+        Self::Reference,
+        Self::Prepared,
+    ];
 
     /// A short lower-case name, as it stands in reports.
     pub const fn name(self) -> &'static str {
@@ -52,6 +79,9 @@ impl Purpose {
             Self::Exploit => "exploit",
             Self::Repeat => "repeat",
             Self::Fallback => "fallback",
+            Self::Localiser => "localiser",
+            Self::Reference => "reference",
+            Self::Prepared => "prepared",
         }
     }
 }
@@ -100,8 +130,32 @@ pub struct Presentation {
 
 impl Row for Request {
     const STREAM: &'static str = "photic-requests";
-    const COLUMNS: &'static [&'static str] =
-        &["index", "turn", "at_ns", "presentation", "picture", "value_f64", "spread_f64"];
+    const COLUMNS: &'static [&'static str] = &[
+        "index",
+        "turn",
+        "at_ns",
+        "presentation",
+        "picture",
+        "value_f64",
+        "spread_f64",
+        "re_0_f64",
+        "im_0_f64",
+        "re_1_f64",
+        "im_1_f64",
+        "re_2_f64",
+        "im_2_f64",
+        "re_3_f64",
+        "im_3_f64",
+        "re_4_f64",
+        "im_4_f64",
+        "re_5_f64",
+        "im_5_f64",
+        "re_6_f64",
+        "im_6_f64",
+        "re_7_f64",
+        "im_7_f64",
+    ];
+    const OLDEST_COLUMNS: usize = 7;
 
     fn write(&self, put: &mut impl FnMut(i64)) {
         put(self.index as i64);
@@ -111,6 +165,7 @@ impl Row for Request {
         put(index_column(self.picture));
         put(self.value.to_bits() as i64);
         put(self.spread.to_bits() as i64);
+        self.amplitudes.as_flattened().iter().for_each(|part| put(part.to_bits() as i64));
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -123,6 +178,7 @@ impl Row for Request {
             picture: c.optional_index()?,
             value: c.f64(),
             spread: c.f64(),
+            amplitudes: core::array::from_fn(|_| [c.f64(), c.f64()]),
         })
     }
 }

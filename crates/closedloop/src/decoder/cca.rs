@@ -215,6 +215,7 @@ impl Listener {
             end_ns,
             label: Some(label),
             cue: cue.map(|(code, _)| code),
+            amplitudes: timeline::NOT_MEASURED,
         };
         emit(&estimate, out);
     }

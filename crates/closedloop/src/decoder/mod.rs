@@ -6,7 +6,7 @@ mod cca;
 mod ssvep;
 
 use signal::{Cascade, StampEvent, StampModel, StampPlan};
-use timeline::{NoticeKind, SourceId};
+use timeline::{Amplitudes, NoticeKind, SourceId};
 
 pub(crate) use calibration::Calibrated;
 pub(crate) use cca::Listener;
@@ -27,6 +27,8 @@ pub(crate) struct Estimate {
     pub(crate) end_ns: i64,
     pub(crate) label: Option<u32>,
     pub(crate) cue: Option<u32>,
+    /// Complex amplitude of the first channels at the response frequency, where there is one.
+    pub(crate) amplitudes: Amplitudes,
 }
 
 /// A decoder. An enum: the set is closed and the hot path has no dynamic dispatch.

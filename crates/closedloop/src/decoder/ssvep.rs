@@ -1,7 +1,7 @@
 //! Signed amplitude of a steady-state response: in phase, spatially filtered, free of the upward bias of a magnitude.
 
 use signal::{BINS, Cascade, Demodulator};
-use timeline::s_from_ns;
+use timeline::{NOT_MEASURED, s_from_ns};
 
 use super::calibration::{Calibrated, Calibrator, FEWEST_WINDOWS};
 use super::{Estimate, Front, sample_source};
@@ -269,7 +269,10 @@ impl Ssvep {
             return None;
         }
         let mut bins = self.amplitudes.chunks_exact(self.weights.len());
-        let value = project(&self.weights, bins.next()?)[0];
+        let response = bins.next()?;
+        let value = project(&self.weights, response)[0];
+        let mut amplitudes = NOT_MEASURED;
+        amplitudes.iter_mut().zip(response).for_each(|(told, measured)| *told = *measured);
         // The real part carries half the power of a circular complex noise.
         let noise: f64 = bins
             .map(|bin| {
@@ -289,6 +292,7 @@ impl Ssvep {
             end_ns,
             label: None,
             cue: None,
+            amplitudes,
         })
         .filter(|estimate| estimate.value.is_finite() && estimate.spread.is_finite())
     }

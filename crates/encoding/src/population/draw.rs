@@ -118,4 +118,19 @@ impl Spec {
         let populations = populations.collect();
         Self { populations, ..spec }
     }
+
+    /// A brain with three populations that see the left, the right and the lower part of the visual field, in this order: the
+    /// parts of a map that every brain has, each brain in its own way. What they prefer is drawn as by [`Spec::draw`].
+    pub fn several(family: Family, seed: u64, texels: usize, texels_per_deg: f64) -> Self {
+        let mut spec = Self::draw(family, seed, texels, texels_per_deg, 3);
+        let mut random = Random::new(seed, 177 + family as u64);
+        let mut between = |low: f64, high: f64| low + (high - low) * random.uniform();
+        for (at, population) in spec.populations.iter_mut().enumerate() {
+            let middle = [PI, 0.0, -0.5 * PI][at % 3];
+            let (angle, eccentricity) = (middle + between(-0.2, 0.2), between(2.2, 3.0));
+            population.centre_deg = [eccentricity * libm::cos(angle), eccentricity * libm::sin(angle)];
+            population.sd_deg = between(0.7, 1.1);
+        }
+        spec
+    }
 }

@@ -82,6 +82,7 @@ fn measure(spec: &Spec, seeds: Seeds, job: &Job) -> Result<Vec<f64>, SessionErro
         picture: None,
         value: f64::NAN,
         spread: f64::NAN,
+        amplitudes: timeline::NOT_MEASURED,
     };
     for shown in 0..=u64::from(arm.presentations) {
         let proposal = planner.propose(&request, &mut || false)?;

@@ -1,5 +1,5 @@
 //! Writes the table of channels of drive studies: what presentations measure in each committed person, from whole sessions on
-//! the virtual clock. Takes some 10 s per person.
+//! the virtual clock. Takes some 20 s per person.
 //!
 //! Usage: channels [NAME...] > crates/session/study/drive/channels.toml (all sixty without a name)
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for developers")]
@@ -15,7 +15,7 @@ use photic::study::drive::channel::{Calibration, fitted, observe};
 const SESSIONS: [(u64, &str); 4] =
     [(501, "energy-1"), (502, "maximum-2"), (503, "conjunction-1"), (504, "energy-2")];
 /// Calibration and 30 presentations.
-const SECONDS: f64 = 46.0 + 30.0 * 3.6;
+const SECONDS: f64 = 58.0 + 30.0 * 9.6;
 
 fn main() {
     let names: Vec<String> = std::env::args().skip(1).collect();

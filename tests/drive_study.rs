@@ -107,7 +107,7 @@ fn a_wrong_specification_is_told_with_its_place() {
     }
     let shipped = root().join("specs/drive-study.toml");
     let arguments = ["study", shipped.to_str().unwrap(), "--check", "--held-out", "--json"];
-    assert_eq!(run(arguments, 20.0).expect(0).json()["sessions"], 24 * 6 * 7);
+    assert_eq!(run(arguments, 20.0).expect(0).json()["sessions"], 24 * 6 * 8);
 }
 
 /// The channel against a session of that person that it was not made from: another seed, another brain.
@@ -118,7 +118,7 @@ fn the_channel_is_what_sessions_measure() {
     for (name, seed, brain) in [("P18", 777, "energy-3"), ("P02", 778, "maximum-3")] {
         let person = Person::find(name).unwrap();
         let seen =
-            observe(&experiment, person, Brain::find(brain).unwrap(), seed, 46.0 + 40.0 * 3.6).unwrap();
+            observe(&experiment, person, Brain::find(brain).unwrap(), seed, 58.0 + 30.0 * 9.6).unwrap();
         let session = fitted(person, &seen).unwrap();
         let channel = Channel::of(person).unwrap();
         let count = channel.calibrations.len() as f64;
@@ -166,7 +166,7 @@ fn a_session_with_any_search_runs_and_replays() {
     for method in ["gabor", "bayesian", "cma-es", "genetic", "open-loop"] {
         let path = out.path().join(format!("{method}.toml"));
         let own = format!("[planner]\nmethod = \"{method}\"");
-        fs::write(&path, text.replace("[planner]", &own).replace("probes = 20 ", "probes = 6 ")).unwrap();
+        fs::write(&path, text.replace("[planner]", &own).replace("probes = 16 ", "probes = 6 ")).unwrap();
         let fixed = [
             "run",
             path.to_str().unwrap(),
@@ -177,7 +177,7 @@ fn a_session_with_any_search_runs_and_replays() {
             "--brain",
             "energy-1",
         ];
-        let more = ["--seconds", "85", "--seed", "4", "--json", "--out", out.path().to_str().unwrap()];
+        let more = ["--seconds", "170", "--seed", "4", "--json", "--out", out.path().to_str().unwrap()];
         let summary = run(fixed.iter().chain(&more), 60.0).expect(0).json();
         let steered = &summary["steered"];
         assert!(steered["measured"].as_u64().unwrap() >= 9, "{method}: {steered}");

@@ -15,9 +15,12 @@ use timeline::Purpose;
 fn short(folder: &Path, edit: impl Fn(String) -> String) -> PathBuf {
     let text = fs::read_to_string(root().join("protocols/drive.toml")).unwrap();
     let changes = [
-        ("duration_s = 45.0", "duration_s = 27.0"),
+        ("duration_s = 57.0", "duration_s = 27.0"),
+        ("on_s = 10.0", "on_s = 8.0"),
+        ("window_s = 8.0", "window_s = 2.0"),
+        ("on_s = 8.8", "on_s = 2.8"),
         ("presentations = 120", "presentations = 14"),
-        ("probes = 20", "probes = 8"),
+        ("probes = 16", "probes = 8"),
         ("steps = 40", "steps = 6"),
     ];
     let text = changes.iter().fold(text, |text, (from, to)| {

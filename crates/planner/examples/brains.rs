@@ -1,8 +1,8 @@
 //! Writes the committed brains of simulated participants: drawn populations, with the level of the best picture that
 //! gradient ascent finds and of the best natural one. Takes some minutes per brain.
 //!
-//! Usage: brains 1-4 101-108 > crates/session/brains.toml, then brains several COUNT_PER_FAMILY >> crates/session/brains.toml.
-//! Settings are tuned on brains 1 to 4 of each family; 101 to 108 are held out.
+//! Usage: brains 1-6 101-108 > crates/session/brains.toml, then brains several COUNT_PER_FAMILY >> crates/session/brains.toml.
+//! Settings are tuned on brains 1 to 6 of each family; 101 to 108 are held out.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for developers")]
 
 use adjoint::Limits;
@@ -33,7 +33,7 @@ fn main() {
         "# Made by the example `brains` of crate `planner` (brains {}); do not edit. Keys: `Brain` in brain.rs.",
         ranges.join(" ")
     );
-    println!("# Settings are tuned on brains 1 to 4 of each family; 101 to 108 are held out.");
+    println!("# Settings are tuned on brains 1 to 6 of each family; 101 to 108 are held out.");
     println!(
         "\n[canvas]\ntexels = 48\ntexels_per_deg = 5.0\ncontrast_rms = 0.2\naperture_deg = 9.2\nedge_deg = 0.8"
     );

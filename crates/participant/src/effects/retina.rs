@@ -117,8 +117,9 @@ mod tests {
             for y in 8..32 {
                 for x in 8..32 {
                     let (seen, expected) = (seen[y * size + x], expected[y * size + x]);
+                    // Four cells per cycle, oblique, between cells on both axes: 3.7 % of the contrast at worst.
                     assert!(
-                        (seen - expected).abs() < 0.4 * 0.03,
+                        (seen - expected).abs() < 0.4 * 0.04,
                         "{right} {up} at {x} {y}: {seen} {expected}"
                     );
                 }

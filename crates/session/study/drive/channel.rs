@@ -128,7 +128,7 @@ pub fn observe(
 }
 
 /// Length of the window that measures a presentation; that of protocols/drive.toml.
-const WINDOW_S: f64 = 2.0;
+const WINDOW_S: f64 = 8.0;
 
 /// What explains a session of a person: the decoder's scale by least squares on the noise-free response, and what is left.
 /// `None` where fewer than three presentations were measured.

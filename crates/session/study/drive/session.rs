@@ -53,7 +53,7 @@ pub fn run(spec: &Spec, seeds: Seeds, job: &Job) -> Row {
 }
 
 /// Calibration comes before the first presentation.
-const CALIBRATION_S: f64 = 45.0;
+const CALIBRATION_S: f64 = 57.0;
 
 fn measure(spec: &Spec, seeds: Seeds, job: &Job) -> Result<Vec<f64>, SessionError> {
     let (arm, person) = (&spec.arms[job.arm], spec.participants[job.participant]);

@@ -104,16 +104,7 @@ fn run(
 ) -> Vec<f64> {
     let mut searcher = Searcher::new(canvas.clone(), settings, Aim::Drive, seed).unwrap();
     let mut random = Random::new(seed, 8);
-    let mut request = Request {
-        index: 0,
-        turn: 0,
-        at_ns: 0,
-        presentation: None,
-        picture: None,
-        value: f64::NAN,
-        spread: f64::NAN,
-        amplitudes: timeline::NOT_MEASURED,
-    };
+    let mut request = Request::first(0);
     let mut levels = vec![0.0];
     let mut known: Vec<(Vec<f32>, f64)> = Vec::new();
     let mut gains = Vec::new();

@@ -80,16 +80,7 @@ fn main() {
         let eyes = Eyes::v1(&canvas, true).unwrap();
         let began = timeline::clock::now_ns();
         let mut planner = Planner::new(canvas.clone(), settings, eyes).unwrap();
-        let mut request = Request {
-            index: 0,
-            turn: 0,
-            at_ns: 0,
-            presentation: None,
-            picture: None,
-            value: f64::NAN,
-            spread: f64::NAN,
-            amplitudes: timeline::NOT_MEASURED,
-        };
+        let mut request = Request::first(0);
         let mut patterns = vec![planner.first().to_vec()];
         let mut gains = Vec::new();
         let (mut worst, mut fails) = (0.0f64, 0);

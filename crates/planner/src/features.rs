@@ -40,6 +40,8 @@ pub struct Eyes {
     mean: Vec<f64>,
     /// Per feature; the same for all of one view, so that a covariance over the grid keeps its form.
     scale: Vec<f64>,
+    /// Which raw feature each feature is, where they are shuffled.
+    order: Option<Vec<usize>>,
     grid: Grid,
 }
 
@@ -146,8 +148,16 @@ impl Eyes {
             orientations_rad,
             places_deg: (0..GRID).map(place).collect(),
         };
-        let mut eyes =
-            Self { gradient, encoder, views, others, mean: vec![0.0; width], scale: vec![1.0; width], grid };
+        let mut eyes = Self {
+            gradient,
+            encoder,
+            views,
+            others,
+            mean: vec![0.0; width],
+            scale: vec![1.0; width],
+            order: None,
+            grid,
+        };
         eyes.standardise(canvas)?;
         Ok(eyes)
     }
@@ -190,9 +200,21 @@ impl Eyes {
         &self.grid
     }
 
+    /// The same model with its cells in any order: a wrong model, for showing that it is noticed.
+    pub fn shuffled(mut self, seed: u64) -> Self {
+        let mut random = Random::new(seed, REFERENCE_STREAM + 1);
+        let mut order: Vec<usize> = (0..self.count()).collect();
+        for at in (1..order.len()).rev() {
+            order.swap(at, (random.uniform() * (at + 1) as f64) as usize);
+        }
+        self.order = Some(order);
+        self
+    }
+
     /// What is added to the features to count them from zero: they come as differences from the mean over probes.
     pub fn origin(&self) -> Vec<f64> {
-        self.mean.iter().zip(&self.scale).map(|(mean, scale)| mean * scale).collect()
+        let plain = self.mean.iter().zip(&self.scale).map(|(mean, scale)| mean * scale).collect();
+        shuffled(plain, self.order.as_deref())
     }
 
     /// Whether the cells are tuned to orientation and spatial frequency, so that a field over them can be said in a dozen
@@ -229,7 +251,13 @@ impl Eyes {
         let outputs =
             self.gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
         let raw = gathered(&self.views, &outputs);
-        Ok(raw.iter().zip(&self.mean).zip(&self.scale).map(|((f, mean), scale)| (f - mean) * scale).collect())
+        let plain: Vec<f64> = raw
+            .iter()
+            .zip(&self.mean)
+            .zip(&self.scale)
+            .map(|((f, mean), scale)| (f - mean) * scale)
+            .collect();
+        Ok(shuffled(plain, self.order.as_deref()))
     }
 
     /// What `judge` says of a picture's features (a value and its slope), and the slope of that value with respect to the
@@ -245,6 +273,7 @@ impl Eyes {
         let input = self.encoder.form().to_input(light.view());
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
         let (views, mean, scale) = (&self.views, &self.mean, &self.scale);
+        let order = self.order.as_deref();
         let mut value = f64::NAN;
         let answer = self.gradient.step(
             &inputs,
@@ -252,7 +281,8 @@ impl Eyes {
                 let raw = gathered(views, outputs);
                 let features: Vec<f64> =
                     raw.iter().zip(mean).zip(scale).map(|((f, mean), scale)| (f - mean) * scale).collect();
-                let (found, mut slope) = judge(&features);
+                let (found, slope) = judge(&shuffled(features, order));
+                let mut slope = restored(slope, order);
                 value = found;
                 slope.iter_mut().zip(scale).for_each(|(slope, scale)| *slope *= scale);
                 let mut cotangents: Vec<ArrayD<f32>> =
@@ -278,4 +308,18 @@ fn gathered(views: &[View], outputs: &[ArrayD<f32>]) -> Vec<f64> {
         view.gather(&outputs[view.output()], &mut all);
     }
     all
+}
+
+fn shuffled(values: Vec<f64>, order: Option<&[usize]>) -> Vec<f64> {
+    match order {
+        Some(order) => order.iter().map(|&at| values[at]).collect(),
+        None => values,
+    }
+}
+
+fn restored(values: Vec<f64>, order: Option<&[usize]>) -> Vec<f64> {
+    let Some(order) = order else { return values };
+    let mut plain = vec![0.0; values.len()];
+    order.iter().zip(values).for_each(|(&at, value)| plain[at] = value);
+    plain
 }

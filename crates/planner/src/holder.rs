@@ -22,8 +22,6 @@ use crate::propose::climb;
 use crate::surprise::{Surprise, Turn};
 use crate::{Canvas, PlannerError, Proposal, probe};
 
-/// RMS contrast of the picture that calibration shows.
-const CALIBRATION_RMS: f64 = 0.45;
 /// The steps between prepared pictures reach from the set point over this to the set point times this: more than a gain
 /// drifts within a session.
 const AROUND: f64 = 1.8;
@@ -83,9 +81,7 @@ impl Holder {
         number("pictures", f64::from(hold.pictures), hold.pictures >= 4, "4 or more")?;
         canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
         let mut random = Random::new(settings.seed, 0);
-        let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
-        let highest_cpd = 0.25 * canvas.texels_per_deg;
-        let pattern = probe::broadband(&strong, 0.25 * highest_cpd, highest_cpd, &mut random)?;
+        let pattern = probe::calibrating(&canvas, &mut random)?;
         let features = eyes.features(&canvas.light(&pattern))?;
         let predicted = Prediction { mean: f64::NAN, sd: f64::NAN };
         Ok(Self {

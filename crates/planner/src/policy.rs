@@ -71,9 +71,6 @@ struct Handed {
     measured: bool,
 }
 
-/// RMS contrast of the picture that calibration shows.
-const CALIBRATION_RMS: f64 = 0.45;
-
 /// The planner.
 pub struct Planner {
     canvas: Canvas,
@@ -104,10 +101,7 @@ impl Planner {
         number("forgetting_s", settings.forgetting_s, settings.forgetting_s > 0.0, "above 0")?;
         canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
         let mut random = Random::new(settings.seed, 0);
-        // As strong as it can be, because calibration has to see a response whatever the brain prefers.
-        let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
-        let highest_cpd = 0.25 * canvas.texels_per_deg;
-        let first = probe::broadband(&strong, 0.25 * highest_cpd, highest_cpd, &mut random)?;
+        let first = probe::calibrating(&canvas, &mut random)?;
         let features = eyes.features(&canvas.light(&first))?;
         let response = Response::new(&eyes, &settings.people, settings.forgetting_s, settings.seed);
         let unknown = Prediction { mean: f64::NAN, sd: f64::NAN };

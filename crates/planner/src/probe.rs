@@ -70,20 +70,29 @@ pub fn gabor_at(
     canvas.places_deg().map(at).collect()
 }
 
-/// Noise of all orientations in a band of spatial frequencies, from `low_cpd` to `high_cpd`: what answers to any pattern
-/// answers to this.
+/// Noise of all orientations in the upper two octaves of what a picture can carry (four texels per cycle and up): what answers
+/// to any pattern answers to this.
 ///
 /// # Errors
-/// A canvas that takes no picture, or a band without a frequency in it.
-pub fn broadband(
-    canvas: &Canvas,
-    low_cpd: f64,
-    high_cpd: f64,
-    random: &mut Random,
-) -> Result<Vec<f32>, PlannerError> {
+/// A canvas that takes no picture.
+pub fn broadband(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
     let side_deg = canvas.texels as f64 / canvas.texels_per_deg;
-    let band = |cycles: f64| f64::from(u8::from((low_cpd..=high_cpd).contains(&(cycles / side_deg))));
+    let highest_cpd = 0.25 * canvas.texels_per_deg;
+    let is_within = |cpd: f64| (0.25 * highest_cpd..=highest_cpd).contains(&cpd);
+    let band = |cycles: f64| f64::from(u8::from(is_within(cycles / side_deg)));
     canvas.allowed(&filtered(canvas, random, band))
+}
+
+/// RMS contrast of the picture that calibration shows.
+const CALIBRATION_RMS: f64 = 0.45;
+
+/// The picture that calibration shows: broadband noise as strong as it can be, because calibration has to see a response
+/// whatever the brain prefers.
+///
+/// # Errors
+/// A canvas that takes no picture.
+pub fn calibrating(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
+    broadband(&Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() }, random)
 }
 
 fn dead_leaves(canvas: &Canvas, random: &mut Random) -> Vec<f32> {

@@ -25,8 +25,6 @@ use crate::selection::Selection;
 use crate::surprise::{Surprise, Turn};
 use crate::{Aim, Canvas, PlannerError, Proposal, probe};
 
-/// RMS contrast of the picture that calibration shows.
-const CALIBRATION_RMS: f64 = 0.45;
 /// RMS contrast of a localiser within its region, as far as the contrast of all pictures allows it.
 const LOCALISER_RMS: f64 = 0.45;
 /// Diameter within which a population sees over that of its region: it has soft borders.
@@ -114,8 +112,7 @@ impl Selective {
         check(&settings, &regions)?;
         canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
         let mut random = Random::new(settings.seed, 0);
-        let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
-        let pattern = broadband(&strong, &mut random)?;
+        let pattern = probe::calibrating(&canvas, &mut random)?;
         let features = eyes.features(&canvas.light(&pattern))?;
         let first = Handed {
             content: 0,
@@ -125,7 +122,7 @@ impl Selective {
             predicted: Vec::new(),
             measured: false,
         };
-        let reference = broadband(&canvas, &mut random)?;
+        let reference = probe::broadband(&canvas, &mut random)?;
         let others = regions.regions.iter().enumerate().filter(|(at, _)| *at != regions.target);
         let mut free = vec![1.0; canvas.count()];
         for (_, region) in others {
@@ -473,18 +470,12 @@ fn check(settings: &Settings, regions: &Regions) -> Result<(), PlannerError> {
     number("forgetting_s", settings.forgetting_s, settings.forgetting_s > 0.0, "above 0")
 }
 
-/// Noise of all orientations in the two octaves below four texels per cycle.
-fn broadband(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
-    let highest_cpd = 0.25 * canvas.texels_per_deg;
-    probe::broadband(canvas, 0.25 * highest_cpd, highest_cpd, random)
-}
-
 /// The same in one region only, of a strong contrast there.
 fn localiser(canvas: &Canvas, region: &Region, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
     let part = region.diameter_deg / (canvas.aperture_deg - canvas.edge_deg);
     let contrast_rms = (LOCALISER_RMS * part.min(1.0)).min(canvas.contrast_rms);
     let weaker = Canvas { contrast_rms, ..canvas.clone() };
-    let noise = broadband(canvas, random)?;
+    let noise = probe::broadband(canvas, random)?;
     let window = within(canvas, region, 1.0);
     let pattern: Vec<f32> =
         noise.iter().zip(window).map(|(n, window)| (f64::from(*n) * window) as f32).collect();

@@ -39,16 +39,7 @@ fn run(aim: Aim, count: u64) -> (Vec<f64>, Vec<Purpose>, f64) {
     let mut brain = brain(&canvas, 0.5);
     let eyes = Eyes::v1(&canvas, true).unwrap();
     let mut planner = Planner::new(canvas.clone(), settings(aim), eyes).unwrap();
-    let mut request = Request {
-        index: 0,
-        turn: 0,
-        at_ns: 0,
-        presentation: None,
-        picture: None,
-        value: f64::NAN,
-        spread: f64::NAN,
-        amplitudes: timeline::NOT_MEASURED,
-    };
+    let mut request = Request::first(0);
     let (mut levels, mut purposes, mut incumbent) = (vec![0.0], Vec::new(), 0);
     for index in 0..count {
         let proposal = planner.propose(&request, &mut || false).unwrap();

@@ -44,16 +44,7 @@ impl World {
         };
         let eyes = |canvas: &Canvas| Eyes::v1(canvas, true);
         let planner = AnyPlanner::new(method, canvas.clone(), settings, eyes).unwrap();
-        let request = Request {
-            index: 0,
-            turn: 0,
-            at_ns: 0,
-            presentation: None,
-            picture: None,
-            value: f64::NAN,
-            spread: f64::NAN,
-            amplitudes: timeline::NOT_MEASURED,
-        };
+        let request = Request::first(0);
         Self { planner, canvas, request, noise: (noise, Random::new(seed, 9)), levels: vec![0.0] }
     }
 

@@ -34,6 +34,22 @@ pub struct Request {
     pub amplitudes: Amplitudes,
 }
 
+impl Request {
+    /// Asks for the first picture of a session.
+    pub const fn first(at_ns: i64) -> Self {
+        Self {
+            index: 0,
+            turn: 0,
+            at_ns,
+            presentation: None,
+            picture: None,
+            value: f64::NAN,
+            spread: f64::NAN,
+            amplitudes: NOT_MEASURED,
+        }
+    }
+}
+
 /// Why the planner proposes a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {

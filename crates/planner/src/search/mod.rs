@@ -139,19 +139,6 @@ pub struct Searcher {
     open: Option<usize>,
 }
 
-/// RMS contrast of the picture that calibration shows.
-const CALIBRATION_RMS: f64 = 0.45;
-
-/// Broadband noise of high contrast, which calibration shows: it has to see a response whatever the brain prefers.
-///
-/// # Errors
-/// A canvas that takes no picture.
-pub fn calibrating(canvas: &Canvas, random: &mut Random) -> Result<Vec<f32>, PlannerError> {
-    let strong = Canvas { contrast_rms: CALIBRATION_RMS.max(canvas.contrast_rms), ..canvas.clone() };
-    let highest_cpd = 0.25 * canvas.texels_per_deg;
-    probe::broadband(&strong, 0.25 * highest_cpd, highest_cpd, random)
-}
-
 impl Searcher {
     /// A search on a canvas; `seed` settles everything that is drawn.
     ///
@@ -160,7 +147,7 @@ impl Searcher {
     pub fn new(canvas: Canvas, settings: Settings, aim: Aim, seed: u64) -> Result<Self, PlannerError> {
         canvas.constraints().check([1, 1, 1, canvas.texels, canvas.texels])?;
         let mut shown = Shown::default();
-        shown.add(calibrating(&canvas, &mut Random::new(seed, 0))?);
+        shown.add(probe::calibrating(&canvas, &mut Random::new(seed, 0))?);
         let sign = match aim {
             Aim::Drive => 1.0,
             Aim::Suppress => -1.0,

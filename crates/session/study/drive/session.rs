@@ -74,16 +74,7 @@ fn measure(spec: &Spec, seeds: Seeds, job: &Job) -> Result<Vec<f64>, SessionErro
     let mut known: BTreeMap<u64, f64> = BTreeMap::new();
     let mut levels = vec![f64::NAN];
     let mut course = Course::default();
-    let mut request = Request {
-        index: 0,
-        turn: 0,
-        at_ns: ns_from_s(CALIBRATION_S),
-        presentation: None,
-        picture: None,
-        value: f64::NAN,
-        spread: f64::NAN,
-        amplitudes: timeline::NOT_MEASURED,
-    };
+    let mut request = Request::first(ns_from_s(CALIBRATION_S));
     for shown in 0..=u64::from(arm.presentations) {
         let proposal = planner.propose(&request, &mut || false)?;
         let hash = hash_of(&proposal.pattern);

@@ -82,12 +82,11 @@ fn probes_are_what_they_say() {
     let canvas = canvas();
     let mut random = Random::new(1, 0);
     let constraints = canvas.constraints();
-    let highest_cpd = canvas.texels_per_deg / 4.0;
     for _ in 0..20 {
         for picture in [
             probe::natural(&canvas, &mut random).unwrap(),
             probe::gabor(&canvas, &mut random).unwrap(),
-            probe::broadband(&canvas, 0.25 * highest_cpd, highest_cpd, &mut random).unwrap(),
+            probe::broadband(&canvas, &mut random).unwrap(),
         ] {
             assert_eq!(picture.len(), canvas.count());
             assert!(picture.iter().all(|texel| (-1.0..=1.0).contains(texel)));

@@ -47,7 +47,7 @@ fn session(protocol: &Path, brain: &str) -> (Value, PathBuf) {
         out.to_str().unwrap(),
         "--json",
     ];
-    let summary = run(&arguments, 120.0).expect(0).json();
+    let summary = run(arguments, 120.0).expect(0).json();
     let folder = session_folder(&summary);
     (summary, folder)
 }

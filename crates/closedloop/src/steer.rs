@@ -34,6 +34,7 @@ const LAST_WINDOW_NS: i64 = RESPONSE_LATENCY_NS + 850_000_000;
 const MOST_MISSED: u32 = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one value per loop; a box would allocate in its step")]
 enum Phase {
     /// No block of presentations runs.
     Off,

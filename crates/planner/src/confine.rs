@@ -39,7 +39,8 @@ impl Confined {
     pub fn picture(&self, pattern: &[f64]) -> (Vec<f64>, f64) {
         let wanted: f64 = self.reference.iter().map(|r| f64::from(*r) * f64::from(*r)).sum();
         let parts = || pattern.iter().zip(&self.reference).zip(&self.free);
-        let is_blank = !(parts().map(|((p, _), free)| (free * p) * (free * p)).sum::<f64>() > 1e-12);
+        let energy = parts().map(|((p, _), free)| (free * p) * (free * p)).sum::<f64>();
+        let is_blank = energy.is_nan() || energy <= 1e-12;
         let mut scale = if is_blank { 0.0 } else { 1.0 };
         // Newton's steps to the wanted energy, of what is left after texels were cut at black and white.
         for _ in 0..if is_blank { 0 } else { STEPS } {

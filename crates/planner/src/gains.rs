@@ -125,6 +125,7 @@ fn cholesky(a: &Matrix) -> Matrix {
 }
 
 /// Inverse of the matrix that has this factor.
+#[expect(clippy::needless_range_loop, reason = "indices as in the formula")]
 fn inverse(factor: &Matrix) -> Matrix {
     let mut inverse = [[0.0; GAINS]; GAINS];
     for column in 0..GAINS {

@@ -1,15 +1,16 @@
 //! The inception loop's planner: which picture is shown next.
 //!
 //! ```text
-//! Request (what the last picture did) --> Belief: H and its uncertainty --> Surprise: does the model predict?
-//!                                                                              | yes            | no
+//! Request (what the last picture did) --> response: H and its uncertainty --> Surprise: does the model predict?
+//!                                                                               | yes            | no
 //!   probes: natural, Gabor --> Answer <-- pictures that may do much, by gradient through the model, or variations
 //!                                          of what did best
 //! ```
 //!
-//! The response is taken as linear in features of an encoding model, `r = b + H phi(I)`. [`belief::Belief`] holds the
-//! posterior of H given every presentation; [`propose`] climbs its mean, or mean plus some standard deviations, through the
-//! model, so that what is tried next is what may be best (an upper confidence bound: Srinivas et al., ICML 2010).
+//! The response is taken as what a population receptive field over the cells of an encoding model gives ([`field`],
+//! [`particles`]); of cells that are not tuned, as linear in the features ([`linear`], [`belief`]). The posterior given every
+//! presentation is climbed through the model ([`propose`]): its mean, or a draw from it, so that what is tried next is what
+//! may be best.
 //!
 //! [`Selective`] has such a model of each of several populations and moves one of them; [`Holder`] keeps a response at a set
 //! point with prepared pictures.

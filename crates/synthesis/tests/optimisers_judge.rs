@@ -14,6 +14,9 @@ use functions::{
 use random::Random;
 use synthesis::optimiser::{Settings, bayesian, cma, lbfgs};
 
+/// A function with the least and the most of each variable, and its least value.
+type Bounded = (fn() -> Test, Vec<f64>, Vec<f64>, f64);
+
 /// What the judge says: method, function, dimensions, target, evaluations.
 struct Verdict {
     method: String,
@@ -134,7 +137,7 @@ const SCIKIT_OPTIMIZE: [(&str, usize, f64); 2] = [("branin", 15, 1.502), ("brani
 #[test]
 fn bayesian_optimisation_regrets_no_more_than_a_reference_library() {
     for (function, evaluations, theirs) in SCIKIT_OPTIMIZE {
-        let (make, lower, upper, least): (fn() -> Test, Vec<f64>, Vec<f64>, f64) = match function {
+        let (make, lower, upper, least): Bounded = match function {
             "branin" => (branin, BRANIN_BOX.0.to_vec(), BRANIN_BOX.1.to_vec(), BRANIN),
             _ => (hartmann, vec![0.0; 6], vec![1.0; 6], HARTMANN),
         };

@@ -79,7 +79,6 @@ impl Settings {
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one search per session, not an array of them")]
 enum Search {
     Gabors(Gabors),
     Bayesian(Bayesian),

@@ -211,7 +211,6 @@ pub struct Progress {
 
 /// A way up, step by step.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one optimiser per search, not an array of them")]
 pub enum Optimiser {
     /// Adam.
     Adam(adam::Adam),

@@ -441,7 +441,7 @@ pub struct RunArgs {
     /// Leave inlets and loop at normal priority even where real-time priority is allowed.
     #[arg(long)]
     pub no_realtime: bool,
-    /// Key of the blinded trial, where the protocol has [arms].
+    /// Key of the blinded trial, where the protocol has `[arms]`.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// Number of the participant in the trial, from 1: with the key it says the arm.

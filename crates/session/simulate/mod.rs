@@ -2,7 +2,7 @@
 //!
 //! The participant sits in the same chair as in `photic run` and sees the frames of a simulated screen. What is on that screen is
 //! told by a marker stream, or by a fixed schedule where nobody tells it. All happens in time of its own ([`Stage`]), so the same
-//! seed gives the same samples however it is paced; [`live`] ties that time to the machine's clock.
+//! seed gives the same samples however it is paced; `live` ties that time to the machine's clock.
 
 mod args;
 mod live;

@@ -79,16 +79,6 @@ impl Belief {
         }
     }
 
-    /// Presentations that it rests on.
-    pub fn count(&self) -> usize {
-        self.seen.len()
-    }
-
-    /// Posterior mean of the weights.
-    pub fn weights(&self) -> &[f64] {
-        &self.weights
-    }
-
     /// Takes which picture a presentation showed, its features, what was measured, its standard error, and when it was.
     ///
     /// A value that is not finite is no measurement and changes nothing.
@@ -371,6 +361,6 @@ mod tests {
         belief.learn(0, features.clone(), 1.0, 0.1, 100.0);
         assert!((belief.predict(&features).mean - 1.0).abs() < 0.05);
         belief.learn(0, features.clone(), f64::NAN, 0.1, 101.0);
-        assert_eq!(belief.count(), 2, "no measurement");
+        assert_eq!(belief.seen.len(), 2, "no measurement");
     }
 }

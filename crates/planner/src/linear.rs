@@ -3,10 +3,8 @@
 use crate::belief::{Belief, Offset, Prediction};
 use crate::covariance::Covariance;
 use crate::features::Eyes;
+use crate::wavering::USUAL;
 
-/// Relative standard deviation of a response over presentations beside the background: amplitudes of 4 s vary by 25 to 38 %
-/// in recordings, noise included.
-const WAVERING: f64 = 0.2;
 /// Part of what H explains that a picture may do on its own.
 const OWN_PART: f64 = 0.2;
 /// Measurements between two choices of the covariance.
@@ -46,7 +44,7 @@ impl Linear {
     /// Standard error of a measurement whose response is expected to be `expected`, with the response's own wavering.
     pub fn spread(&self, spread: f64, expected: f64) -> f64 {
         let expected = if expected.is_finite() { expected.max(0.0) } else { 0.0 };
-        libm::hypot(spread, WAVERING * self.mean().max(expected))
+        libm::hypot(spread, USUAL.fast_sd * self.mean().max(expected))
     }
 
     /// Takes what a picture did, with the standard error as [`Linear::spread`] gives it. `choose`: the prior is chosen anew

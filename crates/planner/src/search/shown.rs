@@ -1,8 +1,6 @@
 //! What a search has shown, and what its measurements say of each picture.
 
-/// Relative standard deviation of the response over trials beside the measurement's noise: amplitudes of 4 s vary by 25 to
-/// 38 % in recordings, noise included.
-const WAVERING: f64 = 0.2;
+use crate::wavering::USUAL;
 
 /// A picture that was handed over.
 #[derive(Debug, Clone)]
@@ -76,7 +74,7 @@ impl Shown {
         let all = means().map(|(_, mean)| mean).sum::<f64>() / n;
         let noise = |picture: &Picture| {
             let mean = picture.sum / picture.count;
-            let wavering = WAVERING * mean;
+            let wavering = USUAL.fast_sd * mean;
             (picture.variance + wavering * wavering) / picture.count
         };
         let scatter = means().map(|(_, mean)| (mean - all) * (mean - all)).sum::<f64>() / (n - 1.0).max(1.0);

@@ -250,13 +250,7 @@ impl Eyes {
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
         let outputs =
             self.gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
-        let raw = gathered(&self.views, &outputs);
-        let plain: Vec<f64> = raw
-            .iter()
-            .zip(&self.mean)
-            .zip(&self.scale)
-            .map(|((f, mean), scale)| (f - mean) * scale)
-            .collect();
+        let plain = standardised(gathered(&self.views, &outputs), &self.mean, &self.scale);
         Ok(shuffled(plain, self.order.as_deref()))
     }
 
@@ -278,9 +272,7 @@ impl Eyes {
         let answer = self.gradient.step(
             &inputs,
             |outputs| {
-                let raw = gathered(views, outputs);
-                let features: Vec<f64> =
-                    raw.iter().zip(mean).zip(scale).map(|((f, mean), scale)| (f - mean) * scale).collect();
+                let features = standardised(gathered(views, outputs), mean, scale);
                 let (found, slope) = judge(&shuffled(features, order));
                 let mut slope = restored(slope, order);
                 value = found;
@@ -308,6 +300,10 @@ fn gathered(views: &[View], outputs: &[ArrayD<f32>]) -> Vec<f64> {
         view.gather(&outputs[view.output()], &mut all);
     }
     all
+}
+
+fn standardised(raw: Vec<f64>, mean: &[f64], scale: &[f64]) -> Vec<f64> {
+    raw.iter().zip(mean).zip(scale).map(|((f, mean), scale)| (f - mean) * scale).collect()
 }
 
 fn shuffled(values: Vec<f64>, order: Option<&[usize]>) -> Vec<f64> {

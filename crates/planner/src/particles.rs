@@ -285,9 +285,14 @@ impl Particles {
     /// What a new picture with these features will do; what it does on its own is not in it.
     pub fn predict(&self, features: &[f64]) -> Prediction {
         let features = lit(features, &self.origin);
+        self.predict_by(|particle| particle.weights.terms(&features))
+    }
+
+    /// The same by the picture's terms under each particle.
+    fn predict_by(&self, terms: impl Fn(&Particle) -> [f64; TERMS]) -> Prediction {
         let (mut mean, mut square) = (0.0, 0.0);
         for (particle, part) in self.particles.iter().zip(self.parts()) {
-            let (m, v) = particle.fit.predict(&particle.weights.terms(&features));
+            let (m, v) = particle.fit.predict(&terms(particle));
             mean += part * m;
             square += part * (m * m + v);
         }
@@ -296,16 +301,20 @@ impl Particles {
 
     /// What a picture that was shown before will do, what it does on its own included.
     pub fn predict_shown(&self, picture: usize, features: &[f64]) -> Prediction {
-        let plain = self.predict(features);
-        let own = self.own_sd(plain.mean);
         match self.shown.iter().position(|shown| shown.picture == picture) {
             Some(index) => {
+                // Each particle has its terms of what was shown; all pictures are asked for after each presentation.
+                let plain = self.predict_by(|particle| particle.terms[index]);
+                let own = self.own_sd(plain.mean);
                 let row = &self.measured.rows[index];
                 let part = own * own / (own * own + row.variance);
                 let mean = plain.mean + part * (row.value - plain.mean);
                 Prediction { mean, sd: libm::hypot((1.0 - part) * plain.sd, (part * row.variance).sqrt()) }
             }
-            None => Prediction { mean: plain.mean, sd: libm::hypot(plain.sd, own) },
+            None => {
+                let Prediction { mean, sd } = self.predict(features);
+                Prediction { mean, sd: libm::hypot(sd, self.own_sd(mean)) }
+            }
         }
     }
 

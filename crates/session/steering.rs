@@ -1,17 +1,24 @@
 //! Steering in machine units: pictures, their block, and the planner that a protocol describes.
 
+use std::path::Path;
+
 use closedloop::SteerPlan;
+use encoding::encoder::{Code, Encoder, guess_form};
+use encoding::form::Transfer;
 use planner::field::Posterior;
 use planner::search::Kind;
 use planner::{
     AnyPlanner, Canvas, Hold, Holder, Method, Region, Regions, Selective, Settings, features::Eyes,
 };
-use protocol::{Aim, Picture, Protocol, Steer, Stimulus};
+use protocol::{Aim, ModelFile, Picture, Protocol, ResponseModel, Steer, Stimulus};
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};
 
 use crate::error::SessionError;
 use crate::experiment::Lowered;
+use crate::model::Loader;
+use crate::model::encoder::stimulus_input;
+use crate::prior;
 
 /// The screen makes a texel a whole number of px; its size may differ from the wanted one by this part.
 const TEXEL_TOLERANCE: f64 = 0.1;
@@ -71,19 +78,63 @@ pub fn canvas(protocol: &Protocol, lowered: &Lowered) -> Option<Canvas> {
     })
 }
 
-/// The planner that a protocol describes, if it describes one. `people`: others whose fields are known
-/// ([`crate::prior::of`]). `untimed`: the same pictures on every load.
+/// What a planner is given beside its protocol: files that the protocol names.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Other people whose fields are known.
+    pub people: Vec<Posterior>,
+    /// A model other than the embedded V1.
+    pub model: Option<Encoder>,
+}
+
+impl Given {
+    /// Reads the files; their paths count from the folder `beside`.
+    ///
+    /// # Errors
+    /// Files that cannot be read, or that say something else.
+    pub fn of(protocol: &Protocol, beside: &Path) -> Result<Self, SessionError> {
+        let planner = protocol.planner.as_ref();
+        let model = match planner.and_then(|planner| planner.model.as_ref()) {
+            Some(ResponseModel::File(file)) => Some(encoder(file, beside)?),
+            Some(ResponseModel::Shuffled) | None => None,
+        };
+        Ok(Self { people: prior::of(protocol, beside)?, model })
+    }
+}
+
+fn encoder(eyes: &ModelFile, beside: &Path) -> Result<Encoder, SessionError> {
+    let path = beside.join(&eyes.file);
+    let name = path.display().to_string();
+    let model = Loader { threads: 1, memory_mib: MODEL_MIB }.open(&path)?;
+    let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect();
+    let code = Code {
+        transfer: if eyes.is_srgb { Transfer::Srgb } else { Transfer::Linear },
+        mean: single(&eyes.mean),
+        sd: single(&eyes.sd),
+        bgr: false,
+    };
+    let form = guess_form(stimulus_input(&model, &name)?, &code, OPEN_SIZE)?;
+    Ok(Encoder::new(model, &name, Some(form))?)
+}
+
+/// Memory that a planner's model may take.
+const MODEL_MIB: u64 = 2048;
+/// Input of a model whose file leaves its size open: [frames, channels, rows, columns].
+const OPEN_SIZE: [usize; 4] = [1, 1, 64, 64];
+
+/// The planner that a protocol describes, if it describes one. `untimed`: the same pictures on every load.
 ///
 /// # Errors
 /// Pictures that cannot be made; a model that fails.
 pub fn planner(
     protocol: &Protocol,
     lowered: &Lowered,
-    people: Vec<Posterior>,
+    given: Given,
     seed: u64,
     untimed: bool,
 ) -> Result<Option<AnyPlanner>, SessionError> {
     let (Some(plan), Some(canvas)) = (&protocol.planner, canvas(protocol, lowered)) else { return Ok(None) };
+    let Given { people, model } = given;
     let settings = Settings {
         aim: match plan.aim {
             Aim::Drive | Aim::OneHot | Aim::Hold => planner::Aim::Drive,
@@ -96,21 +147,23 @@ pub fn planner(
         people,
         seed,
     };
+    let eyes = |canvas: &Canvas| match (&plan.model, model) {
+        (Some(ResponseModel::File(file)), Some(model)) => Eyes::model(model, &file.tap, canvas, untimed),
+        (Some(ResponseModel::Shuffled), _) => Eyes::v1(canvas, untimed).map(|eyes| eyes.shuffled(seed)),
+        _ => Eyes::v1(canvas, untimed),
+    };
     Ok(Some(match (&plan.selective, plan.hold) {
         (Some(selective), _) => {
             let regions = regions(selective, channels(protocol));
-            let eyes = Eyes::v1(&canvas, untimed)?;
+            let eyes = eyes(&canvas)?;
             AnyPlanner::Selective(Box::new(Selective::new(canvas, settings, regions, eyes)?))
         }
         (None, Some(hold)) => {
             let hold = Hold { set_point_uv: hold.set_point_uv, pictures: hold.pictures };
-            let eyes = Eyes::v1(&canvas, untimed)?;
+            let eyes = eyes(&canvas)?;
             AnyPlanner::Holder(Box::new(Holder::new(canvas, settings, hold, eyes)?))
         }
-        (None, None) => {
-            let eyes = |canvas: &Canvas| Eyes::v1(canvas, untimed);
-            AnyPlanner::new(method(plan.method), canvas, settings, eyes)?
-        }
+        (None, None) => AnyPlanner::new(method(plan.method), canvas, settings, eyes)?,
     }))
 }
 

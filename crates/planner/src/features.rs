@@ -3,7 +3,7 @@
 use adjoint::{Cancel, Gradient, Limits};
 use encoding::encoder::Encoder;
 use encoding::v1;
-use ndarray::{Array5, ArrayD};
+use ndarray::{Array5, ArrayD, CowArray, Ix5};
 use random::Random;
 
 use crate::covariance::{Axis, Covariance};
@@ -91,7 +91,8 @@ impl Eyes {
         )
     }
 
-    /// Any model of one picture: a tap [N, C, h, w], pooled in a grid.
+    /// Any model of one picture: a tap [N, C, h, w], pooled in a grid. A model of another size than the canvas sees the nearest
+    /// texels.
     ///
     /// # Errors
     /// A tap that the model does not have or whose shape does not fit; a model that fails.
@@ -246,7 +247,7 @@ impl Eyes {
     /// # Errors
     /// A model that fails.
     pub fn features(&mut self, light: &Array5<f32>) -> Result<Vec<f64>, PlannerError> {
-        let input = self.encoder.form().to_input(light.view());
+        let input = self.encoder.form().to_input(self.seen(light).view());
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
         let outputs =
             self.gradient.forward(&inputs).map_err(|error| PlannerError::Step(error.to_string()))?;
@@ -264,7 +265,8 @@ impl Eyes {
         light: &Array5<f32>,
         judge: impl FnOnce(&[f64]) -> (f64, Vec<f64>),
     ) -> Result<(f64, Array5<f32>), PlannerError> {
-        let input = self.encoder.form().to_input(light.view());
+        let seen = self.seen(light);
+        let input = self.encoder.form().to_input(seen.view());
         let inputs: Vec<_> = std::iter::once(&input).chain(&self.others).map(|array| array.view()).collect();
         let (views, mean, scale) = (&self.views, &self.mean, &self.scale);
         let order = self.order.as_deref();
@@ -290,7 +292,36 @@ impl Eyes {
             &Cancel::new(),
         );
         let answer = answer.map_err(|error| PlannerError::Step(error.to_string()))?.swap_remove(0);
-        Ok((value, self.encoder.form().pull_back(light.view(), answer.view())))
+        let slope = self.encoder.form().pull_back(seen.view(), answer.view());
+        Ok((value, self.unseen(light, &slope)))
+    }
+
+    /// The picture as the model takes it: the nearest texel where the model has another size, the same in all channels and
+    /// frames.
+    fn seen<'a>(&self, light: &'a Array5<f32>) -> CowArray<'a, f32, Ix5> {
+        let [t, c, h, w] = self.encoder.form().shape;
+        if light.dim() == (1, t, c, h, w) {
+            return light.into();
+        }
+        let (_, _, _, rows, columns) = light.dim();
+        Array5::from_shape_fn((1, t, c, h, w), |(.., row, column)| {
+            light[[0, 0, 0, row * rows / h, column * columns / w]]
+        })
+        .into()
+    }
+
+    /// The slope with respect to the picture, from that with respect to what [`Eyes::seen`] makes of it: its transpose.
+    fn unseen(&self, light: &Array5<f32>, slope: &Array5<f32>) -> Array5<f32> {
+        if slope.dim() == light.dim() {
+            return slope.clone();
+        }
+        let (_, _, _, h, w) = slope.dim();
+        let (_, _, _, rows, columns) = light.dim();
+        let mut plain = Array5::zeros(light.raw_dim());
+        for ((.., row, column), value) in slope.indexed_iter() {
+            plain[[0, 0, 0, row * rows / h, column * columns / w]] += value;
+        }
+        plain
     }
 }
 

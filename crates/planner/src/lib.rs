@@ -41,6 +41,7 @@ pub mod search;
 mod selection;
 mod selective;
 pub mod surprise;
+mod twin;
 mod view;
 mod wavering;
 

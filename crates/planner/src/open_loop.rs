@@ -25,7 +25,7 @@ impl OpenLoop {
         let steps = settings.steps.saturating_mul(STEPS);
         // The mean alone: what is uncertain will never be known better.
         let settings = Settings { steps, exploration: 0.0, ..settings };
-        Ok(Self { planner: Planner::new(canvas, settings, eyes)?, made: None, handed: 0 })
+        Ok(Self { planner: Planner::new(canvas, settings, eyes)?.unjudged(), made: None, handed: 0 })
     }
 
     /// Picture 0, which calibration shows.

@@ -15,8 +15,8 @@ use crate::field::{Field, GAINS, PARAMETERS, Posterior, Prior, TERMS, TURN, Weig
 use crate::gains::{Fit, Measured, Row, own_sd};
 use crate::wavering::{Measurement, Wavering};
 
-/// Particles.
-const COUNT: usize = 200;
+/// Particles of a planner's model.
+pub(crate) const USUAL_COUNT: usize = 200;
 /// Moves of each after a presentation.
 const MOVES: usize = 2;
 /// Particles of which a mean is climbed.
@@ -95,7 +95,7 @@ fn lit(features: &[f64], origin: &[f64]) -> Vec<f64> {
 }
 
 impl Particles {
-    /// Nothing measured yet. `typical`: features of pictures that nobody chose, and `origin`, what is added to a feature to
+    /// Nothing measured yet, `count` particles. `typical`: features of pictures that nobody chose, and `origin`, what is added to a feature to
     /// count it from grey's.
     pub(crate) fn new(
         grid: Grid,
@@ -103,7 +103,7 @@ impl Particles {
         wavering: Wavering,
         forgetting_s: f64,
         [origin, typical]: [&[f64]; 2],
-        seed: u64,
+        (count, seed): (usize, u64),
     ) -> Self {
         let mut random = Random::new(seed, STREAM);
         let typical = lit(typical, origin);
@@ -114,8 +114,8 @@ impl Particles {
             sums.iter_mut().zip(weights.terms(&typical)).for_each(|(sum, term)| *sum += term);
             Particle { field, weights, terms: Vec::new(), fit: Fit::NOTHING, log_weight: 0.0 }
         };
-        let particles = (0..COUNT).map(one).collect();
-        let typical = sums.map(|sum| (sum / COUNT as f64).max(1e-12));
+        let particles = (0..count).map(one).collect();
+        let typical = sums.map(|sum| (sum / count as f64).max(1e-12));
         let measured = Measured { rows: Vec::new(), scale: 1e-12, typical };
         let origin = origin.to_vec();
         let mut all = Self {
@@ -227,11 +227,11 @@ impl Particles {
     fn resample(&mut self) {
         let parts = self.parts();
         let counting = 1.0 / parts.iter().map(|part| part * part).sum::<f64>();
-        if counting > FEWEST * COUNT as f64 {
+        if counting > FEWEST * parts.len() as f64 {
             return;
         }
         let first = self.random.uniform();
-        let next = spaced(&parts, COUNT, first);
+        let next = spaced(&parts, parts.len(), first);
         self.particles = next
             .into_iter()
             .map(|index| Particle { log_weight: 0.0, ..self.particles[index].clone() })
@@ -256,8 +256,8 @@ impl Particles {
     }
 
     fn moved(&mut self, index: usize) -> Field {
-        let random = &mut self.random;
-        let mut pick = || (random.uniform() * COUNT as f64) as usize % COUNT;
+        let (random, count) = (&mut self.random, self.particles.len());
+        let mut pick = || (random.uniform() * count as f64) as usize % count;
         let (from, to) = (pick(), pick());
         let is_whole = random.uniform() < WHOLE;
         let length = if is_whole { 1.0 } else { LENGTH * (0.3 + random.uniform()) };

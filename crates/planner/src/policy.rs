@@ -8,9 +8,16 @@ use crate::features::Eyes;
 use crate::field::Posterior;
 use crate::propose::climb;
 use crate::response::{Measured, Response};
+use crate::search::Ask;
+use crate::search::bayesian::{self, Bayesian};
+use crate::search::shown::Shown;
 use crate::surprise::{Surprise, Turn};
+use crate::twin::Twin;
 use crate::wavering::USUAL;
 use crate::{Canvas, PlannerError, probe};
+
+/// Presentations that the model has steered when it is first asked for proof.
+const STEERED: usize = 16;
 
 /// What is wanted of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,16 +66,11 @@ pub struct Proposal {
     pub trust: Turn,
 }
 
-/// A picture that was handed over.
+/// What the model makes of a picture that was handed over.
 #[derive(Debug, Clone)]
-struct Handed {
-    /// The first picture with the same texels.
-    content: usize,
-    pattern: Vec<f32>,
+struct Seen {
     features: Vec<f64>,
     predicted: Prediction,
-    /// Whether its response was ever measured, as this number or as a repeat.
-    measured: bool,
 }
 
 /// The planner.
@@ -78,8 +80,17 @@ pub struct Planner {
     eyes: Eyes,
     response: Response,
     surprise: Surprise,
+    /// `None` where nobody asks whether the model is right.
+    twin: Option<Twin>,
+    /// What knows no model: makes the Gabor probes, and goes on where the model fails.
+    free: Bayesian,
+    /// Content that `free` asked for and that is not measured yet.
+    open: Option<usize>,
+    fails: bool,
     random: Random,
-    handed: Vec<Handed>,
+    shown: Shown,
+    /// Of each picture of `shown`.
+    seen: Vec<Seen>,
     learnt: usize,
     begun_s: Option<f64>,
     values: (f64, f64),
@@ -105,26 +116,40 @@ impl Planner {
         let features = eyes.features(&canvas.light(&first))?;
         let response = Response::new(&eyes, &settings.people, settings.forgetting_s, settings.seed);
         let unknown = Prediction { mean: f64::NAN, sd: f64::NAN };
-        let handed =
-            vec![Handed { content: 0, pattern: first, features, predicted: unknown, measured: false }];
-        let surprise = Surprise::default();
+        let mut shown = Shown::default();
+        shown.add(first);
+        let seen = vec![Seen { features, predicted: unknown }];
+        let twin = Twin::new(&eyes, &settings.people, settings.forgetting_s, settings.seed);
+        let initial = (settings.probes as usize / 2).max(2);
+        let search = bayesian::Settings { initial, ..bayesian::Settings::default() };
+        let free = Bayesian::new(canvas.clone(), &search, settings.seed)?;
         Ok(Self {
             canvas,
             settings,
             eyes,
             response,
-            surprise,
+            surprise: Surprise::default(),
+            twin: Some(twin),
+            free,
+            open: None,
+            fails: false,
             random,
-            handed,
+            shown,
+            seen,
             learnt: 0,
             begun_s: None,
             values: (0.0, 0.0),
         })
     }
 
+    /// The same without asking whether the model is right.
+    pub(crate) fn unjudged(self) -> Self {
+        Self { twin: None, ..self }
+    }
+
     /// Picture 0, broadband noise of high contrast: what calibration shows.
     pub fn first(&self) -> &[f32] {
-        &self.handed[0].pattern
+        self.shown.pattern(0)
     }
 
     /// Learns what the last picture did and proposes the next. `is_over` ends the search for it early (a deadline).
@@ -136,32 +161,38 @@ impl Planner {
         request: &Request,
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<Proposal, PlannerError> {
-        let trust = self.learn(request, is_over);
-        let count = self.handed.len() as u64 - 1;
+        let trust = self.learn(request, is_over)?;
+        let count = self.seen.len() as u64 - 1;
         let probes = u64::from(self.settings.probes);
         let purpose = match count {
             n if n < probes && n % 2 == 0 => Purpose::ProbeNatural,
             n if n < probes => Purpose::ProbeGabor,
             _ if self.learnt < 2 => Purpose::ProbeNatural,
-            // Probes go on, or nobody would see the model come back.
-            n if self.surprise.fails() => {
-                [Purpose::Fallback, Purpose::Fallback, Purpose::Exploit][n as usize % 3]
+            // Some still by the model, or nobody would see it come back.
+            n if self.fails => {
+                [Purpose::Fallback, Purpose::Fallback, Purpose::Explore, Purpose::Repeat][n as usize % 4]
             }
             n => [Purpose::Explore, Purpose::Exploit, Purpose::Explore, Purpose::Repeat]
                 [(n - probes) as usize % 4],
         };
         let (pattern, content, iterations) = self.make(purpose, is_over)?;
         let features = match content {
-            Some(content) => self.handed[content].features.clone(),
+            Some(content) => self.seen[content].features.clone(),
             None => self.eyes.features(&self.canvas.light(&pattern))?,
         };
         let predicted = match content {
             Some(content) => self.response.predict_shown(content, &features),
             None => self.response.predict_new(&features),
         };
-        let picture = self.handed.len();
+        let picture = match content {
+            Some(content) => self.shown.repeat(content),
+            None => self.shown.add(pattern.clone()),
+        };
         let content = content.unwrap_or(picture);
-        self.handed.push(Handed { content, pattern: pattern.clone(), features, predicted, measured: false });
+        self.seen.push(Seen { features, predicted });
+        if matches!(purpose, Purpose::ProbeGabor | Purpose::Fallback) {
+            self.open = Some(content);
+        }
         let incumbent = self.incumbent() as u64;
         Ok(Proposal { picture: picture as u64, pattern, purpose, iterations, predicted, incumbent, trust })
     }
@@ -183,42 +214,63 @@ impl Planner {
         }
     }
 
-    fn learn(&mut self, request: &Request, is_over: &mut dyn FnMut() -> bool) -> Turn {
+    fn learn(&mut self, request: &Request, is_over: &mut dyn FnMut() -> bool) -> Result<Turn, PlannerError> {
         let at_s = s_from_ns(request.at_ns);
         let at_s = at_s - *self.begun_s.get_or_insert(at_s);
-        let shown = request.picture.and_then(|picture| self.handed.get(picture as usize));
-        let (Some(shown), true) = (shown, request.value.is_finite() && request.spread.is_finite()) else {
-            return Turn::None;
+        let picture = request.picture.map(|picture| picture as usize);
+        let content = picture.and_then(|picture| self.shown.content(picture));
+        let measured = request.value.is_finite() && request.spread.is_finite();
+        let (Some(picture), Some(content), true) = (picture, content, measured) else {
+            return Ok(Turn::None);
         };
-        let (content, features, predicted) = (shown.content, shown.features.clone(), shown.predicted);
-        self.handed[content].measured = true;
+        let Seen { features, predicted } = self.seen[picture].clone();
+        self.shown.note(content, self.sign() * request.value, request.spread);
         self.values = (self.values.0 + request.value, self.values.1 + 1.0);
         let mean = (self.values.0 / self.values.1).max(0.0);
-        let wavering = libm::hypot(USUAL.fast_sd, USUAL.drift_sd) * mean.max(predicted.mean.max(0.0));
-        let spread = libm::hypot(request.spread, wavering);
-        let trust = match self.learnt >= self.settings.probes as usize {
-            true => self.surprise.judge(predicted.mean, predicted.sd, request.value, spread),
-            false => Turn::None,
-        };
+        let wavering = libm::hypot(USUAL.fast_sd, USUAL.drift_sd);
+        let spread = |predicted: f64| libm::hypot(request.spread, wavering * mean.max(predicted));
         let measured = Measured { picture: content, value: request.value, spread: request.spread, at_s };
+        if self.open == Some(content) {
+            self.open = None;
+            self.free.tell(content, self.sign() * request.value)?;
+        }
+        if let Some(twin) = &mut self.twin {
+            twin.judge(measured, &features, predicted, spread, is_over);
+        }
+        if self.learnt >= self.settings.probes as usize {
+            self.surprise.judge(predicted.mean, predicted.sd, request.value, spread(predicted.mean));
+        }
         self.response.learn(measured, &features, is_over);
         self.learnt += 1;
-        trust
+        Ok(self.turn())
     }
 
-    /// The picture of those that were measured that is believed to do most.
+    /// Whether the model is trusted from now on, by what was measured.
+    fn turn(&mut self) -> Turn {
+        let steered = self.learnt.saturating_sub(self.settings.probes as usize);
+        let is_proven = self.twin.as_ref().is_none_or(|twin| twin.is_beaten(self.fails));
+        let fails = self.surprise.fails() || (steered >= STEERED && !is_proven);
+        match (std::mem::replace(&mut self.fails, fails), fails) {
+            (false, true) => Turn::Fails,
+            (true, false) => Turn::Back,
+            _ => Turn::None,
+        }
+    }
+
+    /// The picture of those that were measured that is believed to do most: by the model, or where that fails by what was
+    /// measured alone.
     fn incumbent(&self) -> usize {
-        self.best_shown(0.0).unwrap_or(0)
+        let best = if self.fails { self.shown.best() } else { self.best_shown(0.0) };
+        best.unwrap_or(0)
     }
 
     fn best_shown(&self, kappa: f64) -> Option<usize> {
         let worth = |at: usize| {
-            let predicted = self.response.predict_shown(at, &self.handed[at].features);
+            let predicted = self.response.predict_shown(at, &self.seen[at].features);
             self.sign() * predicted.mean + kappa * predicted.sd
         };
-        let shown =
-            (0..self.handed.len()).filter(|&at| self.handed[at].content == at && self.handed[at].measured);
-        shown.map(|at| (at, worth(at))).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
+        let shown = self.shown.measured().iter().map(|&at| (at, worth(at)));
+        shown.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
     }
 
     /// A pattern for a purpose; which picture it repeats, if it does; optimiser steps.
@@ -231,14 +283,22 @@ impl Planner {
             Purpose::ProbeNatural | Purpose::Localiser | Purpose::Reference | Purpose::Prepared => {
                 Ok((probe::natural(&self.canvas, &mut self.random)?, None, 0))
             }
-            Purpose::ProbeGabor => Ok((probe::gabor(&self.canvas, &mut self.random)?, None, 0)),
+            Purpose::ProbeGabor | Purpose::Fallback => {
+                let asked = match self.open {
+                    Some(content) => Ask::Again(content),
+                    None => self.free.ask()?,
+                };
+                Ok(match asked {
+                    Ask::New(pattern) => (pattern, None, 0),
+                    Ask::Again(content) => (self.shown.pattern(content).to_vec(), Some(content), 0),
+                })
+            }
             Purpose::Exploit => self.climb(None, is_over),
             Purpose::Explore => self.climb(Some(self.settings.exploration), is_over),
             Purpose::Repeat => {
                 let best = self.best_shown(self.settings.exploration).unwrap_or(0);
-                Ok((self.handed[best].pattern.clone(), Some(best), 0))
+                Ok((self.shown.pattern(best).to_vec(), Some(best), 0))
             }
-            Purpose::Fallback => Ok((self.varied()?, None, 0)),
         }
     }
 
@@ -247,7 +307,7 @@ impl Planner {
         exploration: Option<f64>,
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<(Vec<f32>, Option<usize>, u32), PlannerError> {
-        let warm = self.handed[self.incumbent()].pattern.clone();
+        let warm = self.shown.pattern(self.incumbent()).to_vec();
         let fresh = probe::natural(&self.canvas, &mut self.random)?;
         let judge = self.response.judge(self.sign(), exploration);
         let (mut best, mut iterations) = (None::<(Vec<f32>, f64)>, 0);
@@ -261,19 +321,5 @@ impl Planner {
         }
         let pattern = best.map(|(pattern, _)| pattern).unwrap_or_default();
         Ok((pattern, None, iterations))
-    }
-
-    /// The best so far with something natural mixed in: a step of a model-free search.
-    fn varied(&mut self) -> Result<Vec<f32>, PlannerError> {
-        let part = 0.15 + 0.45 * self.random.uniform();
-        let other = probe::natural(&self.canvas, &mut self.random)?;
-        let best = &self.handed[self.incumbent()].pattern;
-        let keep = (1.0 - part * part).sqrt();
-        let mixed: Vec<f32> = best
-            .iter()
-            .zip(&other)
-            .map(|(b, o)| (keep * f64::from(*b) + part * f64::from(*o)) as f32)
-            .collect();
-        self.canvas.allowed(&mixed)
     }
 }

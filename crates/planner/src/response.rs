@@ -4,7 +4,7 @@ use crate::belief::Prediction;
 use crate::features::Eyes;
 use crate::field::{Posterior, Prior};
 use crate::linear::Linear;
-use crate::particles::Particles;
+use crate::particles::{Particles, USUAL_COUNT};
 use crate::propose::Judge;
 use crate::wavering::USUAL;
 use crate::{Canvas, PlannerError};
@@ -31,19 +31,29 @@ pub(crate) struct Measured {
 impl Response {
     /// Nothing measured yet; `people` are others whose fields are known.
     pub fn new(eyes: &Eyes, people: &[Posterior], forgetting_s: f64, seed: u64) -> Self {
-        if eyes.is_tuned() {
-            let grid = eyes.grid().clone();
-            let prior = match people {
-                [] => Prior::literature(&grid),
-                people => Prior::of_people(people, &grid),
-            };
-            let origin = eyes.origin();
-            // Features are differences from the mean over probes: zero is a typical picture.
-            let typical = vec![0.0; origin.len()];
-            let particles = Particles::new(grid, prior, USUAL, forgetting_s, [&origin, &typical], seed);
-            return Self::Field(Box::new(particles));
+        Self::over(eyes, eyes.origin(), people, forgetting_s, (USUAL_COUNT, seed))
+    }
+
+    /// The same over features whose `origin` is not that of `eyes`, with so many particles.
+    pub fn over(
+        eyes: &Eyes,
+        origin: Vec<f64>,
+        people: &[Posterior],
+        forgetting_s: f64,
+        particles: (usize, u64),
+    ) -> Self {
+        if !eyes.is_tuned() {
+            return Self::Linear(Box::new(Linear::new(eyes, forgetting_s)));
         }
-        Self::Linear(Box::new(Linear::new(eyes, forgetting_s)))
+        let grid = eyes.grid().clone();
+        let prior = match people {
+            [] => Prior::literature(&grid),
+            people => Prior::of_people(people, &grid),
+        };
+        // Features are differences from the mean over probes: zero is a typical picture.
+        let typical = vec![0.0; origin.len()];
+        let particles = Particles::new(grid, prior, USUAL, forgetting_s, [&origin, &typical], particles);
+        Self::Field(Box::new(particles))
     }
 
     pub fn learn(&mut self, measured: Measured, features: &[f64], is_over: &mut dyn FnMut() -> bool) {

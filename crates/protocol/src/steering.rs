@@ -95,6 +95,30 @@ impl Method {
     ];
 }
 
+/// What the response model looks through.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResponseModel {
+    /// `{ cells = "shuffled" }`: the embedded V1 with its cells in any order, a wrong model to compare the right one with.
+    Shuffled,
+    /// An ONNX file of one picture.
+    File(ModelFile),
+}
+
+/// A tap of a model in a file, and what the model's numbers mean: `(transfer(light) - mean) / sd` per channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFile {
+    /// The file, next to the protocol.
+    pub file: String,
+    /// A tensor [1, channels, rows, columns] in it, averaged over a grid of 8 x 8.
+    pub tap: String,
+    /// `"srgb"`, or `"linear"` where false.
+    pub is_srgb: bool,
+    /// Per channel, subtracted.
+    pub mean: Vec<f64>,
+    /// Per channel, divided by.
+    pub sd: Vec<f64>,
+}
+
 /// How pictures are proposed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planner {
@@ -121,6 +145,8 @@ pub struct Planner {
     pub forgetting_s: f64,
     /// File with the readouts of other people, next to the protocol; none where the key is absent.
     pub prior: Option<String>,
+    /// What the response model looks through; the embedded V1 where the key is absent.
+    pub model: Option<ResponseModel>,
     /// Only with `aim = "one-hot"` or `"suppress"`.
     pub selective: Option<Selective>,
     /// Only with `aim = "hold"`.
@@ -153,7 +179,7 @@ pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, P
     })
 }
 
-const PLANNER_KEYS: [&str; 13] = [
+const PLANNER_KEYS: [&str; 14] = [
     "method",
     "aim",
     "probes",
@@ -165,6 +191,7 @@ const PLANNER_KEYS: [&str; 13] = [
     "exploration",
     "forgetting_s",
     "prior",
+    "model",
     "selective",
     "hold",
 ];
@@ -192,6 +219,7 @@ pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, Proto
         exploration: table.number("exploration", Range::from(0.0).up_to(100.0))?,
         forgetting_s: table.number("forgetting_s", Range::above(0.0).up_to(86_400.0))?,
         prior: table.optional("prior", Table::text)?,
+        model: table.optional("model", read_model)?,
         selective: table.optional("selective", read_selective)?,
         hold: table.optional("hold", read_hold)?,
     };
@@ -202,6 +230,32 @@ pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, Proto
     aim_has_its_table(&table, &planner)?;
     populations_are_seen(&table, &planner)?;
     Ok(planner)
+}
+
+/// `model = { cells = "shuffled" }` or `model = { file, tap, transfer, mean, sd }`. Public, because studies state it for an arm.
+///
+/// # Errors
+/// The first fault, with file, line and key.
+pub fn read_model(planner: &Table<'_>, key: &str) -> Result<ResponseModel, ProtocolError> {
+    let table = planner.table(key, &["cells", "file", "tap", "transfer", "mean", "sd"])?;
+    if table.has("cells") {
+        let others = ["file", "tap", "transfer", "mean", "sd"];
+        if let Some(other) = others.iter().find(|key| table.has(key)) {
+            return Err(table.contradiction(other, "cells = \"shuffled\" is the embedded model's"));
+        }
+        return table.choice("cells", &[("shuffled", ())]).map(|()| ResponseModel::Shuffled);
+    }
+    let eyes = ModelFile {
+        file: table.text("file")?,
+        tap: table.text("tap")?,
+        is_srgb: table.choice("transfer", &[("linear", false), ("srgb", true)])?,
+        mean: table.numbers("mean", None, Range::from(-1e6).up_to(1e6))?,
+        sd: table.numbers("sd", None, Range::above(0.0).up_to(1e6))?,
+    };
+    if eyes.mean.len() != eyes.sd.len() {
+        return Err(table.refuse("sd", format!("as many numbers as mean has, {}", eyes.mean.len())));
+    }
+    Ok(ResponseModel::File(eyes))
 }
 
 /// One of several populations is moved up or down, and a set point has pictures.

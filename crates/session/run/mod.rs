@@ -144,8 +144,8 @@ impl Prepared {
     ) -> Result<(Option<planner::Seat>, Option<RowReader>), SessionError> {
         let protocol = &self.experiment.protocol;
         let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
-        let people = crate::prior::of(protocol, beside)?;
-        let planned = crate::steering::planner(protocol, &self.lowered, people, self.args.seed, untimed)?;
+        let given = crate::steering::Given::of(protocol, beside)?;
+        let planned = crate::steering::planner(protocol, &self.lowered, given, self.args.seed, untimed)?;
         let Some(planned) = planned else { return Ok((None, None)) };
         let (seat, ends) = planner::Seat::lay(planned, now_ns);
         carriers.driver.connect(ends.port);

@@ -57,7 +57,7 @@ impl Bayesian {
         Ok(Self { canvas, optimiser, asked: Vec::new(), numbers: Vec::new() })
     }
 
-    pub(super) fn ask(&mut self) -> Result<Ask, PlannerError> {
+    pub(crate) fn ask(&mut self) -> Result<Ask, PlannerError> {
         let points = self.optimiser.ask_tell().map(|optimiser| optimiser.ask(&|_| ()).to_vec());
         self.numbers = points.into_iter().flatten().next().unwrap_or_default();
         if let Some((_, content)) = self.asked.iter().find(|(numbers, _)| *numbers == self.numbers) {
@@ -66,7 +66,7 @@ impl Bayesian {
         space::picture(&self.canvas, &self.numbers).map(Ask::New)
     }
 
-    pub(super) fn tell(&mut self, content: usize, value: f64) -> Result<(), PlannerError> {
+    pub(crate) fn tell(&mut self, content: usize, value: f64) -> Result<(), PlannerError> {
         self.asked.push((self.numbers.clone(), content));
         if let Some(optimiser) = self.optimiser.ask_tell() {
             optimiser.tell(&[value]).map_err(|error| PlannerError::Step(error.to_string()))?;

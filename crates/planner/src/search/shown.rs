@@ -59,6 +59,11 @@ impl Shown {
         picture.variance += (spread * spread - picture.variance) / picture.count;
     }
 
+    /// Contents that were measured, in the order of their first measurement.
+    pub fn measured(&self) -> &[usize] {
+        &self.measured
+    }
+
     /// How often a content was measured.
     pub fn count(&self, content: usize) -> f64 {
         self.pictures[content].count

@@ -37,12 +37,15 @@ struct GroupResult {
     sessions: usize,
     /// For 0.5, 0.8 and 0.95. `null` where half of the sessions or more never get there.
     presentations_to: Vec<Reached>,
+    /// When the model was first given up; `null` where half of the sessions or more never gave it up.
+    given_up_after: Reached,
     gain_after: Vec<GainAfter>,
 }
 
 #[derive(Serialize)]
 struct Reached {
-    gain: f64,
+    /// `null` where it is not a gain that is reached.
+    gain: Option<f64>,
     median: Estimate,
     /// Sessions that got there within the arm's presentations.
     reached: usize,
@@ -115,15 +118,7 @@ impl<'a> Results<'a> {
         page.text(CHANNEL);
         for (at, (mark, _)) in MARKS.iter().enumerate() {
             page.heading(&format!("Presentations to a normalised gain of {mark}"));
-            self.table(&mut page, |arm, group| {
-                let Reached { median, reached, .. } = &group.presentations_to[at];
-                let count = |value: f64| match value.is_finite() {
-                    true => format!("{value:.0}"),
-                    false => format!(">{}", arm.presentations),
-                };
-                let [value, low, high] = [median.value, median.low, median.high].map(count);
-                format!("{value} [{low}, {high}]; {reached} of {}", group.sessions)
-            });
+            self.table(&mut page, |arm, group| counted(arm, group, &group.presentations_to[at]));
             page.how(&format!(
                 "Median over sessions, with the 95 % interval of a bootstrap over brains and people ({RESAMPLES} resamples, \
                  seeded); and how many sessions got there. A session that did not within the arm's presentations counts as \
@@ -134,6 +129,15 @@ impl<'a> Results<'a> {
         {
             self.gains(&mut page, at);
         }
+        page.heading("Presentations until the model was given up");
+        self.table(&mut page, |arm, group| match arm.method {
+            "model" => counted(arm, group, &group.given_up_after),
+            _ => "-".into(),
+        });
+        page.how(
+            "Probes included; how many sessions ever did. A model is given up when it predicts no better than its own cells \
+             in any order would, and taken back when it does (docs/steering.md).",
+        );
         page.heading("Gain over presentations");
         for (group, (name, _)) in self.groups.iter().enumerate() {
             if let Some(figure) = self.course(group, name) {
@@ -230,6 +234,16 @@ const CHANNEL: &str = "No EEG was simulated in these sessions: a presentation's 
      each person as they were measured in whole sessions on the virtual clock, decoder included, and with the person's own drift and \
      fluctuation of gain (channels.toml).";
 
+/// A median with its interval, and in how many sessions it happened.
+fn counted(arm: &ArmResult, group: &GroupResult, Reached { median, reached, .. }: &Reached) -> String {
+    let count = |value: f64| match value.is_finite() {
+        true => format!("{value:.0}"),
+        false => format!(">{}", arm.presentations),
+    };
+    let [value, low, high] = [median.value, median.low, median.high].map(count);
+    format!("{value} [{low}, {high}]; {reached} of {}", group.sessions)
+}
+
 fn with_interval(estimate: &Estimate) -> String {
     if estimate.value.is_nan() {
         return "-".into();
@@ -277,7 +291,7 @@ impl Table<'_> {
             sample.value = if sample.value.is_nan() { f64::INFINITY } else { sample.value };
             sample
         };
-        let reached = |(gain, key): (f64, &str)| {
+        let reached = |gain: Option<f64>, key: &str| {
             let samples: Vec<Sample> = self.samples(arm, people, key).into_iter().map(censored).collect();
             let reached = samples.iter().filter(|sample| sample.value.is_finite()).count();
             Reached { gain, median: median(&samples), reached }
@@ -293,7 +307,8 @@ impl Table<'_> {
         GroupResult {
             group: name.to_owned(),
             sessions: self.samples(arm, people, "presentations").len(),
-            presentations_to: MARKS.into_iter().map(reached).collect(),
+            presentations_to: MARKS.into_iter().map(|(gain, key)| reached(Some(gain), key)).collect(),
+            given_up_after: reached(None, "model_failed_at"),
             gain_after: AFTER.into_iter().map(after).collect(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use encoding::population::Family;
+use planner::surprise::Turn;
 use random::Random;
 use timeline::{Request, ns_from_s};
 
@@ -35,7 +36,7 @@ pub const AFTER: [(u32, &str); 9] = [
 /// Names of the columns of numbers, in the order of the table. A gain after more presentations than the arm has, and a number
 /// of presentations to a gain that was not reached, are NaN.
 pub fn columns() -> impl Iterator<Item = &'static str> {
-    let first = ["presentations", "measured", "model_failures", "gain_best"];
+    let first = ["presentations", "measured", "model_failures", "model_failed_at", "gain_best"];
     first.into_iter().chain(MARKS.map(|mark| mark.1)).chain(AFTER.map(|after| after.1))
 }
 
@@ -67,8 +68,8 @@ fn measure(spec: &Spec, seeds: Seeds, job: &Job) -> Result<Vec<f64>, SessionErro
     let seed = Random::new(job.seed, stream).next_u64() >> 1;
     let mut line = Line::open(person, seed)?;
     let experiment = &arm.experiment;
-    let (lowered, people) = (experiment.lower(seed)?, arm.people.clone());
-    let planner = steering::planner(&experiment.protocol, &lowered, people, seed, true)?;
+    let (lowered, given) = (experiment.lower(seed)?, arm.given.clone());
+    let planner = steering::planner(&experiment.protocol, &lowered, given, seed, true)?;
     let mut planner = planner.ok_or_else(|| SessionError::Usage("the protocol has no [planner]".into()))?;
     let mut population = ModelPopulation::drawn(brain, &spec.canvas)?;
     let mut known: BTreeMap<u64, f64> = BTreeMap::new();
@@ -84,7 +85,10 @@ fn measure(spec: &Spec, seeds: Seeds, job: &Job) -> Result<Vec<f64>, SessionErro
             Family::Energy | Family::Conjunction => level_in_phase(&mut population, &proposal.pattern, 1.0),
         });
         levels.push(level);
-        course.failures += u32::from(proposal.trust == planner::surprise::Turn::Fails);
+        if proposal.trust == Turn::Fails {
+            course.failures += 1;
+            course.failed_at.get_or_insert(shown);
+        }
         // Picture 0 is the calibration's, at another contrast: no result.
         let incumbent = Some(proposal.incumbent as usize).filter(|incumbent| *incumbent > 0);
         let gain = incumbent.and_then(|at| brain.normalised_gain(levels[at], &spec.canvas));
@@ -114,6 +118,8 @@ struct Course {
     gains: Vec<f64>,
     measured: u32,
     failures: u32,
+    /// Presentations after which the model was first given up.
+    failed_at: Option<u64>,
 }
 
 impl Course {
@@ -122,8 +128,13 @@ impl Course {
             |mark: f64| self.gains.iter().position(|&gain| gain >= mark).map_or(f64::NAN, |at| at as f64);
         let after = |count: u32| self.gains.get(count as usize).copied().unwrap_or(f64::NAN);
         let best = self.gains.iter().copied().fold(f64::NAN, f64::max);
-        let counts =
-            [(self.gains.len() - 1) as f64, f64::from(self.measured), f64::from(self.failures), best];
+        let counts = [
+            (self.gains.len() - 1) as f64,
+            f64::from(self.measured),
+            f64::from(self.failures),
+            self.failed_at.map_or(f64::NAN, |at| at as f64),
+            best,
+        ];
         counts.into_iter().chain(MARKS.map(|mark| first(mark.0))).chain(AFTER.map(|at| after(at.0))).collect()
     }
 }

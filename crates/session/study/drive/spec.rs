@@ -4,7 +4,6 @@ use std::path::Path;
 
 use participant::Person;
 use planner::Canvas;
-use planner::field::Posterior;
 use protocol::reader::{Document, Table};
 use protocol::{BlockKind, Method, ProtocolError, read_text};
 use recording::sha256_hex;
@@ -15,8 +14,7 @@ use super::channel::Channel;
 use crate::brain::Brain;
 use crate::error::SessionError;
 use crate::experiment::{Experiment, SIMULATED_RIG};
-use crate::prior;
-use crate::steering;
+use crate::steering::{self, Given};
 
 /// A drive study as its file states it, with everything that it leads to.
 pub struct Spec {
@@ -59,14 +57,14 @@ pub struct Arm {
     pub presentations: u32,
     /// What it runs: the protocol with its planner.
     pub experiment: Experiment,
-    /// Others whose fields are known: the prior.
-    pub people: Vec<Posterior>,
+    /// The files that its planner is given.
+    pub given: Given,
 }
 
 const SECTIONS: [&str; 3] = ["study", "drive", "arm"];
 const STUDY: [&str; 6] = ["name", "description", "participants", "tuning_seeds", "held_out_seeds", "compare"];
 const DRIVE: [&str; 3] = ["protocol", "tuning_brains", "held_out_brains"];
-const ARM: [&str; 5] = ["name", "method", "presentations", "probes", "prior"];
+const ARM: [&str; 6] = ["name", "method", "presentations", "probes", "prior", "model"];
 
 impl Spec {
     /// Reads a specification; paths in it count from its folder.
@@ -186,15 +184,17 @@ fn arm(table: &Table<'_>, name: &str, experiment: &Experiment, folder: &Path) ->
     let mut experiment = experiment.clone();
     let probes = table.optional("probes", |table, key| table.integer(key, 2..=10_000))?;
     let prior = table.optional("prior", Table::text)?;
+    let model = table.optional("model", protocol::read_model)?;
     let method = table.choice("method", &Method::NAMES)?;
     if let Some(planner) = &mut experiment.protocol.planner {
         planner.method = method;
         planner.probes = probes.map_or(planner.probes, |probes| probes as u32);
         planner.prior = prior;
+        planner.model = model;
     }
     let presentations = table.integer("presentations", 1..=100_000)? as u32;
-    let people = prior::of(&experiment.protocol, folder)?;
-    Ok(Arm { name: name.to_owned(), presentations, experiment, people })
+    let given = Given::of(&experiment.protocol, folder)?;
+    Ok(Arm { name: name.to_owned(), presentations, experiment, given })
 }
 
 fn brains(table: &Table<'_>, key: &str) -> Result<Vec<&'static Brain>, ProtocolError> {

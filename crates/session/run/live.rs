@@ -184,8 +184,9 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         }
     };
     let deadline_s = prepared.experiment.protocol.planner.as_ref().map_or(0.0, |planner| planner.deadline_s);
-    let planner_thread =
-        planner.map(|seat| spawn_planner(seat, &ending, &barrier, deadline_s, wake.clone())).transpose()?;
+    let planner_thread = planner
+        .map(|seat| spawn_planner(seat, &ending, &barrier, deadline_s, wake.clone(), &rights))
+        .transpose()?;
     let (status_in, status) = latest(&Status::default());
     // Who limits a dose wants it on record: without a record such a run ends.
     let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
@@ -484,9 +485,12 @@ fn spawn_planner(
     barrier: &Arc<Barrier>,
     deadline_s: f64,
     wake: Thread,
+    rights: &Rights,
 ) -> Result<JoinHandle<Result<(), SessionError>>, SessionError> {
     let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
+    let granted = rights.granted.clone();
     spawn("planner", move || {
+        granted.give_way();
         barrier.wait();
         while !over.load(Ordering::Acquire) {
             let until_ns = clock::now_ns().saturating_add(ns_from_s(deadline_s));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use recording::RecordedSession;
 use serde_json::Value;
 use support::*;
-use timeline::Purpose;
+use timeline::{NoticeKind, Purpose};
 
 /// The shipped protocol with fewer presentations and steps.
 fn short(folder: &Path, edit: impl Fn(String) -> String) -> PathBuf {
@@ -106,6 +106,71 @@ fn what_is_measured_is_what_the_brain_does() {
     assert!(correlation > 0.4, "{correlation}");
 }
 
+/// One step of the model is timed on this machine: a deadline below it is refused, one above it told in steps.
+#[test]
+fn a_deadline_shorter_than_one_step_is_refused_before_anybody_sits_down() {
+    let place = tempfile::tempdir().unwrap();
+    let text = |from, to| short(place.path(), move |text: String| text.replace(from, to));
+    let path = text("deadline_s = 0.8 ", "deadline_s = 0.000001 ");
+    let says = ["deadline_s: found 0.000001", "at least one step", "s on this machine"];
+    run(["check", path.to_str().unwrap()], 60.0).expect(2).says(&says);
+    let out = place.path().join("none");
+    let live = ["run", path.to_str().unwrap(), "--in-process", "--display", "offscreen", "--out"];
+    let live = [&live[..], &[out.to_str().unwrap(), "--participant", "P31"]].concat();
+    if vulkan_is_there().is_some() {
+        run(&live, 60.0).expect(2).says(&says);
+    }
+    let path = text("deadline_s = 0.8 ", "deadline_s = 0.9 ");
+    let seen = run(["check", path.to_str().unwrap()], 60.0).expect(0).stdout;
+    let line = seen.lines().find(|line| line.starts_with("planner")).unwrap_or_else(|| panic!("{seen}"));
+    assert!(line.contains("ms per step here; deadline_s = 0.9 holds"), "{line}");
+}
+
+const SILENT: &str = "name = \"silent\"\nbase = \"P31\"\ngain_uv = 0.0\n";
+
+/// A person whose response cannot be told from the background: the protocol says what then happens.
+#[test]
+fn without_a_response_nothing_is_steered_unless_the_protocol_says_so() {
+    let place = tempfile::tempdir().unwrap();
+    let person = place.path().join("silent.toml");
+    fs::write(&person, SILENT).unwrap();
+    let outcome = |choice: &str| {
+        let out = place.path().join(choice);
+        let to = format!("if_uncalibrated = \"{choice}\"");
+        let protocol = short(place.path(), |text| text.replace("if_uncalibrated = \"end\"", &to));
+        let arguments = [
+            "run",
+            protocol.to_str().unwrap(),
+            "--clock",
+            "virtual",
+            "--participant",
+            person.to_str().unwrap(),
+        ];
+        let summary = run([&arguments[..], &["--out", out.to_str().unwrap(), "--json"]].concat(), 120.0);
+        let folder = session_folder(&summary.expect(0).json());
+        replays(&folder);
+        RecordedSession::open(&folder).unwrap()
+    };
+    let told = |session: &RecordedSession, kind| {
+        session
+            .notices
+            .iter()
+            .filter(|notice| notice.kind == kind)
+            .map(|notice| notice.value)
+            .collect::<Vec<_>>()
+    };
+    let ended = outcome("end");
+    let failed = told(&ended, NoticeKind::CalibrationFailed);
+    assert!(failed.len() == 1 && failed[0] < 4.0, "{failed:?}");
+    assert_eq!(told(&ended, NoticeKind::NotSteered), failed);
+    assert!(ended.presentations.is_empty() && ended.requests.is_empty());
+
+    let went_on = outcome("go-on");
+    assert_eq!(went_on.presentations.len(), 14);
+    let probes = told(&went_on, NoticeKind::ProbesSilent);
+    assert!(probes.len() == 1 && probes[0] < 4.0, "{:?}", went_on.notices);
+}
+
 #[test]
 fn what_cannot_be_steered_is_refused_with_numbers() {
     let place = tempfile::tempdir().unwrap();
@@ -129,6 +194,35 @@ fn what_cannot_be_steered_is_refused_with_numbers() {
         &|text| text.replace("answer_within_s = 3.0", "answer_within_s = 0.5"),
         &[],
         &["answer_within_s", "gap_s"],
+    );
+    refused(
+        &|text| text.replace("on_s = 2.8", "on_s = 2.3"),
+        &[],
+        &["steer.on_s", "2.3", "2.400 s", "window_s = 2"],
+    );
+    refused(
+        &|text| text.replace("duration_s = 1500.0", "duration_s = 2.5"),
+        &[],
+        &["steer.on_s", "2.8", "duration_s = 2.5"],
+    );
+    refused(
+        &|text| text.replace("presentations = 14", "presentations = 8"),
+        &[],
+        &["steer.presentations", "8", "more than [planner] probes, 8"],
+    );
+    refused(
+        &|text| {
+            let (from, to) =
+                (text.find("# The picture that calibrates").unwrap(), text.find("# A presentation").unwrap());
+            [&text[..from], &text[to..]].concat()
+        },
+        &[],
+        &["block[drive].steer", "calibrate"],
+    );
+    refused(
+        &|text| text.replace("if_uncalibrated = \"end\"", "if_uncalibrated = \"pray\""),
+        &[],
+        &["if_uncalibrated", "\"pray\"", "\"end\", \"go-on\""],
     );
     refused(&|text| text.replace("contrast_rms = 0.2", "contrast_rms = 0.9"), &[], &["contrast_rms", "0.5"]);
     refused(&|text| text.replace("[planner]", "[planer]"), &[], &["planer"]);

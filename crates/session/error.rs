@@ -149,6 +149,25 @@ pub enum SessionError {
     /// A thread ended by a panic: a fault of ours, to be reported.
     #[error("thread `{0}` failed")]
     ThreadFailed(String),
+    /// A thread that did not end: a fault of ours, too, but the record is closed without it.
+    #[error("thread `{name}` was stuck: it did not end within {within_s} s")]
+    ThreadStuck {
+        /// Its name.
+        name: String,
+        /// How long it was waited for.
+        within_s: f64,
+    },
+    /// A picture that could not be searched for at all.
+    #[error(
+        "[planner] deadline_s: found {deadline_s}, allowed: at least one step of the planner's model, which takes {step_s:.4} s \
+         on this machine"
+    )]
+    Deadline {
+        /// The protocol's.
+        deadline_s: f64,
+        /// One step, measured.
+        step_s: f64,
+    },
     /// A model file, or a question to it.
     #[error(transparent)]
     Model(#[from] adjoint::ModelError),

@@ -116,6 +116,16 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             let _ = writeln!(text, "arm       {}: {}, ratio {}", arm.name, arm.kind.name(), arm.ratio);
         }
     }
+    let step_s = crate::run::deadline::admit(&experiment.protocol, &lowered)?;
+    if let (Some(planner), Some(step_s)) = (&experiment.protocol.planner, step_s) {
+        let (deadline_s, steps) = (planner.deadline_s, (planner.deadline_s / step_s) as u64);
+        let _ = writeln!(
+            text,
+            "planner   {:.1} ms per step here; deadline_s = {deadline_s} holds {steps} steps of the {} wanted",
+            1e3 * step_s,
+            planner.steps
+        );
+    }
     let limits = crate::limits::describe(&experiment.protocol, &lowered.schedule);
     text.push_str(limits.as_ref().map_or("", |(text, _)| text));
     let json = json!({

@@ -10,7 +10,7 @@ use planner::search::Kind;
 use planner::{
     AnyPlanner, Canvas, Hold, Holder, Method, Region, Regions, Selective, Settings, features::Eyes,
 };
-use protocol::{Aim, ModelFile, Picture, Protocol, ResponseModel, Steer, Stimulus};
+use protocol::{Aim, ModelFile, Picture, Protocol, ResponseModel, Steer, Stimulus, Uncalibrated};
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};
 
@@ -59,6 +59,7 @@ pub fn lower_steer(steer: &Steer, scene: SceneId) -> SteerPlan {
         gap_ns: ns_from_s(steer.gap_s),
         presentations: steer.presentations,
         answer_within_ns: ns_from_s(steer.answer_within_s),
+        needs_trust: steer.if_uncalibrated == Uncalibrated::End,
     }
 }
 

@@ -10,6 +10,7 @@
 mod support;
 
 mod limits;
+mod planner;
 mod streams;
 mod threads;
 mod window;
@@ -58,10 +59,15 @@ fn write(folder: &Path, protocol: &str) -> PathBuf {
 
 /// A live session in this process, offscreen, with the simulated participant and with hooks in its threads.
 fn live(seconds: f64, hooks: Hooks) -> Broken {
+    live_of(SHOW, seconds, hooks)
+}
+
+/// The same with another protocol.
+fn live_of(protocol: &str, seconds: f64, hooks: Hooks) -> Broken {
     let out = tempfile::tempdir().unwrap();
     let sessions = out.path().join("sessions");
     let args = RunArgs {
-        protocol: write(out.path(), SHOW),
+        protocol: write(out.path(), protocol),
         clock: ClockMode::Live,
         ..virtual_args(sessions.clone(), "nominal", 1, Some(seconds))
     };

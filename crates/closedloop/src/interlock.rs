@@ -177,6 +177,10 @@ impl Interlock {
     /// The instant at which something here comes due by time alone.
     pub(crate) fn next_ns(&self, now_ns: i64, ramp: &Ramp) -> i64 {
         let mut next = if self.plan.faults { now_ns + QUIET_TURN_NS } else { i64::MAX };
+        let lit = ramp.to > 0.0 || ramp.at(now_ns) > 0.0;
+        if let Some(flip_ns) = self.flip_ns.filter(|_| self.plan.faults && lit && !self.causes.silent) {
+            next = next.min(flip_ns + LONGEST_DARKNESS_NS + 1);
+        }
         if let Some(limits) = self.plan.limits.filter(|_| !self.spent) {
             next = next.min(now_ns + self.until_limit_ns(&limits, now_ns, ramp));
             if let (Some(release_ns), Some(held_ns), false) =

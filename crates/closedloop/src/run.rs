@@ -36,6 +36,8 @@ pub struct Loop {
     feed: Option<Feed>,
     schedule: Schedule,
     steering: Steer,
+    /// The last calibration, where it cannot be trusted: its amplitude over its standard error.
+    distrusted: Option<f64>,
     latch: Latch,
     interlock: Interlock,
     /// Whether latch or interlock keep the screen grey.
@@ -89,6 +91,7 @@ impl Loop {
             feed: plan.feed.clone().map(Feed::new),
             schedule: Schedule::new(&plan.blocks),
             steering: Steer::new(),
+            distrusted: None,
             latch: Latch::new(plan),
             interlock: Interlock::new(plan),
             dark: false,
@@ -136,6 +139,7 @@ impl Loop {
         self.qualities.iter_mut().for_each(Quality::reset);
         self.schedule.reset();
         self.steering = Steer::new();
+        self.distrusted = None;
         self.interlock.reset();
         self.screen.reset();
         (self.dark, self.begun) = (false, false);
@@ -337,7 +341,7 @@ impl Loop {
             match self.schedule.advance(now_ns, done, outputs) {
                 Some(Advance::Began(kind, start_ns)) => {
                     self.answered_before = answered;
-                    self.begin(kind, start_ns, now_ns);
+                    self.begin(kind, start_ns, now_ns, outputs);
                 }
                 Some(Advance::Ended(kind)) => self.finish(kind, now_ns, outputs),
                 None => break,
@@ -348,7 +352,7 @@ impl Loop {
         }
     }
 
-    fn begin(&mut self, kind: BlockKind, start_ns: i64, now_ns: i64) {
+    fn begin(&mut self, kind: BlockKind, start_ns: i64, now_ns: i64, outputs: &mut Outputs) {
         match kind {
             BlockKind::Calibrate { contrast, on_ns, off_ns, .. } => {
                 let ramp_ns = (contrast / self.slew_per_s() * 1e9) as i64;
@@ -372,7 +376,13 @@ impl Loop {
                     gate.rest(start_ns, self.schedule.next_ns(now_ns));
                 }
             }
-            BlockKind::Steer(plan) => self.steering.begin(plan, now_ns.max(self.resumed_ns)),
+            BlockKind::Steer(plan) => match self.distrusted.filter(|_| plan.needs_trust) {
+                Some(ratio) => {
+                    outputs.notice(now_ns, NoticeKind::NotSteered, None, 0, ratio);
+                    self.steering.skip(plan, now_ns);
+                }
+                None => self.steering.begin(plan, now_ns.max(self.resumed_ns)),
+            },
             _ => {}
         }
     }
@@ -390,6 +400,7 @@ impl Loop {
         let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder else { return };
         let source = Some(ssvep.front.source);
         let result = ssvep.end_calibration();
+        self.distrusted = (!result.trusted).then_some(result.ratio);
         if result.trusted {
             outputs.notice(now_ns, NoticeKind::Calibrated, source, 0, result.amplitude_uv);
         } else {

@@ -25,6 +25,8 @@ pub struct SteerPlan {
     pub presentations: u32,
     /// How long an answer may take; then the picture that the planner last thought best is shown again.
     pub answer_within_ns: i64,
+    /// Not begun after a calibration that cannot be trusted: what is measured then is noise, and so is what is learnt of it.
+    pub needs_trust: bool,
 }
 
 /// From the end of a presentation to the instant at which no window within it can come any more.
@@ -113,6 +115,12 @@ impl Steer {
         self.phase = Phase::Begun;
         self.not_before_ns = now_ns;
         (self.shown_in_block, self.missed) = (0, 0);
+    }
+
+    /// A block that is over before anything is asked.
+    pub(crate) fn skip(&mut self, plan: SteerPlan, now_ns: i64) {
+        self.begin(plan, now_ns);
+        (self.phase, self.missed) = (Phase::Off, MOST_MISSED);
     }
 
     /// The block is over: what is on the screen counts as it is.

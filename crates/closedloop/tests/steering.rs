@@ -18,6 +18,8 @@ fn plan() -> Plan {
         gap_ns: S,
         presentations: PRESENTATIONS,
         answer_within_ns: 2 * S,
+        // The EEG is noise.
+        needs_trust: false,
     };
     Plan { controller: None, ..thermostat(pi(6.0), vec![calibrate(12), block(60, BlockKind::Steer(steer))]) }
 }
@@ -135,6 +137,24 @@ fn every_picture_is_shown_once_and_measured_within_its_time() {
     }
     // 12 s of calibration, four times 4 s and the answer's half second; the block has 60 s, but ends when all is shown.
     assert!(said.finished_s.is_some_and(|s| (26.0..33.0).contains(&s)), "{:?}", said.finished_s);
+    assert_eq!(said.commands.last().unwrap().scene, SceneId::GREY);
+}
+
+/// Noise alone is a calibration that fails: nothing is asked and nothing shown, and the block ends at once.
+#[test]
+fn after_a_calibration_that_failed_nothing_is_steered() {
+    let mut plan = plan();
+    for block in &mut plan.blocks {
+        if let BlockKind::Steer(steer) = &mut block.kind {
+            steer.needs_trust = true;
+        }
+    }
+    let said = run(&plan, 60, prompt(S / 10));
+    assert_eq!((said.count(NoticeKind::CalibrationFailed), said.count(NoticeKind::NotSteered)), (1, 1));
+    let ratio = |kind| said.notices.iter().find(|notice| notice.kind == kind).unwrap().value;
+    assert_eq!(ratio(NoticeKind::NotSteered), ratio(NoticeKind::CalibrationFailed));
+    assert!(said.requests.is_empty() && said.presentations.is_empty());
+    assert!(said.finished_s.is_some_and(|s| (12.0..13.0).contains(&s)), "{:?}", said.finished_s);
     assert_eq!(said.commands.last().unwrap().scene, SceneId::GREY);
 }
 

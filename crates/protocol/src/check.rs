@@ -4,6 +4,7 @@ use crate::controller::SetPoint;
 use crate::error::ProtocolError;
 use crate::experiment::*;
 use crate::reader::Table;
+use crate::steering::picture_is_measured;
 
 /// The sample stream that `key` names.
 pub(crate) fn sample_stream<'p>(
@@ -218,7 +219,10 @@ pub(crate) fn block_stands_alone(
             let text = format!("needs the decoder cca, and there is {}", decoder_name(protocol));
             Err(table.contradiction("listen", text))
         }
-        BlockKind::Steer(steer) => needs_ssvep(table, "steer", steer.stimulus, protocol),
+        BlockKind::Steer(steer) => {
+            needs_ssvep(table, "steer", steer.stimulus, protocol)?;
+            picture_is_measured(table, steer, block.duration_s, protocol)
+        }
         BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Flash(_) | BlockKind::Rest => Ok(()),
     }
 }

@@ -73,7 +73,7 @@ pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{
     Aim, HoldPictures, Method, ModelFile, Picture, Planner, Population, ResponseModel, Selective, Steer,
-    read_model,
+    Uncalibrated, read_model,
 };
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.

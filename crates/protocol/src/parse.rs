@@ -15,7 +15,7 @@ use crate::limits::{limits_fit, read_limits};
 use crate::onset;
 use crate::outside::{read_outside, something_is_held};
 use crate::reader::{Document, Range, Table};
-use crate::steering::{read_picture, read_planner, read_steer};
+use crate::steering::{self, read_picture, read_planner, read_steer};
 
 /// One day: longer spans of time in a protocol are slips of the unit.
 const LONGEST_S: f64 = 86_400.0;
@@ -83,6 +83,7 @@ impl Protocol {
         }
         check::order(&head, &tables, &protocol)?;
         check::calibration_comes_first(&tables, &protocol)?;
+        steering::calibration_comes_first(&tables, &protocol)?;
         onset::rest_comes_first(&tables, &protocol)?;
         for (key, is_there) in [("outside", protocol.outside.is_some()), ("arms", protocol.arms.is_some())] {
             if is_there {

@@ -2,7 +2,7 @@
 
 use crate::check;
 use crate::error::ProtocolError;
-use crate::experiment::{Flicker, Protocol, StimulusKind};
+use crate::experiment::{Block, BlockKind, Decoder, Flicker, Protocol, StimulusKind};
 use crate::parse::read_flicker;
 use crate::reader::{Range, Table};
 
@@ -168,6 +168,18 @@ pub struct Steer {
     pub presentations: u32,
     /// How long an answer of the planner may take, in s, at least `gap_s`.
     pub answer_within_s: f64,
+    /// What is done after a calibration that cannot be trusted; `"end"` where the key is absent.
+    pub if_uncalibrated: Uncalibrated,
+}
+
+/// What a block of pictures does after a calibration that cannot be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Uncalibrated {
+    /// `"end"`: it ends before it shows anything, and the next block begins.
+    #[default]
+    End,
+    /// `"go-on"`: it is measured with the filter that there is, trusted or not.
+    GoOn,
 }
 
 pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, ProtocolError> {
@@ -330,7 +342,9 @@ fn read_hold(planner: &Table<'_>, key: &str) -> Result<HoldPictures, ProtocolErr
 }
 
 pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer, ProtocolError> {
-    let keys = ["stimulus", "contrast", "on_s", "gap_s", "presentations", "answer_within_s"];
+    let keys =
+        ["stimulus", "contrast", "on_s", "gap_s", "presentations", "answer_within_s", "if_uncalibrated"];
+    let uncalibrated = [("end", Uncalibrated::End), ("go-on", Uncalibrated::GoOn)];
     let table = block.table("steer", &keys)?;
     let seconds = Range::above(0.0).up_to(3_600.0);
     let steer = Steer {
@@ -340,6 +354,9 @@ pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer
         gap_s: table.number("gap_s", seconds)?,
         presentations: table.integer("presentations", 1..=1_000_000)? as u32,
         answer_within_s: table.number("answer_within_s", seconds)?,
+        if_uncalibrated: table
+            .optional("if_uncalibrated", |table, key| table.choice(key, &uncalibrated))?
+            .unwrap_or_default(),
     };
     let stimulus = &protocol.stimuli[steer.stimulus];
     if !matches!(stimulus.kind, StimulusKind::Picture(_)) {
@@ -356,5 +373,54 @@ pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer
         let allowed = format!("at least [planner] deadline_s, {} s", planner.deadline_s);
         return Err(table.refuse("answer_within_s", allowed));
     }
+    let is_modelled = matches!(planner.method, Method::Model | Method::OpenLoop);
+    if is_modelled && steer.presentations <= planner.probes {
+        let allowed =
+            format!("more than [planner] probes, {}: the model proposes what comes after", planner.probes);
+        return Err(table.refuse("presentations", allowed));
+    }
     Ok(steer)
+}
+
+/// A block of pictures has room for one, and one for a window of the decoder.
+pub(crate) fn picture_is_measured(
+    block: &Table<'_>,
+    steer: &Steer,
+    duration_s: f64,
+    protocol: &Protocol,
+) -> Result<(), ProtocolError> {
+    let table = block.table_of_any("steer")?;
+    let Some(Decoder::SsvepAmplitude(ssvep)) = &protocol.decoder else { return Ok(()) };
+    // A controller or a limit may only make the ramp longer.
+    let (ramp_s, window_s, update_s) =
+        (steer.contrast * protocol.grey_ramp_s, ssvep.window_s, ssvep.update_s);
+    let least_s = ramp_s + window_s + update_s;
+    if protocol.controller.is_none() && steer.on_s < least_s * (1.0 - 1e-9) {
+        let allowed = format!(
+            "at least {least_s:.3} s, or no picture is measured: the ramp's {ramp_s:.3} s, the decoder's window_s = {window_s} s and \
+             update_s = {update_s} s"
+        );
+        return Err(table.refuse("on_s", allowed));
+    }
+    if steer.on_s > duration_s {
+        return Err(table.refuse("on_s", format!("within the block's duration_s = {duration_s} s")));
+    }
+    Ok(())
+}
+
+/// Pictures are measured by a filter that a calibration finds, whatever the seed.
+pub(crate) fn calibration_comes_first(
+    tables: &[Table<'_>],
+    protocol: &Protocol,
+) -> Result<(), ProtocolError> {
+    let blocks = &protocol.blocks;
+    let is_steer = |at: &usize| matches!(blocks[*at].kind, BlockKind::Steer(_));
+    let Some(first) = (0..blocks.len()).find(is_steer) else { return Ok(()) };
+    let calibrates = |block: &Block| matches!(block.kind, BlockKind::Calibrate(_)) && !block.shuffle;
+    let place = if blocks[first].shuffle { blocks.iter().position(|block| block.shuffle) } else { None };
+    if blocks[..place.unwrap_or(first)].iter().any(calibrates) {
+        return Ok(());
+    }
+    let text = "it needs a block with `calibrate`, not shuffled, before it: pictures are measured by the filter that one finds";
+    Err(tables[first].contradiction("steer", text))
 }

@@ -443,6 +443,19 @@ impl<'a> Facts<'a> {
             N::LocaliserFailed => {
                 format!("population {}: response {:.2} of its standard error", notice.count, notice.value)
             }
+            N::PictureRefused => match notice.count {
+                1 => format!("{} texels", notice.value),
+                2 => counted(notice.value as i64, "texel that is not finite", "texels that are not finite"),
+                3 => format!("a texel of {:.3}, beyond -1 to 1", notice.value),
+                4 => format!("RMS contrast {:.3}", notice.value),
+                _ => format!("picture {} is not the next, nor one before", notice.value),
+            },
+            N::ProbesSilent => format!(
+                "{}, mean response {:.2} of its standard error",
+                counted(notice.count, "probe measured", "probes measured"),
+                notice.value
+            ),
+            N::NotSteered => format!("response {:.2} of its standard error", notice.value),
             N::OutOfReach => format!(
                 "{:.2} \u{b5}V is wanted, {:.2} \u{b5}V is the nearest that is predicted",
                 notice.count as f64 / 1e3,

@@ -10,6 +10,7 @@ use acquisition::{Found, InletPlan, InletThread, MarkerPlan, MarkerThread, Sampl
 use closedloop::Loop;
 use display::interlock::{Answer, Interlock};
 use display::{Config, Display, Mode, Ports};
+use planner::Proposal;
 use recording::{Options, SessionFolder};
 use timeline::heartbeat::Heartbeat;
 use timeline::latest::{LatestWriter, latest};
@@ -17,6 +18,7 @@ use timeline::ring::RowReader;
 use timeline::{SourceId, clock, ns_from_s};
 
 use super::carriers::{Carriers, EVENTS, Kind, Source, SourcePorts, retina_ring};
+use super::ends::{EndsWith, join, join_within};
 use super::lifeline::Lifeline;
 use super::operator::Operator;
 use super::outside::Guest;
@@ -38,6 +40,9 @@ const TICK: Duration = Duration::from_millis(1);
 /// How often the planner looks for a request; a picture takes it hundreds of times as long.
 const PLANNER_TICK: Duration = Duration::from_millis(2);
 
+/// How long a planner may take to end; it looks whether all is over before each of its steps. The screen is grey by then.
+const PLANNER_END_S: f64 = 2.0;
+
 /// What one inlet may take at once.
 const MAX_CHUNK: usize = 4096;
 
@@ -58,6 +63,8 @@ pub struct Hooks {
     pub frame: Box<dyn FnMut(i64)>,
     /// Before each write of the recorder.
     pub pump: Box<dyn FnMut(i64) + Send>,
+    /// Before each answer of the planner, with what it proposes.
+    pub answer: Box<dyn FnMut(i64, &mut Proposal) + Send>,
     /// Events of one thread that may wait for the recorder.
     pub room: usize,
 }
@@ -68,6 +75,7 @@ impl Default for Hooks {
             turn: Box::new(|now_ns| now_ns),
             frame: Box::new(|_| ()),
             pump: Box::new(|_| ()),
+            answer: Box::new(|_, _| ()),
             room: EVENTS,
         }
     }
@@ -83,15 +91,6 @@ struct Rights {
 impl Rights {
     fn enter(&self, role: Role) {
         if self.wanted { self.granted.enter(role) } else { self.granted.decline() }
-    }
-}
-
-/// Sets `over` when dropped, so that a loop that panics cannot leave a stimulus on the screen.
-struct EndsWith(Arc<AtomicBool>);
-
-impl Drop for EndsWith {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -184,8 +183,12 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         }
     };
     let deadline_s = prepared.experiment.protocol.planner.as_ref().map_or(0.0, |planner| planner.deadline_s);
-    let planner_thread =
-        planner.map(|seat| spawn_planner(seat, &ending, &barrier, deadline_s, wake.clone())).transpose()?;
+    let planner_thread = planner
+        .map(|seat| {
+            let answering = Answering { seat, deadline_s, wake: wake.clone(), hook: hooks.answer };
+            spawn_planner(answering, &ending, &barrier, &rights)
+        })
+        .transpose()?;
     let (status_in, status) = latest(&Status::default());
     // Who limits a dose wants it on record: without a record such a run ends.
     let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
@@ -232,7 +235,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         note(guest.join());
     }
     if let Some(thread) = planner_thread {
-        note(join(thread, "planner").and_then(|result| result));
+        note(join_within(thread, "planner", PLANNER_END_S).and_then(|result| result));
     }
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
@@ -450,7 +453,7 @@ fn spawn_loop(
     let (asked, over) = (Arc::clone(&ending.asked), Arc::clone(&ending.over));
     let (barrier, rights) = (Arc::clone(barrier), rights.clone());
     spawn("loop", move || {
-        let _ends = EndsWith(Arc::clone(&over));
+        let _ends = EndsWith::new(&over);
         let Running { mut driver, operator, beats, mut hook } = running;
         rights.enter(Role::Loop);
         barrier.wait();
@@ -477,22 +480,33 @@ fn spawn_loop(
     })
 }
 
-/// The planner works whenever it is asked. When it fails or hangs the loop gets no answers, notices, and ends its block.
-fn spawn_planner(
-    mut seat: Seat,
-    ending: &Ending,
-    barrier: &Arc<Barrier>,
+/// What the planner's thread has.
+struct Answering {
+    seat: Seat,
     deadline_s: f64,
     wake: Thread,
+    hook: Box<dyn FnMut(i64, &mut Proposal) + Send>,
+}
+
+/// The planner works whenever it is asked. When it fails or hangs the loop gets no answers, notices, and ends its block.
+fn spawn_planner(
+    answering: Answering,
+    ending: &Ending,
+    barrier: &Arc<Barrier>,
+    rights: &Rights,
 ) -> Result<JoinHandle<Result<(), SessionError>>, SessionError> {
     let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
+    let granted = rights.granted.clone();
     spawn("planner", move || {
+        let Answering { mut seat, deadline_s, wake, mut hook } = answering;
+        granted.give_way();
         barrier.wait();
         while !over.load(Ordering::Acquire) {
             let until_ns = clock::now_ns().saturating_add(ns_from_s(deadline_s));
             let mut is_over = || clock::now_ns() >= until_ns || over.load(Ordering::Acquire);
             match seat.plan(&mut is_over)? {
-                Some(ready) => {
+                Some(mut ready) => {
+                    hook(clock::now_ns(), ready.proposal_mut());
                     seat.answer(&ready, clock::now_ns());
                     wake.unpark();
                 }
@@ -573,8 +587,4 @@ fn spawn<T: Send + 'static>(
 ) -> Result<JoinHandle<T>, SessionError> {
     let failed = |error| SessionError::Thread { name: name.into(), error };
     thread::Builder::new().name(name.into()).spawn(body).map_err(failed)
-}
-
-fn join<T>(thread: JoinHandle<T>, name: &str) -> Result<T, SessionError> {
-    thread.join().map_err(|_| SessionError::ThreadFailed(name.into()))
 }

@@ -1,6 +1,9 @@
 //! `photic run`: prepare everything that may fail, run on one of the two clocks, close in order, say what it came to.
 
 pub(crate) mod carriers;
+pub(crate) mod deadline;
+mod ends;
+mod judged;
 mod lifeline;
 mod live;
 mod operator;
@@ -146,8 +149,11 @@ impl Prepared {
         let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
         let given = crate::steering::Given::of(protocol, beside)?;
         let planned = crate::steering::planner(protocol, &self.lowered, given, self.args.seed, untimed)?;
-        let Some(planned) = planned else { return Ok((None, None)) };
-        let (seat, ends) = planner::Seat::lay(planned, now_ns);
+        let (Some(planned), Some(plan)) = (planned, &protocol.planner) else { return Ok((None, None)) };
+        if !untimed {
+            deadline::admit(protocol, &self.lowered)?;
+        }
+        let (seat, ends) = planner::Seat::lay(planned, plan.contrast_rms, plan.probes, now_ns);
         carriers.driver.connect(ends.port);
         carriers.pump.connect(ends.events, ends.recorded);
         Ok((Some(seat), Some(ends.pictures)))

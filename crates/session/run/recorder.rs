@@ -74,7 +74,8 @@ pub struct RecorderPump {
     recorder: Target,
     events: Vec<Reader<Event>>,
     rows: Vec<(SourceId, RowReader)>,
-    pictures: Option<RowReader>,
+    /// The planner's events and pictures. Nobody waits for their end: a planner may be stuck.
+    planner: Option<(Reader<Event>, RowReader)>,
     row: Vec<f64>,
     texts: Receiver<TextMarker>,
     status: Status,
@@ -92,7 +93,7 @@ impl RecorderPump {
             recorder: recorder.into(),
             events,
             rows,
-            pictures: None,
+            planner: None,
             row: Vec::new(),
             texts,
             status: Status::default(),
@@ -101,8 +102,7 @@ impl RecorderPump {
 
     /// Where the planner's events and pictures come from.
     pub fn connect(&mut self, events: Reader<Event>, pictures: RowReader) {
-        self.events.push(events);
-        self.pictures = Some(pictures);
+        self.planner = Some((events, pictures));
     }
 
     /// Where the events of one more thread come from.
@@ -110,12 +110,13 @@ impl RecorderPump {
         self.events.push(events);
     }
 
-    /// Writes everything that waits. `true` once every writing end is gone and all is written.
+    /// Writes everything that waits. `true` once every writing end but the planner's is gone and all is written.
     pub fn pump(&mut self, now_ns: i64) -> bool {
         // Before the rings are read: what is handed over after this look is for the next call.
         let finished = self.events.iter().all(Reader::is_finished)
             && self.rows.iter().all(|(_, rows)| rows.is_finished());
-        for ring in &mut self.events {
+        let of_planner = self.planner.iter_mut().map(|(events, _)| events);
+        for ring in self.events.iter_mut().chain(of_planner) {
             while let Some(event) = ring.pop() {
                 self.status.note(&event);
                 self.recorder.take_event(event);
@@ -128,7 +129,7 @@ impl RecorderPump {
                 self.recorder.take_sample(*source, &head, &self.row);
             }
         }
-        if let Some(pictures) = &mut self.pictures {
+        if let Some((_, pictures)) = &mut self.planner {
             self.row.resize(pictures.width(), 0.0);
             while let Some(head) = pictures.pop(&mut self.row) {
                 self.recorder.take_picture(&head, &self.row);

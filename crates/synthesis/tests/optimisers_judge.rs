@@ -132,7 +132,8 @@ fn cma_es_needs_about_the_evaluations_of_its_author() {
 
 /// Function, evaluations, and the median over seven seeds of the regret after them by scikit-optimize 0.10.2
 /// (tests/judges/bayesian.py, which takes minutes).
-const SCIKIT_OPTIMIZE: [(&str, usize, f64); 2] = [("branin", 15, 1.502), ("branin", 25, 1.194e-2)];
+const SCIKIT_OPTIMIZE: [(&str, usize, f64); 3] =
+    [("branin", 15, 1.502), ("branin", 25, 1.194e-2), ("hartmann", 40, 1.930e-1)];
 
 #[test]
 fn bayesian_optimisation_regrets_no_more_than_a_reference_library() {

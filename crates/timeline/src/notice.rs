@@ -80,6 +80,16 @@ notice_kinds! {
     /// The planner: no prepared picture is predicted to reach the set point; `value` is the nearest response that one is
     /// predicted to give in uV, `count` the set point in nV.
     OutOfReach = 75, "set point out of reach of the prepared pictures";
+    /// The planner: what it proposed cannot be shown, and was not handed over; `count` says why (1 number of texels, 2 texels
+    /// that are not finite, 3 a texel beyond -1..=1, 4 more RMS contrast than allowed, 5 not the number of the next picture
+    /// or of one before), `value` what was found.
+    PictureRefused = 76, "planner's picture refused";
+    /// The planner: the probes together are no clear response; `count` is how many of them were measured, `value` their mean
+    /// over its standard error.
+    ProbesSilent = 77, "probes without response";
+    /// Pictures were to be steered, but the calibration before is not trusted and the protocol says to end then; `value` is
+    /// the amplitude over its standard error.
+    NotSteered = 78, "not steered, calibration failed";
     /// No sample for longer than the staleness bound; `count` is the age in ns. The loop holds its last command.
     Stale = 10, "source stale, holding";
     /// Still nothing: the screen ramps to neutral grey; `count` is the age in ns.

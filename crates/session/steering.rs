@@ -1,8 +1,9 @@
 //! Steering in machine units: pictures, their block, and the planner that a protocol describes.
 
-use closedloop::SteerPlan;
+use closedloop::{OnsetRule, SteerPlan};
 use planner::field::Posterior;
 use planner::search::Kind;
+use planner::state::Condition;
 use planner::{
     AnyPlanner, Canvas, Hold, Holder, Method, Region, Regions, Selective, Settings, features::Eyes,
 };
@@ -12,6 +13,7 @@ use timeline::{SceneId, ns_from_s};
 
 use crate::error::SessionError;
 use crate::experiment::Lowered;
+use crate::onset;
 
 /// The screen makes a texel a whole number of px; its size may differ from the wanted one by this part.
 const TEXEL_TOLERANCE: f64 = 0.1;
@@ -44,7 +46,8 @@ pub fn lower_picture(
 }
 
 /// A block of presentations.
-pub fn lower_steer(steer: &Steer, scene: SceneId) -> SteerPlan {
+pub fn lower_steer(steer: &Steer, scene: SceneId, protocol: &Protocol) -> SteerPlan {
+    let rule = steer.onset.as_ref().map_or(OnsetRule::FREE, onset::lower_rule);
     SteerPlan {
         scene,
         contrast: steer.contrast,
@@ -52,6 +55,8 @@ pub fn lower_steer(steer: &Steer, scene: SceneId) -> SteerPlan {
         gap_ns: ns_from_s(steer.gap_s),
         presentations: steer.presentations,
         answer_within_ns: ns_from_s(steer.answer_within_s),
+        // Where a state is followed, the one that a presentation meets is on record even if it waits for none.
+        rule: protocol.onset.as_ref().map(|_| rule),
     }
 }
 
@@ -96,7 +101,7 @@ pub fn planner(
         people,
         seed,
     };
-    Ok(Some(match (&plan.selective, plan.hold) {
+    let planner = match (&plan.selective, plan.hold) {
         (Some(selective), _) => {
             let regions = regions(selective, channels(protocol));
             let eyes = Eyes::v1(&canvas, untimed)?;
@@ -111,7 +116,19 @@ pub fn planner(
             let eyes = |canvas: &Canvas| Eyes::v1(canvas, untimed);
             AnyPlanner::new(method(plan.method), canvas, settings, eyes)?
         }
+    };
+    Ok(Some(match plan.state {
+        None => planner,
+        Some(state) => planner.conditioned(condition(state)),
     }))
+}
+
+/// What of the state at onset the response depends on.
+pub fn condition(condition: protocol::Condition) -> Condition {
+    match condition {
+        protocol::Condition::Power => Condition::Power,
+        protocol::Condition::Phase => Condition::Phase,
+    }
 }
 
 fn method(method: protocol::Method) -> Method {

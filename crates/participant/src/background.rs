@@ -193,6 +193,12 @@ impl Background {
         sum
     }
 
+    /// Power of the alpha rhythm of the newest sample, 1 on average.
+    pub(crate) fn alpha_power(&self) -> f64 {
+        // Two generators, each with two parts of unit variance.
+        self.alpha.iter().flat_map(|rhythm| rhythm.shown).map(|part| part * part).sum::<f64>() / 4.0
+    }
+
     /// Takes over the state of `fresh`, a clone of this background, without allocating.
     pub(crate) fn restore(&mut self, fresh: &Self) {
         let Self { random, shared, alpha, mains, samples, blinks, channels, .. } = fresh;

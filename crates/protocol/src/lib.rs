@@ -71,7 +71,7 @@ pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
 pub use outside::{Fallback, Gives, Outside};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
-pub use steering::{Aim, HoldPictures, Method, Picture, Planner, Population, Selective, Steer};
+pub use steering::{Aim, Condition, HoldPictures, Method, Picture, Planner, Population, Selective, Steer};
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.
 pub const MAX_STREAMS: usize = 4;

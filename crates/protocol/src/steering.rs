@@ -3,6 +3,7 @@
 use crate::check;
 use crate::error::ProtocolError;
 use crate::experiment::{Flicker, Protocol, StimulusKind};
+use crate::onset::{self, OnsetRule};
 use crate::parse::read_flicker;
 use crate::reader::{Range, Table};
 
@@ -95,6 +96,15 @@ impl Method {
     ];
 }
 
+/// What of the state at onset the response is taken to depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// `"power"`: the logarithm of the band power.
+    Power,
+    /// `"phase"`: cosine and sine of the rhythm's phase.
+    Phase,
+}
+
 /// How pictures are proposed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planner {
@@ -121,6 +131,8 @@ pub struct Planner {
     pub forgetting_s: f64,
     /// File with the readouts of other people, next to the protocol; none where the key is absent.
     pub prior: Option<String>,
+    /// What of the state at onset the response depends on; on nothing where the key is absent.
+    pub state: Option<Condition>,
     /// Only with `aim = "one-hot"` or `"suppress"`.
     pub selective: Option<Selective>,
     /// Only with `aim = "hold"`.
@@ -142,6 +154,8 @@ pub struct Steer {
     pub presentations: u32,
     /// How long an answer of the planner may take, in s, at least `gap_s`.
     pub answer_within_s: f64,
+    /// What each waits for when its picture and its time have come; nothing where the key is absent.
+    pub onset: Option<OnsetRule>,
 }
 
 pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, ProtocolError> {
@@ -153,7 +167,7 @@ pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, P
     })
 }
 
-const PLANNER_KEYS: [&str; 13] = [
+const PLANNER_KEYS: [&str; 14] = [
     "method",
     "aim",
     "probes",
@@ -165,6 +179,7 @@ const PLANNER_KEYS: [&str; 13] = [
     "exploration",
     "forgetting_s",
     "prior",
+    "state",
     "selective",
     "hold",
 ];
@@ -192,6 +207,9 @@ pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, Proto
         exploration: table.number("exploration", Range::from(0.0).up_to(100.0))?,
         forgetting_s: table.number("forgetting_s", Range::above(0.0).up_to(86_400.0))?,
         prior: table.optional("prior", Table::text)?,
+        state: table.optional("state", |table, key| {
+            table.choice(key, &[("power", Condition::Power), ("phase", Condition::Phase)])
+        })?,
         selective: table.optional("selective", read_selective)?,
         hold: table.optional("hold", read_hold)?,
     };
@@ -276,7 +294,7 @@ fn read_hold(planner: &Table<'_>, key: &str) -> Result<HoldPictures, ProtocolErr
 }
 
 pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer, ProtocolError> {
-    let keys = ["stimulus", "contrast", "on_s", "gap_s", "presentations", "answer_within_s"];
+    let keys = ["stimulus", "contrast", "on_s", "gap_s", "presentations", "answer_within_s", "onset"];
     let table = block.table("steer", &keys)?;
     let seconds = Range::above(0.0).up_to(3_600.0);
     let steer = Steer {
@@ -286,6 +304,7 @@ pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer
         gap_s: table.number("gap_s", seconds)?,
         presentations: table.integer("presentations", 1..=1_000_000)? as u32,
         answer_within_s: table.number("answer_within_s", seconds)?,
+        onset: table.optional("onset", |table, key| onset::read_rule(table, key, protocol))?,
     };
     let stimulus = &protocol.stimuli[steer.stimulus];
     if !matches!(stimulus.kind, StimulusKind::Picture(_)) {
@@ -294,6 +313,11 @@ pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer
     let Some(planner) = &protocol.planner else {
         return Err(table.itself("it needs a table [planner]"));
     };
+    if planner.state.is_some() && protocol.onset.is_none() {
+        return Err(
+            block.contradiction("steer", "[planner] state needs the table [onset], and there is none")
+        );
+    }
     if steer.answer_within_s < steer.gap_s {
         let allowed = format!("at least gap_s, {} s: the planner may take that long", steer.gap_s);
         return Err(table.refuse("answer_within_s", allowed));

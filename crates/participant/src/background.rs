@@ -193,10 +193,11 @@ impl Background {
         sum
     }
 
-    /// Power of the alpha rhythm of the newest sample, 1 on average.
+    /// Power of the alpha rhythm of the newest sample in the midline, which takes the same of both sides; 1 on average.
     pub(crate) fn alpha_power(&self) -> f64 {
-        // Two generators, each with two parts of unit variance.
-        self.alpha.iter().flat_map(|rhythm| rhythm.shown).map(|part| part * part).sum::<f64>() / 4.0
+        let [left, right] = &self.alpha;
+        let (re, im) = (left.shown[0] + right.shown[0], left.shown[1] + right.shown[1]);
+        (re * re + im * im) / 4.0
     }
 
     /// Takes over the state of `fresh`, a clone of this background, without allocating.

@@ -82,7 +82,7 @@ pub struct Person {
     /// RMS of the alpha rhythm at POz.
     pub alpha_uv: f64,
     /// How alpha at the onset of a stimulus changes the response to it: the factor is 1 plus this times the natural logarithm
-    /// of alpha's power over its mean. 0, not at all, in a committed person.
+    /// of alpha's power in the midline over its mean. 0, not at all, in a committed person.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub alpha_gain: f64,
     /// Amplitude of the mains hum.

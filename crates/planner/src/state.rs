@@ -149,9 +149,12 @@ impl StateGain {
         let h = [1.0, x[0], x[1]];
         let ph = self.covariance.map(|row| dot(&row, &h));
         let relative = |sd: f64| (sd / expected.mean) * (sd / expected.mean);
-        let noise = relative(request.spread) + relative(expected.sd) + USUAL.fast_sd * USUAL.fast_sd;
+        let ahead = dot(&self.known, &h);
+        // What the response itself wavers by grows with it; the noise of the measurement does not.
+        let own = relative(expected.sd) + USUAL.fast_sd * USUAL.fast_sd;
+        let noise = relative(request.spread) + own * ahead.max(FAINT) * ahead.max(FAINT);
         let variance = dot(&h, &ph) + noise;
-        let off = request.value / expected.mean - dot(&self.known, &h);
+        let off = request.value / expected.mean - ahead;
         self.surprise = (self.surprise.0 + off * off / variance, self.surprise.1 + 1.0);
         for i in 0..ALL {
             self.known[i] += ph[i] / variance * off;

@@ -135,47 +135,47 @@ fn without_a_dependence_nothing_is_lost() {
 }
 
 /// The filter without drift is the posterior of Bayesian linear regression in closed form, with the noise's size as an inverse
-/// gamma beside it.
+/// gamma beside it. What the response wavers by is taken from the ratio expected so far.
 #[test]
 fn the_filter_is_the_closed_form() {
     use faer::linalg::solvers::Solve;
     let mut random = Random::new(7, 0);
     let mut gain = StateGain::new(Condition::Phase);
     let mut precision = faer::Mat::<f64>::zeros(3, 3);
-    let mut right = faer::Mat::<f64>::zeros(3, 1);
     for (k, sd) in [0.3, 0.2, 0.2].into_iter().enumerate() {
         precision[(k, k)] = 1.0 / (sd * sd);
     }
-    right[(0, 0)] = 1.0 / 0.09;
-    // Of (ratio - 1) in place of the ratio, so that the prior's mean is 0 and the quadratic form is plain.
-    let (mut sum, mut squares) = ([0.0; 3], 0.0);
-    let noise = (0.04 + 0.01) / 1.21 + FAST_SD * FAST_SD;
+    // Of the ratio less 1, so that the prior's mean is 0.
+    let (mut right, mut sum, mut squares) = (faer::Mat::<f64>::zeros(3, 1), [0.0; 2], 0.0);
+    let mut known = [0.0; 3];
     for count in 1..=20 {
         let (state, x) = state(Condition::Phase, &mut random);
         let value = 1.0 + 0.3 * random.normal();
         let request = Request { value, spread: 0.2, state, picture: Some(1), ..Request::first(0) };
         gain.take(&request, Some(Prediction { mean: 1.1, sd: 0.1 }));
-        sum = [0.0, sum[1] + x[0], sum[2] + x[1]];
-        let h = [1.0, x[0] - sum[1] / f64::from(count), x[1] - sum[2] / f64::from(count)];
-        squares += (value / 1.1 - 1.0) * (value / 1.1 - 1.0) / noise;
+        sum = [sum[0] + x[0], sum[1] + x[1]];
+        let h = [1.0, x[0] - sum[0] / f64::from(count), x[1] - sum[1] / f64::from(count)];
+        let ahead: f64 = 1.0 + (0..3).map(|k| known[k] * h[k]).sum::<f64>();
+        let noise = 0.04 / 1.21 + (0.01 / 1.21 + FAST_SD * FAST_SD) * ahead * ahead;
+        let off = value / 1.1 - 1.0;
+        squares += off * off / noise;
         for i in 0..3 {
-            right[(i, 0)] += h[i] * value / 1.1 / noise;
+            right[(i, 0)] += h[i] * off / noise;
             for j in 0..3 {
                 precision[(i, j)] += h[i] * h[j] / noise;
             }
         }
+        let mean = precision.llt(faer::Side::Lower).unwrap().solve(&right);
+        known = [0, 1, 2].map(|k| mean[(k, 0)]);
     }
-    let factor = precision.llt(faer::Side::Lower).unwrap();
-    let mean = factor.solve(&right);
-    let covariance = factor.solve(faer::Mat::<f64>::identity(3, 3));
-    // Scale: prior of ten presentations of the size assumed, and the residual sum of the regression.
-    let off = [mean[(0, 0)] - 1.0, mean[(1, 0)], mean[(2, 0)]];
-    let explained: f64 = (0..9).map(|at| off[at / 3] * precision[(at / 3, at % 3)] * off[at % 3]).sum();
+    let covariance = precision.llt(faer::Side::Lower).unwrap().solve(faer::Mat::<f64>::identity(3, 3));
+    // Ten presentations of the size assumed, and the residual sum of the regression.
+    let explained: f64 = (0..3).map(|k| known[k] * right[(k, 0)]).sum();
     let scale = (10.0 + squares - explained) / 30.0;
     let effect = gain.effect();
     for k in 0..2 {
-        let (b, error) =
-            (mean[(k + 1, 0)] / mean[(0, 0)], (scale * covariance[(k + 1, k + 1)]).sqrt() / mean[(0, 0)]);
+        let c = 1.0 + known[0];
+        let (b, error) = (known[k + 1] / c, (scale * covariance[(k + 1, k + 1)]).sqrt() / c);
         assert!((effect.coefficients[k] - b).abs() < 1e-10, "{effect:?} {b}");
         assert!((effect.standard_errors[k] - error).abs() < 1e-10, "{effect:?} {error}");
     }

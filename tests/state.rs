@@ -1,5 +1,5 @@
 //! Pictures that wait for a state, and a planner that conditions on it: a whole session of a simulated person whose response
-//! depends on alpha, and of one whose response does not.
+//! depends on alpha. (Of persons without a dependence: `crates/planner/tests/state.rs`.)
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 
 mod support;
@@ -24,12 +24,12 @@ fn protocol(folder: &Path) -> String {
         ("on_s = 10.0", "on_s = 8.0"),
         ("window_s = 8.0", "window_s = 2.0"),
         ("on_s = 8.8", "on_s = 2.8"),
-        ("presentations = 120", "presentations = 80"),
+        ("presentations = 120", "presentations = 60"),
         ("steps = 40", "steps = 6"),
         ("aim = \"drive\"", "aim = \"drive\"\nstate = \"power\""),
         (
             "answer_within_s = 3.0",
-            "answer_within_s = 3.0, onset = { power_max = 0.9, timeout_s = 2.0, then = \"go\" }",
+            "answer_within_s = 3.0, onset = { power_max = 0.5, timeout_s = 1.0, then = \"go\" }",
         ),
     ];
     let text = changes.iter().fold(read("protocols/drive.toml"), |text, (from, to)| {
@@ -42,16 +42,16 @@ fn protocol(folder: &Path) -> String {
 }
 
 /// A session of P31 with alpha that is slow enough to be forecast, and that dependence of the response on it.
-fn session(folder: &Path, protocol: &str, alpha_gain: f64) -> (Value, RecordedSession) {
-    let name = format!("alpha-{}", if alpha_gain == 0.0 { "none" } else { "gates" });
+fn session(folder: &Path, protocol: &str) -> (Value, RecordedSession) {
+    let name = "alpha-gates";
     let person = folder.join(format!("{name}.toml"));
     let text = format!(
-        "base = \"P31\"\nname = \"{name}\"\nalpha_gain = {alpha_gain:?}\nalpha_half_width_hz = 0.3\nalpha_uv = 10.0\n"
+        "base = \"P31\"\nname = \"{name}\"\nalpha_gain = -0.4\nalpha_half_width_hz = 0.3\nalpha_uv = 10.0\n"
     );
     fs::write(&person, text).unwrap();
-    let (person, out) = (person.to_str().unwrap(), folder.join(&name));
+    let (person, out) = (person.to_str().unwrap(), folder.join(name));
     let arguments = ["run", protocol, "--clock", "virtual", "--participant", person, "--brain", "energy-1"];
-    let more = ["--seed", "3", "--out", out.to_str().unwrap(), "--json"];
+    let more = ["--seed", "4", "--out", out.to_str().unwrap(), "--json"];
     let summary = run(&[arguments.as_slice(), &more].concat(), 200.0).expect(0).json();
     let folder = session_folder(&summary);
     replays(&folder);
@@ -62,15 +62,15 @@ fn session(folder: &Path, protocol: &str, alpha_gain: f64) -> (Value, RecordedSe
 fn the_dependence_of_the_response_on_alpha_is_found() {
     let place = tempfile::tempdir().unwrap();
     let protocol = protocol(place.path());
-    let (summary, recorded) = session(place.path(), &protocol, -0.4);
-    assert_eq!((&summary["presentations"], &summary["exit"]), (&80.into(), &"finished".into()), "{summary}");
+    let (summary, recorded) = session(place.path(), &protocol);
+    assert_eq!((&summary["presentations"], &summary["exit"]), (&60.into(), &"finished".into()), "{summary}");
     let onsets = &summary["onsets"];
     println!("{onsets:#}\n{:#}", summary["steered"]["state"]);
-    assert_eq!((&onsets["presentations"], &onsets["at_other_refresh"]), (&80.into(), &0.into()));
+    assert_eq!((&onsets["presentations"], &onsets["at_other_refresh"]), (&60.into(), &0.into()));
     let (met, timed_out) = (onsets["met"].as_u64().unwrap(), onsets["timed_out"].as_u64().unwrap());
-    assert!(met + timed_out == 80 && met > 50, "{onsets}");
+    assert!(met + timed_out == 60 && met > 10 && timed_out > 10, "{onsets}");
     for onset in &recorded.onsets {
-        assert!(onset.outcome == OnsetOutcome::TimedOut || onset.power <= 0.9, "{onset:?}");
+        assert!(onset.outcome == OnsetOutcome::TimedOut || onset.power <= 0.5, "{onset:?}");
     }
     for shown in &recorded.presentations {
         let onset = recorded.onsets.iter().find(|onset| onset.command == Some(shown.command)).unwrap();
@@ -82,11 +82,4 @@ fn the_dependence_of_the_response_on_alpha_is_found() {
     let (b, error) =
         (state["coefficients"][0].as_f64().unwrap(), state["standard_errors"][0].as_f64().unwrap());
     assert!(b < 0.0 && -b > 2.0 * error && state["probability"].as_f64().unwrap() > 0.8, "{state}");
-
-    let (summary, _) = session(place.path(), &protocol, 0.0);
-    let state = &summary["steered"]["state"];
-    println!("without: {state:#}");
-    let (b, error) =
-        (state["coefficients"][0].as_f64().unwrap(), state["standard_errors"][0].as_f64().unwrap());
-    assert!(b.abs() < 3.0 * error, "{state}");
 }

@@ -8,6 +8,7 @@ use planner::state::{Effect, StateGain};
 use protocol::{Condition, Planner};
 use recording::RecordedSession;
 use serde::Serialize;
+use timeline::Request;
 
 use crate::steering;
 
@@ -30,6 +31,33 @@ pub struct StateEffect {
 /// The estimate repeated from the recorded requests and answers; `None` where the planner conditions on nothing.
 pub fn state_effect(session: &RecordedSession, planner: &Planner) -> Option<StateEffect> {
     let condition = planner.state?;
+    let Effect { coefficients, standard_errors, probability, presentations } =
+        repeated(session, planner, condition, |_| {}).effect();
+    let state = match condition {
+        Condition::Power => "power",
+        Condition::Phase => "phase",
+    };
+    Some(StateEffect { state, coefficients, standard_errors, probability, presentations })
+}
+
+/// What the planner learnt of each presentation that it was told of, by its index: the value at the session's mean state and its
+/// standard error. Empty where it conditions on nothing.
+pub fn at_mean_state(session: &RecordedSession, planner: &Planner) -> BTreeMap<u64, [f64; 2]> {
+    let mut learnt = BTreeMap::new();
+    if let Some(condition) = planner.state {
+        repeated(session, planner, condition, |request| {
+            learnt.extend(request.presentation.map(|at| (at, [request.value, request.spread])));
+        });
+    }
+    learnt
+}
+
+fn repeated(
+    session: &RecordedSession,
+    planner: &Planner,
+    condition: Condition,
+    mut told: impl FnMut(&Request),
+) -> StateGain {
     let predicts_values = planner.selective.is_none();
     let predicted: BTreeMap<u64, Prediction> = session
         .answers
@@ -39,14 +67,10 @@ pub fn state_effect(session: &RecordedSession, planner: &Planner) -> Option<Stat
         .collect();
     let mut gain = StateGain::new(steering::condition(condition));
     for request in &session.requests {
-        gain.take(request, request.picture.and_then(|picture| predicted.get(&picture)).copied());
+        let expected = request.picture.and_then(|picture| predicted.get(&picture)).copied();
+        told(&gain.take(request, expected));
     }
-    let Effect { coefficients, standard_errors, probability, presentations } = gain.effect();
-    let state = match condition {
-        Condition::Power => "power",
-        Condition::Phase => "phase",
-    };
-    Some(StateEffect { state, coefficients, standard_errors, probability, presentations })
+    gain
 }
 
 impl StateEffect {

@@ -60,6 +60,8 @@ pub struct StateGain {
     seen: f64,
     /// Mean and covariance of `(c, c b)`, the latter in units of the noise's `scale`.
     known: [f64; ALL],
+    /// Sum of `c` over the presentations that told something: `b` is over the mean, not over where the drift is now.
+    gains: f64,
     covariance: [[f64; ALL]; ALL],
     /// Sum of squared surprises and how many, those assumed beforehand included.
     surprise: (f64, f64),
@@ -79,6 +81,7 @@ impl StateGain {
             mean: [0.0; NUMBERS],
             seen: 0.0,
             known: [1.0, 0.0, 0.0],
+            gains: 0.0,
             covariance,
             surprise: (TRUST, TRUST),
             values: (0.0, 0.0, 0.0),
@@ -120,12 +123,17 @@ impl StateGain {
             coefficients: numbers.clone().map(|k| self.known[k] / self.gain()).collect(),
             standard_errors: numbers.map(error).collect(),
             probability: self.probability(),
-            presentations: (self.surprise.1 - TRUST) as u64,
+            presentations: self.count() as u64,
         }
     }
 
+    /// Presentations that told something.
+    fn count(&self) -> f64 {
+        self.surprise.1 - TRUST
+    }
+
     fn gain(&self) -> f64 {
-        self.known[0].max(FAINT)
+        if self.count() > 0.0 { (self.gains / self.count()).max(FAINT) } else { 1.0 }
     }
 
     fn scale(&self) -> f64 {
@@ -162,6 +170,7 @@ impl StateGain {
                 self.covariance[i][j] -= ph[i] * ph[j] / variance;
             }
         }
+        self.gains += self.known[0];
     }
 
     /// `c` forgets itself; `b` is the person's.

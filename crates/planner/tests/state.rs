@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 
 use planner::belief::Prediction;
+use planner::search::Kind;
 use planner::state::{Condition, StateGain};
+use planner::{Aim, AnyPlanner, Canvas, Method, Settings};
 use random::Random;
 use timeline::{Request, StateAtOnset};
 
@@ -101,7 +103,8 @@ fn a_dependence_is_found_within_its_standard_error_and_taken_out() {
                  probability above 0.9 in {found} of {SEEDS}",
                 sum[0], sum[1]
             );
-            assert!((0.7..1.3).contains(&z), "{z}");
+            // The prior pulls an estimate towards 0, so that it is off by a little more than its error.
+            assert!((0.8..1.2).contains(&z), "{z}");
             assert!(left < 0.95, "{left}");
             assert!(sum[0] * b[0] > 0.7 * b[0] * b[0] && found > SEEDS as usize / 2, "{sum:?} {found}");
         }
@@ -129,7 +132,7 @@ fn without_a_dependence_nothing_is_lost() {
                 "{condition:?}, model {model}: loss {:.2} %, rms z {z:.2}, {found} of {SEEDS} believed",
                 100.0 * loss
             );
-            assert!(loss < 0.02 && found < SEEDS as usize / 20, "{loss} {found}");
+            assert!(z < 1.1 && loss < 0.02 && found < SEEDS as usize / 20, "{loss} {found}");
         }
     }
 }
@@ -147,7 +150,7 @@ fn the_filter_is_the_closed_form() {
     }
     // Of the ratio less 1, so that the prior's mean is 0.
     let (mut right, mut sum, mut squares) = (faer::Mat::<f64>::zeros(3, 1), [0.0; 2], 0.0);
-    let mut known = [0.0; 3];
+    let (mut known, mut gains) = ([0.0; 3], 0.0);
     for count in 1..=20 {
         let (state, x) = state(Condition::Phase, &mut random);
         let value = 1.0 + 0.3 * random.normal();
@@ -167,6 +170,7 @@ fn the_filter_is_the_closed_form() {
         }
         let mean = precision.llt(faer::Side::Lower).unwrap().solve(&right);
         known = [0, 1, 2].map(|k| mean[(k, 0)]);
+        gains += 1.0 + known[0];
     }
     let covariance = precision.llt(faer::Side::Lower).unwrap().solve(faer::Mat::<f64>::identity(3, 3));
     // Ten presentations of the size assumed, and the residual sum of the regression.
@@ -174,7 +178,7 @@ fn the_filter_is_the_closed_form() {
     let scale = (10.0 + squares - explained) / 30.0;
     let effect = gain.effect();
     for k in 0..2 {
-        let c = 1.0 + known[0];
+        let c = gains / 20.0;
         let (b, error) = (known[k + 1] / c, (scale * covariance[(k + 1, k + 1)]).sqrt() / c);
         assert!((effect.coefficients[k] - b).abs() < 1e-10, "{effect:?} {b}");
         assert!((effect.standard_errors[k] - error).abs() < 1e-10, "{effect:?} {error}");
@@ -200,4 +204,53 @@ fn what_is_not_known_is_left_alone() {
     let effect = gain.effect();
     assert_eq!((effect.presentations, effect.coefficients), (0, vec![0.0]));
     assert!((effect.probability - 0.5).abs() < 1e-12);
+}
+
+/// The stage before a planner: it changes nothing where no state is known, and hands on corrected values where one is.
+#[test]
+fn any_planner_can_stand_behind_the_stage() {
+    let plan = || {
+        let canvas =
+            Canvas { texels: 32, texels_per_deg: 4.0, contrast_rms: 0.2, aperture_deg: 7.6, edge_deg: 0.8 };
+        let settings = Settings {
+            aim: Aim::Drive,
+            probes: 4,
+            steps: 4,
+            exploration: 1.0,
+            forgetting_s: 600.0,
+            people: Vec::new(),
+            seed: 3,
+        };
+        // A search asks no model.
+        AnyPlanner::new(Method::Search(Kind::Gabor), canvas, settings, |_| unreachable!()).unwrap()
+    };
+    let conditioned = || plan().conditioned(Condition::Power);
+    assert_eq!(plan().first(), conditioned().first());
+    let mut random = Random::new(2, 0);
+    let (mut plain, mut blind, mut sighted) = (plan(), conditioned(), conditioned());
+    let mut requests = [Request::first(0); 3];
+    let mut differs = false;
+    for at in 1..=80 {
+        let proposals = [&mut plain, &mut blind, &mut sighted]
+            .into_iter()
+            .zip(&requests)
+            .map(|(planner, request)| planner.propose(request, &mut || false).unwrap())
+            .collect::<Vec<_>>();
+        assert_eq!(proposals[0], proposals[1], "without a state");
+        differs |= proposals[0].pattern != proposals[2].pattern;
+        let (state, x) = state(Condition::Power, &mut random);
+        let value = (1.0 - 0.4 * x[0]) * (2.0 + random.normal()).max(0.2);
+        for (request, proposal) in requests.iter_mut().zip(&proposals) {
+            let picture = Some(proposal.picture);
+            *request = Request {
+                index: at,
+                picture,
+                value,
+                spread: 0.3,
+                ..Request::first(at as i64 * 1_000_000_000)
+            };
+        }
+        requests[2].state = state;
+    }
+    assert!(differs, "what is corrected leads elsewhere");
 }

@@ -79,7 +79,7 @@ impl Experiment {
             refresh_hz: screen.refresh_hz,
             grey_ramp_ns: ns_from_s(protocol.grey_ramp_s),
             sources: protocol.streams.iter().map(lower_stream).collect(),
-            blocks: schedule.blocks.iter().map(|scheduled| lower_block(&scheduled.block)).collect(),
+            blocks: schedule.blocks.iter().map(|scheduled| lower_block(&scheduled.block, protocol)).collect(),
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
             onset: onset::lower_state(protocol, screen.refresh_hz)?,
@@ -251,7 +251,7 @@ fn scene_id(stimulus: usize) -> SceneId {
     SceneId(stimulus as u16 + 1)
 }
 
-fn lower_block(block: &protocol::Block) -> BlockPlan {
+fn lower_block(block: &protocol::Block, protocol: &Protocol) -> BlockPlan {
     let kind = match &block.kind {
         protocol::BlockKind::Calibrate(calibrate) => closedloop::BlockKind::Calibrate {
             scene: scene_id(calibrate.stimulus),
@@ -273,7 +273,8 @@ fn lower_block(block: &protocol::Block) -> BlockPlan {
             closedloop::BlockKind::Flash(onset::lower_flash(flash, scene_id(flash.stimulus)))
         }
         protocol::BlockKind::Steer(steer) => {
-            closedloop::BlockKind::Steer(crate::steering::lower_steer(steer, scene_id(steer.stimulus)))
+            let scene = scene_id(steer.stimulus);
+            closedloop::BlockKind::Steer(crate::steering::lower_steer(steer, scene, protocol))
         }
         protocol::BlockKind::Rest => closedloop::BlockKind::Rest,
     };

@@ -6,6 +6,7 @@
 pub mod arms;
 pub mod brain;
 pub mod cli;
+pub mod conditioned;
 pub mod counterfactual;
 pub mod error;
 pub mod experiment;

@@ -32,6 +32,8 @@ pub struct Onsets {
     pub at_other_refresh: u64,
     /// Median of the time waited, in s, over those that waited for something and were shown.
     pub waited_s: Option<f64>,
+    /// Quartiles of the band power over its baseline at those that were shown and had one.
+    pub power: Option<[f64; 3]>,
     /// By the phase that was wanted.
     pub phases: Vec<Phases>,
 }
@@ -115,6 +117,7 @@ impl Onsets {
                 .filter(|(onset, photon_ns)| (photon_ns - onset.photon_ns).abs() > half_refresh_ns)
                 .count() as u64,
             waited_s: waited_s(&shown),
+            power: quartiles(&shown),
             phases: by_wanted(&shown)
                 .into_values()
                 .map(|onsets| phases(&onsets, signal.as_ref(), session))
@@ -139,6 +142,14 @@ fn waited_s(shown: &[(&Onset, i64)]) -> Option<f64> {
     let mut waited: Vec<i64> = waited.map(|(onset, _)| onset.waited_ns).collect();
     waited.sort_unstable();
     waited.get(waited.len() / 2).map(|&ns| s_from_ns(ns))
+}
+
+fn quartiles(shown: &[(&Onset, i64)]) -> Option<[f64; 3]> {
+    let mut power: Vec<f64> =
+        shown.iter().map(|(onset, _)| onset.power).filter(|power| power.is_finite()).collect();
+    power.sort_unstable_by(f64::total_cmp);
+    let last = power.len().checked_sub(1)?;
+    Some([1, 2, 3].map(|quarter| power[last * quarter / 4]))
 }
 
 /// The key is the wanted phase in thousandths of a degree, -1 for none: an order that does not depend on rounding.

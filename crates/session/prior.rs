@@ -16,6 +16,7 @@ use serde::Deserialize;
 use timeline::s_from_ns;
 
 use crate::cli::PriorArgs;
+use crate::conditioned::at_mean_state;
 use crate::error::SessionError;
 use crate::experiment::Experiment;
 use crate::inspect::Seen;
@@ -134,12 +135,15 @@ fn fit(session: &RecordedSession) -> Result<(usize, Posterior), SessionError> {
     let canvas =
         steering::canvas(&experiment.protocol, &lowered).ok_or_else(|| refuse("it shows no pictures"))?;
     let begun_ns = session.presentations.first().map_or(0, |first| first.begin_ns);
+    let learnt = experiment.protocol.planner.as_ref().map(|planner| at_mean_state(session, planner));
     let one = |shown: &timeline::Presentation| {
         let decision = session.decisions.iter().find(|decision| Some(decision.index) == shown.decision)?;
+        let known = learnt.as_ref().and_then(|learnt| learnt.get(&shown.index)).copied();
+        let [value, spread] = known.unwrap_or([decision.value, decision.spread]);
         Some(Presented {
             pattern: session.pictures.get(shown.picture as usize)?.clone(),
-            value: decision.value,
-            spread: decision.spread,
+            value,
+            spread,
             at_s: s_from_ns(shown.begin_ns - begun_ns),
         })
     };

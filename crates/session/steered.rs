@@ -9,6 +9,7 @@ use serde::Serialize;
 use timeline::{NoticeKind, Purpose};
 
 use crate::brain::{Brain, ModelPopulation};
+use crate::conditioned::{StateEffect, state_effect};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered};
 use crate::kept::{Kept, kept};
@@ -44,6 +45,8 @@ pub struct Steered {
     pub selected: Option<Selected>,
     /// Only where a set point is held.
     pub kept: Option<Kept>,
+    /// Only where the planner conditions on the state at onset.
+    pub state: Option<StateEffect>,
 }
 
 /// How far a committed brain was driven: `(r - r_natural) / (r_oracle - r_natural)` of the incumbent's latent level, with the
@@ -98,6 +101,7 @@ impl Steered {
             gain: None,
             selected: None,
             kept: None,
+            state: None,
         })
     }
 
@@ -115,6 +119,7 @@ impl Steered {
         }
         self.selected = selected(session, planner, &canvas)?;
         self.kept = kept(session, planner, &canvas)?;
+        self.state = state_effect(session, planner);
         Ok(())
     }
 }
@@ -196,6 +201,9 @@ impl Steered {
         }
         if let Some(kept) = &self.kept {
             lines.push(("set point kept", kept.text()));
+        }
+        if let Some(state) = &self.state {
+            lines.push(("state at onset", state.text()));
         }
         lines
     }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use closedloop::SteerPlan;
+use closedloop::{OnsetRule, SteerPlan};
 use encoding::encoder::{Code, Encoder, guess_form};
 use encoding::form::Transfer;
 use planner::field::Posterior;
 use planner::search::Kind;
+use planner::state::Condition;
 use planner::{
     AnyPlanner, Canvas, Hold, Holder, Method, Region, Regions, Selective, Settings, features::Eyes,
 };
@@ -18,6 +19,7 @@ use crate::error::SessionError;
 use crate::experiment::Lowered;
 use crate::model::Loader;
 use crate::model::encoder::stimulus_input;
+use crate::onset;
 use crate::prior;
 
 /// The screen makes a texel a whole number of px; its size may differ from the wanted one by this part.
@@ -51,7 +53,8 @@ pub fn lower_picture(
 }
 
 /// A block of presentations.
-pub fn lower_steer(steer: &Steer, scene: SceneId) -> SteerPlan {
+pub fn lower_steer(steer: &Steer, scene: SceneId, protocol: &Protocol) -> SteerPlan {
+    let rule = steer.onset.as_ref().map_or(OnsetRule::FREE, onset::lower_rule);
     SteerPlan {
         scene,
         contrast: steer.contrast,
@@ -60,6 +63,8 @@ pub fn lower_steer(steer: &Steer, scene: SceneId) -> SteerPlan {
         presentations: steer.presentations,
         answer_within_ns: ns_from_s(steer.answer_within_s),
         needs_trust: steer.if_uncalibrated == Uncalibrated::End,
+        // Where a state is followed, the one that a presentation meets is on record even if it waits for none.
+        rule: protocol.onset.as_ref().map(|_| rule),
     }
 }
 
@@ -153,7 +158,7 @@ pub fn planner(
         (Some(ResponseModel::Shuffled), _) => Eyes::v1(canvas, untimed).map(|eyes| eyes.shuffled(seed)),
         _ => Eyes::v1(canvas, untimed),
     };
-    Ok(Some(match (&plan.selective, plan.hold) {
+    let planner = match (&plan.selective, plan.hold) {
         (Some(selective), _) => {
             let regions = regions(selective, channels(protocol));
             let eyes = eyes(&canvas)?;
@@ -165,7 +170,19 @@ pub fn planner(
             AnyPlanner::Holder(Box::new(Holder::new(canvas, settings, hold, eyes)?))
         }
         (None, None) => AnyPlanner::new(method(plan.method), canvas, settings, eyes)?,
+    };
+    Ok(Some(match plan.state {
+        None => planner,
+        Some(state) => planner.conditioned(condition(state)),
     }))
+}
+
+/// What of the state at onset the response depends on.
+pub fn condition(condition: protocol::Condition) -> Condition {
+    match condition {
+        protocol::Condition::Power => Condition::Power,
+        protocol::Condition::Phase => Condition::Phase,
+    }
 }
 
 fn method(method: protocol::Method) -> Method {

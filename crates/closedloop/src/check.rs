@@ -229,6 +229,12 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
                 if !calibrated {
                     return needs("a calibration block before it");
                 }
+                if let Some(rule) = &steer.rule {
+                    if plan.onset.is_none() {
+                        return needs("an onset plan");
+                    }
+                    check_rule(plan, rule)?;
+                }
             }
             BlockKind::Rest => {}
         }

@@ -1,9 +1,9 @@
 //! Brief presentations of one stimulus, each at an onset of its own.
 
-use timeline::{Onset, Ramp, SceneId};
+use timeline::SceneId;
 
 use crate::interlock::Interlock;
-use crate::onset::{OnsetGate, OnsetRule, OnsetState};
+use crate::onset::{OnsetGate, OnsetRule, Rise};
 use crate::screen::{Cause, Screen};
 use crate::turn::Outputs;
 
@@ -33,12 +33,11 @@ pub(crate) struct Flasher {
     begun: u32,
     /// The refresh at which what is on goes off.
     off_ns: Option<i64>,
-    next_index: u64,
 }
 
 impl Flasher {
     pub(crate) const fn new() -> Self {
-        Self { plan: None, begun: 0, off_ns: None, next_index: 0 }
+        Self { plan: None, begun: 0, off_ns: None }
     }
 
     /// A block begins; what the one before it left on the screen is gone at `dark_ns`.
@@ -85,14 +84,9 @@ impl Flasher {
     ) {
         let Some(plan) = self.plan else { return };
         let half_ns = gate.refresh_ns() / 2;
-        // From half a refresh before: the frame's onset may be predicted a little early. Never from before now, since the
-        // screen would jump to where the ramp should be already.
-        let ramp = |from, to, photon_ns: i64| {
-            let start_ns = (photon_ns - half_ns).max(cause.now_ns);
-            Ramp { from, to, start_ns, end_ns: start_ns + plan.ramp_ns }
-        };
         if let Some(off_ns) = self.off_ns.filter(|off_ns| cause.now_ns >= last_call_ns(*off_ns, half_ns)) {
-            let _ = screen.program(plan.scene, ramp(plan.contrast, 0.0, off_ns), cause, out);
+            let falling = gate.course(plan.contrast, 0.0, off_ns, plan.ramp_ns, cause.now_ns);
+            let _ = screen.program(plan.scene, falling, cause, out);
             self.off_ns = None;
         }
         if self.off_ns.is_some() {
@@ -106,54 +100,19 @@ impl Flasher {
         if !may_begin || is_falling || self.begun >= plan.count {
             return;
         }
-        let Some(state) = gate.ready(cause.now_ns, out) else { return };
-        let is_shown = state.outcome.is_shown();
-        if is_shown && interlock.must_pause(cause.now_ns, state.photon_ns, screen.ramp(), out) {
-            // The wait goes on until the pause has come and is over.
-            gate.wait(plan.rule, cause.now_ns + plan.gap_ns);
-            return;
-        }
-        let rising = ramp(0.0, plan.contrast, state.photon_ns);
-        let command = is_shown.then(|| screen.program(plan.scene, rising, cause, out));
-        let off_ns = state.photon_ns + if is_shown { plan.on_ns } else { 0 };
+        let FlashPlan { contrast, ramp_ns, rule, gap_ns: again_ns, .. } = plan;
+        let rise = Rise { shown: plan.scene.into(), contrast, ramp_ns, rule, again_ns };
+        let Some(begun) = gate.begin(&rise, cause, interlock, screen, out) else { return };
+        let is_shown = begun.state.outcome.is_shown();
+        let off_ns = begun.state.photon_ns + if is_shown { plan.on_ns } else { 0 };
         self.off_ns = is_shown.then_some(off_ns);
         self.begun += 1;
-        self.record(&plan, &state, command.flatten(), cause, gate, out);
         if self.begun < plan.count {
             let steps = plan.ramp_ns == 0;
             // The fall is over when the next is planned, unless it takes no time.
             let least_ns = if steps { 0 } else { plan.ramp_ns + gate.planned_within_ns() };
             gate.wait(plan.rule, off_ns + plan.gap_ns.max(least_ns));
         }
-    }
-
-    fn record(
-        &mut self,
-        plan: &FlashPlan,
-        state: &OnsetState,
-        command: Option<u64>,
-        cause: Cause,
-        gate: &OnsetGate,
-        out: &mut Outputs,
-    ) {
-        // At most one begins in a turn.
-        let _ = out.onsets.try_push(Onset {
-            index: self.next_index,
-            turn: cause.turn,
-            command,
-            source: gate.source(),
-            end_sample: state.end_sample,
-            sample_ns: state.sample_ns,
-            photon_ns: state.photon_ns,
-            phase_rad: state.phase_rad,
-            resultant: state.resultant,
-            power: state.power,
-            quiet: state.quiet,
-            wanted_rad: plan.rule.phase.map(|phase| phase.wanted_rad),
-            waited_ns: state.waited_ns,
-            outcome: state.outcome,
-        });
-        self.next_index += 1;
     }
 
     /// When the next step has to come at the latest.

@@ -17,8 +17,10 @@ use crate::outside::Outside;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen, Shown};
-use crate::steer::{Steer, SteerPlan, Wish};
+use crate::steer::Steer;
 use crate::turn::{Inputs, Outputs};
+
+mod present;
 
 /// A channel without any change for this long is flat.
 const FLAT_S: f64 = 2.0;
@@ -393,7 +395,7 @@ impl Loop {
         if let (Some(controller), false) = (&mut self.controller, next_holds) {
             controller.release();
         }
-        if let (BlockKind::Flash(_), Some(gate)) = (kind, &mut self.onset) {
+        if let (BlockKind::Flash(_) | BlockKind::Steer(_), Some(gate)) = (kind, &mut self.onset) {
             self.flasher.end(gate);
         }
         let BlockKind::Calibrate { contrast, .. } = kind else { return };
@@ -506,24 +508,6 @@ impl Loop {
             }
         };
         self.steer(scene, contrast, cause, outputs);
-    }
-
-    /// Shows what the planner proposed, or nothing between two pictures.
-    fn present(&mut self, plan: &SteerPlan, may_show: bool, cause: Cause, outputs: &mut Outputs) {
-        match self.steering.step(may_show, cause, outputs) {
-            Wish::Picture(picture) => {
-                let commands = outputs.commands.len();
-                let shown = Shown { scene: plan.scene, picture: Some(picture) };
-                self.steer(shown, plan.contrast, cause, outputs);
-                if let Some(command) = outputs.commands.get(commands).copied() {
-                    self.steering.begun(command.index, command.contrast.end_ns, cause.now_ns);
-                }
-            }
-            Wish::Nothing => {
-                self.screen.fade(cause, outputs);
-                self.screen.settle_grey(cause, outputs);
-            }
-        }
     }
 
     fn steer(&mut self, shown: impl Into<Shown>, contrast: f64, cause: Cause, outputs: &mut Outputs) {

@@ -3,10 +3,11 @@
 //! The planner works elsewhere and takes its time. What it answers is recorded input, so that these steps repeat without it;
 //! that it is late, silent or wrong must not leave anything on the screen.
 
-use timeline::{Amplitudes, Answer, NOT_MEASURED, NoticeKind, Presentation, Request, SceneId};
+use timeline::{Amplitudes, Answer, NOT_MEASURED, NoticeKind, Presentation, Request, SceneId, StateAtOnset};
 
 use crate::controller::RESPONSE_LATENCY_NS;
 use crate::decoder::Estimate;
+use crate::onset::{Begun, OnsetRule};
 use crate::screen::Cause;
 use crate::turn::Outputs;
 
@@ -27,6 +28,9 @@ pub struct SteerPlan {
     pub answer_within_ns: i64,
     /// Not begun after a calibration that cannot be trusted: what is measured then is noise, and so is what is learnt of it.
     pub needs_trust: bool,
+    /// What each presentation waits for, once its picture and its time have come. [`OnsetRule::FREE`] waits for nothing, and the
+    /// state is on record; `None` where no state is followed.
+    pub rule: Option<OnsetRule>,
 }
 
 /// From the end of a presentation to the instant at which no window within it can come any more.
@@ -62,6 +66,18 @@ struct Shown {
     /// When it really went off.
     ended_ns: Option<i64>,
     measured: Option<Measured>,
+    state: StateAtOnset,
+}
+
+/// A presentation that begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Start {
+    pub(crate) command: u64,
+    /// When its light leaves the screen.
+    pub(crate) onset_ns: i64,
+    /// When its contrast is reached.
+    pub(crate) steady_ns: i64,
+    pub(crate) state: StateAtOnset,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,6 +93,8 @@ struct Measured {
 pub(crate) enum Wish {
     /// The picture at the plan's contrast.
     Picture(u64),
+    /// The same as soon as the state is there that it waits for, at `from_ns` at the earliest.
+    Await { picture: u64, from_ns: i64 },
     /// Contrast zero.
     Nothing,
 }
@@ -200,6 +218,9 @@ impl Steer {
             }
             Phase::Ready { picture, .. } => {
                 let is_left = self.shown_in_block < plan.presentations;
+                if may_show && is_left && plan.rule.is_some() {
+                    return Wish::Await { picture, from_ns: self.not_before_ns };
+                }
                 if may_show && is_left && now_ns >= self.not_before_ns {
                     return Wish::Picture(picture);
                 }
@@ -219,20 +240,33 @@ impl Steer {
         Wish::Nothing
     }
 
-    /// A command began what [`Steer::step`] wished for; its contrast is reached at `steady_ns`.
-    pub(crate) fn begun(&mut self, command: u64, steady_ns: i64, now_ns: i64) {
+    /// A command began what [`Steer::step`] wished for.
+    pub(crate) fn begun(&mut self, start: Start, now_ns: i64) {
         let (Phase::Ready { request, picture }, Some(plan)) = (self.phase, self.plan) else { return };
         self.shown_in_block += 1;
         self.phase = Phase::Shown(Shown {
             request,
             picture,
-            command,
+            command: start.command,
             begin_ns: now_ns,
-            steady_ns: steady_ns + RESPONSE_LATENCY_NS,
-            off_ns: now_ns + plan.on_ns,
+            steady_ns: start.steady_ns + RESPONSE_LATENCY_NS,
+            off_ns: start.onset_ns + plan.on_ns,
             ended_ns: None,
             measured: None,
+            state: start.state,
         });
+    }
+
+    /// The wait for a state is over. A presentation that is left out counts; its picture waits for the next one.
+    pub(crate) fn waited(&mut self, begun: &Begun, now_ns: i64) {
+        let (state, onset_ns) = (begun.state.at_onset(), begun.state.photon_ns);
+        if let Some(command) = begun.command {
+            let start = Start { command, onset_ns, steady_ns: begun.steady_ns, state };
+            self.begun(start, now_ns);
+        } else if !begun.state.outcome.is_shown() {
+            self.shown_in_block += 1;
+            self.not_before_ns = onset_ns + self.plan.map_or(0, |plan| plan.gap_ns);
+        }
     }
 
     /// When [`Steer::step`] has something to do even if nothing comes.
@@ -242,6 +276,8 @@ impl Steer {
             Phase::Off => i64::MAX,
             Phase::Begun => i64::MIN,
             Phase::Asked { since_ns } => since_ns + plan.answer_within_ns,
+            // Its gate knows, and samples come anyway.
+            Phase::Ready { .. } if plan.rule.is_some() => i64::MAX,
             Phase::Ready { .. } => self.not_before_ns,
             Phase::Shown(shown) => shown.ended_ns.map_or(shown.off_ns, |ended_ns| ended_ns + LAST_WINDOW_NS),
         }
@@ -282,6 +318,7 @@ impl Steer {
             value: measured.map_or(f64::NAN, |measured| measured.value),
             spread: measured.map_or(f64::NAN, |measured| measured.spread),
             amplitudes: measured.map_or(NOT_MEASURED, |measured| measured.amplitudes),
+            state: shown.map_or(StateAtOnset::UNKNOWN, |shown| shown.state),
         };
         if out.requests.try_push(request).is_ok() {
             self.next_request += 1;

@@ -6,7 +6,10 @@ mod common;
 
 use closedloop::*;
 use common::*;
-use timeline::{Answer, Command, Decision, Notice, NoticeKind, Presentation, Purpose, Request, SceneId};
+use timeline::{
+    Answer, Command, Decision, Notice, NoticeKind, Onset, OnsetOutcome, Presentation, Purpose, Request,
+    SceneId, SourceId,
+};
 
 const PRESENTATIONS: u32 = 4;
 
@@ -20,6 +23,7 @@ fn plan() -> Plan {
         answer_within_ns: 2 * S,
         // The EEG is noise.
         needs_trust: false,
+        rule: None,
     };
     Plan { controller: None, ..thermostat(pi(6.0), vec![calibrate(12), block(60, BlockKind::Steer(steer))]) }
 }
@@ -31,6 +35,7 @@ struct Said {
     commands: Vec<Command>,
     decisions: Vec<Decision>,
     notices: Vec<Notice>,
+    onsets: Vec<Onset>,
     finished_s: Option<f64>,
 }
 
@@ -91,6 +96,7 @@ fn run(plan: &Plan, seconds: i64, mut planner: impl FnMut(Option<&Request>, i64)
         said.commands.extend(&out.commands);
         said.decisions.extend(&out.decisions);
         said.notices.extend(&out.notices);
+        said.onsets.extend(&out.onsets);
         if out.finished {
             said.finished_s = Some((now_ns - start_ns) as f64 / 1e9);
             break;
@@ -214,4 +220,98 @@ fn grey_in_the_middle_of_a_presentation_is_no_measurement() {
     assert!(said.count(NoticeKind::ToGrey) > 0);
     assert!(said.presentations.iter().all(|shown| shown.decision.is_none()));
     assert_eq!(said.commands.last().unwrap().scene, SceneId::GREY);
+}
+
+/// The plan with presentations that wait for a state.
+fn waiting(rule: OnsetRule) -> Plan {
+    let mut plan = plan();
+    plan.onset = Some(OnsetPlan {
+        source: SourceId(0),
+        weights: vec![1.0 / CHANNELS as f64; CHANNELS],
+        band_hz: [8.0, 13.0],
+        mains_hz: 50.0,
+        lead_ns: 80_000_000,
+        baseline_s: 8.0,
+        power_window_s: 0.5,
+        eyes: None,
+    });
+    for block in &mut plan.blocks {
+        if let BlockKind::Steer(steer) = &mut block.kind {
+            (steer.rule, steer.presentations) = (Some(rule), 8);
+        }
+    }
+    plan
+}
+
+#[test]
+fn a_picture_waits_for_its_state_and_everything_counts_from_its_onset() {
+    let timeout_ns = 2 * S;
+    let rule = OnsetRule { power_min: Some(1.5), timeout_ns, otherwise: Otherwise::Go, ..OnsetRule::FREE };
+    let plan = waiting(rule);
+    let said = run(&plan, 120, prompt(S / 10));
+    assert_eq!((said.presentations.len(), said.onsets.len()), (8, 8));
+    assert_eq!(said.count(NoticeKind::OnsetLate), 0);
+    let outcomes: Vec<OnsetOutcome> = said.onsets.iter().map(|onset| onset.outcome).collect();
+    assert!(
+        outcomes.contains(&OnsetOutcome::Met) && outcomes.contains(&OnsetOutcome::TimedOut),
+        "{outcomes:?}"
+    );
+    for (at, (shown, onset)) in said.presentations.iter().zip(&said.onsets).enumerate() {
+        assert_eq!((onset.index, onset.command), (at as u64, Some(shown.command)));
+        match onset.outcome {
+            OnsetOutcome::Met => assert!(onset.power >= 1.5 && onset.waited_ns < timeout_ns, "{onset:?}"),
+            _ => assert!((timeout_ns..timeout_ns + S / 10).contains(&onset.waited_ns), "{onset:?}"),
+        }
+        let command = said.commands.iter().find(|command| command.index == shown.command).unwrap();
+        let from_photon_ns = command.contrast.start_ns - onset.photon_ns;
+        assert!((-9_000_000..0).contains(&from_photon_ns), "half a refresh before: {from_photon_ns}");
+        // On for its time from its onset; turns come every 20 ms.
+        assert!((0..25_000_000).contains(&(shown.end_ns - onset.photon_ns - 3 * S)), "{shown:?} {onset:?}");
+        if let Some(decision) = said.decisions.iter().find(|d| Some(d.index) == shown.decision) {
+            let from_ns = 1_000 * S + decision.first_sample as i64 * (S / RATE_HZ as i64);
+            assert!(from_ns >= command.contrast.end_ns + 150_000_000, "the ramp and the latency are over");
+        }
+        let report = said.requests.iter().find(|request| request.presentation == Some(shown.index)).unwrap();
+        let told = [report.state.phase_rad, report.state.resultant, report.state.power].map(f64::to_bits);
+        assert_eq!(told, [onset.phase_rad, onset.resultant, onset.power].map(f64::to_bits));
+    }
+    assert!(said.presentations.iter().filter(|shown| shown.decision.is_some()).count() >= 7);
+    for (pair, onset) in said.presentations.windows(2).zip(&said.onsets[1..]) {
+        assert!(onset.photon_ns - onset.waited_ns >= pair[0].end_ns + S - 9_000_000, "the gap comes first");
+        assert!(pair[1].begin_ns > pair[0].end_ns + S);
+    }
+    // Without a condition each begins when it may, and the state is on record all the same.
+    let free = run(&waiting(OnsetRule::FREE), 120, prompt(S / 10));
+    assert_eq!((free.presentations.len(), free.onsets.len()), (8, 8));
+    assert!(free.onsets.iter().all(|onset| onset.outcome == OnsetOutcome::Free && onset.power > 0.0));
+    assert!(free.onsets.iter().all(|onset| onset.waited_ns < 40_000_000), "{:?}", free.onsets);
+    assert!(free.finished_s < said.finished_s);
+}
+
+#[test]
+fn a_picture_that_is_left_out_counts_and_waits_for_the_next_presentation() {
+    let never =
+        OnsetRule { power_min: Some(50.0), timeout_ns: S, otherwise: Otherwise::Skip, ..OnsetRule::FREE };
+    let said = run(&waiting(never), 60, prompt(S / 10));
+    assert!(said.presentations.is_empty());
+    assert!(said.onsets.len() == 8 && said.onsets.iter().all(|onset| onset.outcome == OnsetOutcome::Skipped));
+    assert_eq!(said.requests.len(), 1, "the planner's picture is not lost");
+    let begun_ns = said.requests[0].at_ns;
+    assert!(said.commands.iter().filter(|c| c.issued_ns > begun_ns + S).all(|c| c.scene == SceneId::GREY));
+    // 12 s of calibration, and eight times a second of gap and one of waiting.
+    assert!(said.finished_s.is_some_and(|s| (27.0..30.0).contains(&s)), "{:?}", said.finished_s);
+}
+
+#[test]
+fn grey_while_a_picture_waits_ends_the_wait_and_it_begins_anew() {
+    let rule =
+        OnsetRule { timeout_ns: 4 * S, power_min: Some(50.0), otherwise: Otherwise::Go, ..OnsetRule::FREE };
+    let mut plan = waiting(rule);
+    plan.sources.push(eeg_source());
+    // The second source never sends: the latch closes and stays closed.
+    let said = run(&plan, 30, prompt(S / 10));
+    assert!(said.count(NoticeKind::ToGrey) > 0 && said.onsets.is_empty() && said.presentations.is_empty());
+    // Without an onset plan, nothing can be waited for.
+    let blind = Plan { onset: None, ..waiting(rule) };
+    assert!(Loop::prepare(&blind).is_err());
 }

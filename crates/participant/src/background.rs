@@ -193,6 +193,13 @@ impl Background {
         sum
     }
 
+    /// Power of the alpha rhythm of the newest sample in the midline, which takes the same of both sides; 1 on average.
+    pub(crate) fn alpha_power(&self) -> f64 {
+        let [left, right] = &self.alpha;
+        let (re, im) = (left.shown[0] + right.shown[0], left.shown[1] + right.shown[1]);
+        (re * re + im * im) / 4.0
+    }
+
     /// Takes over the state of `fresh`, a clone of this background, without allocating.
     pub(crate) fn restore(&mut self, fresh: &Self) {
         let Self { random, shared, alpha, mains, samples, blinks, channels, .. } = fresh;

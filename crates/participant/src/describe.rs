@@ -132,6 +132,7 @@ impl Person {
                 ("alpha_hz", self.alpha_hz, 4.0, 16.0),
                 ("alpha_half_width_hz", self.alpha_half_width_hz, 0.05, 5.0),
                 ("alpha_uv", self.alpha_uv, 0.0, 200.0),
+                ("alpha_gain", self.alpha_gain, -0.5, 0.5),
                 ("mains_uv", self.mains_uv, 0.0, 1000.0),
                 ("blinks_per_min", self.blinks_per_min, 0.1, 60.0),
                 ("blink_uv", self.blink_uv, 0.0, 500.0),

@@ -54,6 +54,14 @@ impl Noise {
         }
     }
 
+    /// Power of the alpha rhythm, 1 on average ([`Background::alpha_power`]); that of a recorded day nobody knows.
+    pub(crate) fn alpha_power(&self) -> f64 {
+        match self {
+            Self::Made(background) => background.alpha_power(),
+            Self::Recorded { .. } => 1.0,
+        }
+    }
+
     /// Takes over the state of `fresh`, a clone, without allocating.
     pub(crate) fn restore(&mut self, fresh: &Self) {
         match (self, fresh) {

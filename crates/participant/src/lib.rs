@@ -20,6 +20,7 @@
 //! After `prepare` nothing here allocates, locks, reads a clock or fails. All randomness comes from one seed through
 //! [`random::Random`]; the same person, set-up, seed, frames and sample instants give the same bits on every machine.
 
+mod alpha_gain;
 mod background;
 mod brain;
 mod describe;

@@ -4,8 +4,9 @@ use random::Random;
 use thiserror::Error;
 
 use crate::{
-    Brain, ContrastResponse, Day, Flicker, Gaze, Latent, Person, background::Background, effects::Live,
-    fitted::Noise, gain::Gain, leadfield::leadfield, montage, montage::Electrode, nominal,
+    Brain, ContrastResponse, Day, Flicker, Gaze, Latent, Person, alpha_gain::AlphaGain,
+    background::Background, effects::Live, fitted::Noise, gain::Gain, leadfield::leadfield, montage,
+    montage::Electrode, nominal,
 };
 
 /// The room in which a person sits, in machine units.
@@ -102,6 +103,7 @@ pub struct Participant {
     further: Vec<Vec<f64>>,
     brain: Box<dyn Brain>,
     gain: Gain,
+    alpha_gain: Option<AlphaGain>,
     background: Noise,
     nominal_gain_uv: f64,
     /// What else happens, in a person whose description says so; and the same before the first sample.
@@ -153,6 +155,7 @@ impl Participant {
             further: Vec::new(),
             brain,
             nominal_gain_uv: nominal().gain_uv,
+            alpha_gain: AlphaGain::new(person, setup.rate_hz),
             effects: effects.map(|live| Box::new([live.clone(), live])),
             fresh: (gain.clone(), background.clone()),
             gain,
@@ -181,6 +184,7 @@ impl Participant {
             further: Vec::new(),
             brain: Box::new(ContrastResponse::prepare(person, setup)?),
             nominal_gain_uv: nominal().gain_uv,
+            alpha_gain: None,
             effects: None,
             fresh: (gain.clone(), background.clone()),
             gain,
@@ -241,6 +245,9 @@ impl Participant {
             drive = effects[0].drive(drive);
             gain_uv *= effects[0].step();
         }
+        if let Some(alpha_gain) = &mut self.alpha_gain {
+            gain_uv *= alpha_gain.factor(drive.contrast_seen);
+        }
         let response_uv = gain_uv * drive.response;
         for (place, share) in out.iter_mut().zip(&self.topography) {
             *place = share * response_uv;
@@ -251,6 +258,9 @@ impl Participant {
                 .for_each(|(place, share)| *place += share * gain_uv * drive.response);
         }
         self.background.add(out);
+        if let Some(alpha_gain) = &mut self.alpha_gain {
+            alpha_gain.follow(self.background.alpha_power());
+        }
         if let Some(effects) = &mut self.effects {
             effects[0].add(at_ns, out);
         }
@@ -263,10 +273,14 @@ impl Participant {
         }
     }
 
-    /// Amplitude at Oz for full drive at the last sample: with drift and attention, without the fast fluctuation. It is what an
-    /// ideal controller may know.
+    /// Amplitude at Oz for full drive at the last sample: with drift, attention and what alpha does, without the fast
+    /// fluctuation. It is what an ideal controller may know.
     pub fn true_gain_uv(&self) -> f64 {
-        self.effects.as_ref().map_or(self.gain.slow_uv(), |effects| self.gain.slow_uv() * effects[0].factor())
+        let slow_uv = self
+            .effects
+            .as_ref()
+            .map_or(self.gain.slow_uv(), |effects| self.gain.slow_uv() * effects[0].factor());
+        self.alpha_gain.map_or(slow_uv, |alpha_gain| slow_uv * alpha_gain.now())
     }
 
     /// Where the eyes are at the last sample; `None` for a person who neither moves them nor closes them over the picture.
@@ -308,6 +322,9 @@ impl Participant {
         if let Some(effects) = &mut self.effects {
             let [live, fresh] = &mut **effects;
             live.restore(fresh);
+        }
+        if let Some(alpha_gain) = &mut self.alpha_gain {
+            alpha_gain.reset();
         }
         self.sampled_ns = None;
         self.late = 0;

@@ -81,6 +81,10 @@ pub struct Person {
     pub alpha_half_width_hz: f64,
     /// RMS of the alpha rhythm at POz.
     pub alpha_uv: f64,
+    /// How alpha at the onset of a stimulus changes the response to it: the factor is 1 plus this times the natural logarithm
+    /// of alpha's power in the midline over its mean. 0, not at all, in a committed person.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub alpha_gain: f64,
     /// Amplitude of the mains hum.
     pub mains_uv: f64,
     /// Mean number of blinks in a minute.
@@ -92,6 +96,11 @@ pub struct Person {
     /// What else happens: nothing, in a committed person.
     #[serde(default, skip_serializing_if = "Effects::is_none")]
     pub effects: Effects,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Amplitude of the response by channel, relative to Oz.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use participant::{Effects, Gaze, OCCIPITAL, Participant, Person, nominal, people};
+use participant::{Effects, Gaze, Latent, OCCIPITAL, Participant, Person, nominal, people};
 
 fn with(person: &Person, names: &[&str]) -> Person {
     person.clone().with(names).unwrap()
@@ -155,4 +155,47 @@ fn all_begins_again_after_a_reset() {
         (first, end)
     };
     assert_eq!(session(), session());
+}
+
+/// A person whose response depends on alpha: what a presentation does follows the power at its begin, and stays.
+#[test]
+fn alpha_at_onset_sets_the_gain_of_a_presentation() {
+    let b = -0.3;
+    let plain = Person { alpha_uv: 10.0, alpha_half_width_hz: 0.3, ..silent(nominal()) };
+    let person = Person { alpha_gain: b, ..plain.clone() };
+    let frames = eight_frames(0.8);
+    // A second of light in every two.
+    let light = |frame: u64| {
+        if frame % 120 < 60 { uniform(0.5) } else { frames[(frame % 8) as usize].clone() }
+    };
+    let sit = |person: &Person| {
+        let mut p = Participant::prepare(person, &setup(COUNTERPHASE, 5)).unwrap();
+        let (eeg, latent) = run(&mut p, 200.0, light);
+        (eeg, latent, p.true_alpha_uv(&[0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    };
+    let ((_, latent, alpha), (_, without, same)) = (sit(&person), sit(&plain));
+    assert_eq!(alpha, same, "alpha itself is the same");
+    let gain = |latent: &[Latent], s: f64| latent[(s * RATE_HZ) as usize].gain;
+    let mut factors = Vec::new();
+    for cycle in 1..100 {
+        let at_s = 2.0 * f64::from(cycle) + 1.0;
+        let early = gain(&latent, at_s + 0.4) / gain(&without, at_s + 0.4);
+        assert_eq!(
+            early,
+            gain(&latent, at_s + 0.9) / gain(&without, at_s + 0.9),
+            "held while there is light"
+        );
+        factors.push(early);
+    }
+    let n = factors.len() as f64;
+    let mean = factors.iter().sum::<f64>() / n;
+    let sd = (factors.iter().map(|f| (f - mean).powi(2)).sum::<f64>() / n).sqrt();
+    // Power of four parts under a memory of 0.5 s: its logarithm has an SD of 0.4 to 0.8, and a mean below 0.
+    assert!((0.9..1.25).contains(&mean) && (0.12..0.24).contains(&sd), "{mean} {sd}");
+    assert_eq!(Person::read(&person_named(&person, "A1").describe(), "x").unwrap().alpha_gain, b);
+    assert!(!person_named(&plain, "A2").describe().contains("alpha_gain"), "0 is not said");
+}
+
+fn person_named(person: &Person, name: &str) -> Person {
+    Person { name: name.into(), ..person.clone() }
 }

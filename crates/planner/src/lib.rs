@@ -20,6 +20,7 @@
 
 pub mod belief;
 pub mod components;
+mod conditioned;
 mod confine;
 pub mod covariance;
 pub mod drift;
@@ -40,11 +41,13 @@ pub mod response;
 pub mod search;
 mod selection;
 mod selective;
+pub mod state;
 pub mod surprise;
 mod twin;
 mod view;
 mod wavering;
 
+pub use conditioned::Conditioned;
 pub use error::PlannerError;
 pub use holder::{Hold, Holder};
 pub use method::{AnyPlanner, Method};

@@ -2,11 +2,13 @@
 
 use timeline::{NoticeKind, Request};
 
+use crate::conditioned::Conditioned;
 use crate::features::Eyes;
 use crate::holder::Holder;
 use crate::open_loop::OpenLoop;
 use crate::search::{self, Kind, Searcher};
 use crate::selective::Selective;
+use crate::state::Condition;
 use crate::{Canvas, Planner, PlannerError, Proposal, Settings};
 
 /// How pictures are chosen.
@@ -32,6 +34,8 @@ pub enum AnyPlanner {
     Selective(Box<Selective>),
     /// One response at a set point.
     Holder(Box<Holder>),
+    /// Any of them, where the response depends on the state at onset.
+    Conditioned(Box<Conditioned>),
 }
 
 impl AnyPlanner {
@@ -61,6 +65,21 @@ impl AnyPlanner {
         })
     }
 
+    /// The same planner, learning what pictures do at the session's mean state.
+    #[must_use]
+    pub fn conditioned(self, condition: Condition) -> Self {
+        Self::Conditioned(Box::new(Conditioned::new(self, condition)))
+    }
+
+    /// Whether its predictions are of what the decoder measures: those for several populations are of a component.
+    pub fn predicts_values(&self) -> bool {
+        match self {
+            Self::Conditioned(stage) => stage.planner().predicts_values(),
+            Self::Selective(_) => false,
+            Self::Model(_) | Self::OpenLoop(_) | Self::Search(_) | Self::Holder(_) => true,
+        }
+    }
+
     /// Picture 0, which calibration shows.
     pub fn first(&self) -> &[f32] {
         match self {
@@ -69,6 +88,7 @@ impl AnyPlanner {
             Self::Search(planner) => planner.first(),
             Self::Selective(planner) => planner.first(),
             Self::Holder(planner) => planner.first(),
+            Self::Conditioned(stage) => stage.planner().first(),
         }
     }
 
@@ -87,6 +107,7 @@ impl AnyPlanner {
             Self::Search(planner) => planner.propose(request),
             Self::Selective(planner) => planner.propose(request, is_over),
             Self::Holder(planner) => planner.propose(request, is_over),
+            Self::Conditioned(stage) => stage.propose(request, is_over),
         }
     }
 
@@ -96,6 +117,7 @@ impl AnyPlanner {
             Self::Model(planner) => planner.surprise(),
             Self::Selective(planner) => planner.surprise(),
             Self::Holder(planner) => planner.surprise(),
+            Self::Conditioned(stage) => stage.planner().surprise(),
             Self::OpenLoop(_) | Self::Search(_) => (1.0, 0),
         }
     }
@@ -105,6 +127,7 @@ impl AnyPlanner {
         match self {
             Self::Selective(planner) => planner.notice(),
             Self::Holder(planner) => planner.notice(),
+            Self::Conditioned(stage) => stage.planner_mut().notice(),
             Self::Model(_) | Self::OpenLoop(_) | Self::Search(_) => None,
         }
     }

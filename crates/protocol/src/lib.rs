@@ -72,8 +72,8 @@ pub use outside::{Fallback, Gives, Outside};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{
-    Aim, HoldPictures, Method, ModelFile, Picture, Planner, Population, ResponseModel, Selective, Steer,
-    Uncalibrated, read_model,
+    Aim, Condition, HoldPictures, Method, ModelFile, Picture, Planner, Population, ResponseModel, Selective,
+    Steer, Uncalibrated, read_model,
 };
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.

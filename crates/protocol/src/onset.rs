@@ -270,17 +270,23 @@ pub(crate) fn rest_comes_first(tables: &[Table<'_>], protocol: &Protocol) -> Res
         if block.kind == BlockKind::Rest && !block.shuffle {
             rested_s += block.duration_s;
         }
-        if waits(block) && rested_s < needed_s {
+        if let Some(key) = waits(block, protocol).filter(|_| rested_s < needed_s) {
             let text = format!(
                 "waits for a state that is learnt from {needed_s} s of rest (baseline_s and {REST_MARGIN_S} s), and the \
                  `rest` blocks before it that are not shuffled make {rested_s} s"
             );
-            return Err(table.contradiction("flash", text));
+            return Err(table.contradiction(key, text));
         }
     }
     Ok(())
 }
 
-fn waits(block: &Block) -> bool {
-    matches!(block.kind, BlockKind::Flash(Flash { onset: Some(_), .. }))
+/// The kind of a block whose presentations wait for a state, or whose planner conditions on it.
+fn waits(block: &Block, protocol: &Protocol) -> Option<&'static str> {
+    let conditions = protocol.planner.as_ref().is_some_and(|planner| planner.state.is_some());
+    match &block.kind {
+        BlockKind::Flash(flash) => flash.onset.is_some().then_some("flash"),
+        BlockKind::Steer(steer) => (steer.onset.is_some() || conditions).then_some("steer"),
+        _ => None,
+    }
 }

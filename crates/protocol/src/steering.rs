@@ -3,6 +3,7 @@
 use crate::check;
 use crate::error::ProtocolError;
 use crate::experiment::{Block, BlockKind, Decoder, Flicker, Protocol, StimulusKind};
+use crate::onset::{self, OnsetRule};
 use crate::parse::read_flicker;
 use crate::reader::{Range, Table};
 
@@ -119,6 +120,15 @@ pub struct ModelFile {
     pub sd: Vec<f64>,
 }
 
+/// What of the state at onset the response is taken to depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// `"power"`: the logarithm of the band power.
+    Power,
+    /// `"phase"`: cosine and sine of the rhythm's phase.
+    Phase,
+}
+
 /// How pictures are proposed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planner {
@@ -147,6 +157,8 @@ pub struct Planner {
     pub prior: Option<String>,
     /// What the response model looks through; the embedded V1 where the key is absent.
     pub model: Option<ResponseModel>,
+    /// What of the state at onset the response depends on; on nothing where the key is absent.
+    pub state: Option<Condition>,
     /// Only with `aim = "one-hot"` or `"suppress"`.
     pub selective: Option<Selective>,
     /// Only with `aim = "hold"`.
@@ -170,6 +182,8 @@ pub struct Steer {
     pub answer_within_s: f64,
     /// What is done after a calibration that cannot be trusted; `"end"` where the key is absent.
     pub if_uncalibrated: Uncalibrated,
+    /// What each waits for when its picture and its time have come; nothing where the key is absent.
+    pub onset: Option<OnsetRule>,
 }
 
 /// What a block of pictures does after a calibration that cannot be trusted.
@@ -191,7 +205,7 @@ pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, P
     })
 }
 
-const PLANNER_KEYS: [&str; 14] = [
+const PLANNER_KEYS: [&str; 15] = [
     "method",
     "aim",
     "probes",
@@ -204,6 +218,7 @@ const PLANNER_KEYS: [&str; 14] = [
     "forgetting_s",
     "prior",
     "model",
+    "state",
     "selective",
     "hold",
 ];
@@ -232,6 +247,9 @@ pub(crate) fn read_planner(root: &Table<'_>, key: &str) -> Result<Planner, Proto
         forgetting_s: table.number("forgetting_s", Range::above(0.0).up_to(86_400.0))?,
         prior: table.optional("prior", Table::text)?,
         model: table.optional("model", read_model)?,
+        state: table.optional("state", |table, key| {
+            table.choice(key, &[("power", Condition::Power), ("phase", Condition::Phase)])
+        })?,
         selective: table.optional("selective", read_selective)?,
         hold: table.optional("hold", read_hold)?,
     };
@@ -342,8 +360,16 @@ fn read_hold(planner: &Table<'_>, key: &str) -> Result<HoldPictures, ProtocolErr
 }
 
 pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer, ProtocolError> {
-    let keys =
-        ["stimulus", "contrast", "on_s", "gap_s", "presentations", "answer_within_s", "if_uncalibrated"];
+    let keys = [
+        "stimulus",
+        "contrast",
+        "on_s",
+        "gap_s",
+        "presentations",
+        "answer_within_s",
+        "if_uncalibrated",
+        "onset",
+    ];
     let uncalibrated = [("end", Uncalibrated::End), ("go-on", Uncalibrated::GoOn)];
     let table = block.table("steer", &keys)?;
     let seconds = Range::above(0.0).up_to(3_600.0);
@@ -357,6 +383,7 @@ pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer
         if_uncalibrated: table
             .optional("if_uncalibrated", |table, key| table.choice(key, &uncalibrated))?
             .unwrap_or_default(),
+        onset: table.optional("onset", |table, key| onset::read_rule(table, key, protocol))?,
     };
     let stimulus = &protocol.stimuli[steer.stimulus];
     if !matches!(stimulus.kind, StimulusKind::Picture(_)) {
@@ -365,6 +392,11 @@ pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer
     let Some(planner) = &protocol.planner else {
         return Err(table.itself("it needs a table [planner]"));
     };
+    if planner.state.is_some() && protocol.onset.is_none() {
+        return Err(
+            block.contradiction("steer", "[planner] state needs the table [onset], and there is none")
+        );
+    }
     if steer.answer_within_s < steer.gap_s {
         let allowed = format!("at least gap_s, {} s: the planner may take that long", steer.gap_s);
         return Err(table.refuse("answer_within_s", allowed));

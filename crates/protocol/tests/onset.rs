@@ -93,3 +93,45 @@ fn flashes_have_to_fit_into_the_limits() {
     let text = Protocol::parse(&little, "x.toml").unwrap_err().to_string();
     assert!(text.contains("limits.dose_s") && text.contains("8.960 s"), "{text}");
 }
+
+/// The shipped `drive` with a state that its presentations wait for and its planner conditions on.
+fn steered(edit: impl Fn(String) -> String) -> String {
+    let state = &SHIPPED
+        [SHIPPED.find("[onset]").unwrap()..SHIPPED.find("# Without a simulated participant").unwrap()];
+    let rest = "[[block]]\nname = \"rest\"\nduration_s = 42.0\nrest = {}\n";
+    let text = include_str!("../../../protocols/drive.toml")
+        .replacen("[[block]]", &format!("{state}\n{rest}\n[[block]]"), 1)
+        .replace("aim = \"drive\"", "aim = \"drive\"\nstate = \"power\"")
+        .replace(
+            "answer_within_s = 3.0",
+            "answer_within_s = 3.0, onset = { power_max = 0.8, timeout_s = 5.0, then = \"go\" }",
+        );
+    edit(text)
+}
+
+#[test]
+fn pictures_wait_for_a_state_like_flashes() {
+    let protocol = Protocol::parse(&steered(|text| text), "x.toml").unwrap();
+    assert_eq!(protocol.planner.as_ref().unwrap().state, Some(protocol::Condition::Power));
+    let BlockKind::Steer(steer) = protocol.blocks[2].kind else { panic!() };
+    let rule = steer.onset.unwrap();
+    assert_eq!((rule.power_max, rule.timeout_s, rule.then), (Some(0.8), 5.0, Then::Go));
+    let cases: [(&dyn Fn(String) -> String, &str); 4] = [
+        (&|text| text.replace("duration_s = 42.0", "duration_s = 20.0"), "41 s of rest"),
+        (&|text| text.replace("state = \"power\"", "state = \"mood\""), "\"power\", \"phase\""),
+        (&|text| text.replace("power_max = 0.8, ", ""), "waits for nothing"),
+        (
+            &|text| {
+                let (from, to) = (text.find("[onset]").unwrap(), text.find("[[block]]").unwrap());
+                let text = [&text[..from], &text[to..]].concat();
+                let (from, to) = (text.find(", onset = {").unwrap(), text.find("\"go\" }").unwrap() + 6);
+                [&text[..from], &text[to..]].concat()
+            },
+            "[planner] state needs the table [onset]",
+        ),
+    ];
+    for (edit, says) in cases {
+        let error = Protocol::parse(&steered(edit), "x.toml").unwrap_err();
+        assert!(error.to_string().contains(says) && error.line().is_some(), "{says}: {error}");
+    }
+}

@@ -50,6 +50,11 @@ fn counts(onsets: &Onsets) -> String {
             text += &format!(", {n} {what}");
         }
     }
+    if let Some([low, median, high]) = onsets.power {
+        text += &format!(
+            ". Band power over its baseline at those shown: median {median:.2}, quartiles {low:.2} and {high:.2}"
+        );
+    }
     match onsets.waited_s {
         Some(waited_s) => text + &format!(". Median wait {waited_s:.2} s."),
         None => text + ".",

@@ -29,7 +29,9 @@ pub use notice::{Notice, NoticeKind};
 pub use onset::{LatentRhythm, Onset, OnsetOutcome};
 pub use outside::{Reply, State};
 pub use row::{Row, RowError};
-pub use steering::{Amplitudes, Answer, CHANNELS, NOT_MEASURED, Presentation, Purpose, Request};
+pub use steering::{
+    Amplitudes, Answer, CHANNELS, NOT_MEASURED, Presentation, Purpose, Request, StateAtOnset,
+};
 
 /// Nanoseconds in one second, for conversions at the edges.
 pub const NS_PER_S: f64 = 1e9;

@@ -11,6 +11,23 @@ pub type Amplitudes = [[f64; 2]; CHANNELS];
 /// No channel was measured.
 pub const NOT_MEASURED: Amplitudes = [[f64::NAN; 2]; CHANNELS];
 
+/// The state (s0) in which a presentation met the brain, as it was forecast for its first photon.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StateAtOnset {
+    /// Phase of the rhythm in radians: 0 at the positive peak of the signal, pi at its trough.
+    pub phase_rad: f64,
+    /// Mean resultant length that phases forecast with this certainty have about their truth, 0..=1; 0 where the phase is not
+    /// known.
+    pub resultant: f64,
+    /// Power in the band over its running baseline, above 0; anything else where it is not known.
+    pub power: f64,
+}
+
+impl StateAtOnset {
+    /// Nobody looked.
+    pub const UNKNOWN: Self = Self { phase_rad: f64::NAN, resultant: 0.0, power: f64::NAN };
+}
+
 /// The loop asks for the next picture and says what the one before did. Every request must arrive: the planner's model of
 /// the brain is made of them.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +49,8 @@ pub struct Request {
     /// The same window before any spatial filter: amplitude and phase at the response frequency of the first channels of the
     /// stream. Not a number where nothing was measured or there is no such channel; 0 in recordings older than the column.
     pub amplitudes: Amplitudes,
+    /// The state in which that presentation began; all 0, which is unknown, in recordings older than the columns.
+    pub state: StateAtOnset,
 }
 
 impl Request {
@@ -46,6 +65,7 @@ impl Request {
             value: f64::NAN,
             spread: f64::NAN,
             amplitudes: NOT_MEASURED,
+            state: StateAtOnset::UNKNOWN,
         }
     }
 }
@@ -170,6 +190,9 @@ impl Row for Request {
         "im_6_f64",
         "re_7_f64",
         "im_7_f64",
+        "phase_rad_f64",
+        "resultant_f64",
+        "power_f64",
     ];
     const OLDEST_COLUMNS: usize = 7;
 
@@ -182,6 +205,8 @@ impl Row for Request {
         put(self.value.to_bits() as i64);
         put(self.spread.to_bits() as i64);
         self.amplitudes.as_flattened().iter().for_each(|part| put(part.to_bits() as i64));
+        let StateAtOnset { phase_rad, resultant, power } = self.state;
+        [phase_rad, resultant, power].into_iter().for_each(|part| put(part.to_bits() as i64));
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -195,6 +220,7 @@ impl Row for Request {
             value: c.f64(),
             spread: c.f64(),
             amplitudes: core::array::from_fn(|_| [c.f64(), c.f64()]),
+            state: StateAtOnset { phase_rad: c.f64(), resultant: c.f64(), power: c.f64() },
         })
     }
 }

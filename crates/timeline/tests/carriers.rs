@@ -67,7 +67,8 @@ proptest! {
             phase_rad: x, resultant: x, power: x, quiet: some.then_some(false), wanted_rad: (!some).then_some(x),
             waited_ns: a, outcome: OnsetOutcome::Skipped });
         survives(Request { index: n, turn: n, at_ns: a, presentation: some.then_some(n), picture: (!some).then_some(n),
-            value: x, spread: -x, amplitudes: [[x, -x]; CHANNELS] });
+            value: x, spread: -x, amplitudes: [[x, -x]; CHANNELS],
+            state: StateAtOnset { phase_rad: x, resultant: -x, power: x } });
         survives(Answer { request: n, at_ns: a, picture: n, purpose: Purpose::Fallback, hash: a as u64,
             iterations: u32::from(small), predicted: x, predicted_sd: -x, incumbent: n });
         survives(Presentation { index: n, request: n, picture: n, command: n, begin_ns: a, end_ns: a,

@@ -27,9 +27,11 @@ use crate::interlock::is_sane;
 use crate::plan::{Plan, PrepareError};
 use crate::turn::{Inputs, Outputs, SourceInput};
 
+mod begin;
 mod eyes;
 mod plan;
 
+pub(crate) use begin::{Begun, Rise};
 use eyes::Eyes;
 pub(crate) use plan::check_rule;
 pub use plan::{EyesPlan, OnsetPlan, OnsetRule, Otherwise, PhaseRule};
@@ -87,6 +89,8 @@ pub struct OnsetGate {
     rested: u64,
     wait: Option<(OnsetRule, i64)>,
     planned: Option<OnsetState>,
+    /// Of the next record.
+    next_index: u64,
 }
 
 impl OnsetGate {
@@ -116,6 +120,7 @@ impl OnsetGate {
             rested: 0,
             wait: None,
             planned: None,
+            next_index: 0,
             plan: onset.clone(),
         })
     }
@@ -132,7 +137,7 @@ impl OnsetGate {
         if let Some(eyes) = &mut self.eyes {
             eyes.reset();
         }
-        (self.rest, self.rested) = (None, 0);
+        (self.rest, self.rested, self.next_index) = (None, 0, 0);
         self.cancel();
     }
 
@@ -146,6 +151,11 @@ impl OnsetGate {
     pub fn wait(&mut self, rule: OnsetRule, from_ns: i64) {
         self.wait = Some((rule, from_ns));
         self.planned = None;
+    }
+
+    /// Whether something waits.
+    pub fn waits(&self) -> bool {
+        self.wait.is_some()
     }
 
     /// Nothing waits any more.

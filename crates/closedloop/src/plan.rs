@@ -11,6 +11,7 @@ use crate::onset::OnsetPlan;
 use crate::outside::OutsidePlan;
 use crate::set_point::SetPointPlan;
 use crate::steer::SteerPlan;
+use crate::trial::TrialsPlan;
 
 /// Everything that the loop has to know before the first turn.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +138,8 @@ pub enum BlockKind {
     Flash(FlashPlan),
     /// Pictures that the planner proposes, one after the other.
     Steer(SteerPlan),
+    /// Trials, each at what a procedure chose; ends early when all are over or the procedure knows enough.
+    Trial(TrialsPlan),
     /// Grey screen.
     Rest,
 }

@@ -56,10 +56,11 @@ mod rig;
 mod schedule;
 mod steering;
 mod suggest;
+mod trial;
 pub mod variant;
 
 pub use arms::{Arm, ArmKind, Arms};
-pub use controller::{Artefacts, GainModel, Lqg, Mpc, OnOff, Pid, SetPoint};
+pub use controller::{Adapt, Artefacts, GainModel, Lqg, Measure, Mpc, OnOff, Pid, Scored, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{
     Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Flicker, FlickerKind, Grating, Hold,
@@ -72,6 +73,10 @@ pub use outside::{Fallback, Gives, Outside};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{Aim, HoldPictures, Method, Picture, Planner, Population, Selective, Steer};
+pub use trial::{
+    Answer, Arm as TrialArm, Bandit, BanditRule, Context, Form, LogGrid, Procedure, QuestPlus, Staircase,
+    StaircaseRule, Trial,
+};
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.
 pub const MAX_STREAMS: usize = 4;

@@ -34,7 +34,8 @@ pub struct Threshold {
     pub contrast: f64,
     /// Standard deviation of the log threshold (decimal); of a staircase, the standard error of its mid-points.
     pub sd_log10: Option<f64>,
-    /// Contrasts 1.96 such deviations to either side.
+    /// Contrasts 1.96 such deviations to either side; none for a staircase, whose standard error supposes mid-points that do not
+    /// hang together, and is too small for that where the response wavers over many trials.
     pub interval: Option<[f64; 2]>,
 }
 
@@ -104,7 +105,8 @@ impl Tried {
             trials: run.len() as u64,
             lost: count(TrialOutcome::Lost),
             detected: count(TrialOutcome::Yes),
-            threshold: last.and_then(|trial| Threshold::of(trial.estimate, trial.estimate_sd)),
+            threshold: last
+                .and_then(|trial| Threshold::of(trial, matches!(procedure, Some(Procedure::QuestPlus(_))))),
             arms,
         }
     }
@@ -112,7 +114,8 @@ impl Tried {
     /// For the text summary.
     pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
         let Self { block, trials, lost, detected, .. } = self;
-        let mut lines = vec![("trials", format!("{block}: {trials}, {detected} detected, {lost} lost"))];
+        let detected = if self.arms.is_empty() { format!(", {detected} detected") } else { String::new() };
+        let mut lines = vec![("trials", format!("{block}: {trials}{detected}, {lost} lost"))];
         lines.extend(self.threshold.map(|threshold| ("threshold", format!("{block}: {threshold}"))));
         for arm in &self.arms {
             let reward = arm.mean_reward.map_or("-".into(), |reward| format!("{reward:.3}"));
@@ -146,11 +149,12 @@ impl Arm {
 }
 
 impl Threshold {
-    /// From what a trial's record says; `None` while nothing was known.
-    pub fn of(log10: f64, sd_log10: f64) -> Option<Self> {
-        let at = |sds: f64| 10_f64.powf(log10 + sds * sd_log10);
-        let sd_log10 = Some(sd_log10).filter(|sd| sd.is_finite());
-        let interval = sd_log10.map(|_| [at(-NORMAL_95), at(NORMAL_95)]);
+    /// As it was known after a trial; `None` while nothing was. `is_posterior` says that the deviation is one of a posterior.
+    pub fn of(trial: &Trial, is_posterior: bool) -> Option<Self> {
+        let (log10, sd) = (trial.estimate, trial.estimate_sd);
+        let at = |sds: f64| 10_f64.powf(log10 + sds * sd);
+        let sd_log10 = Some(sd).filter(|sd| sd.is_finite());
+        let interval = sd_log10.filter(|_| is_posterior).map(|_| [at(-NORMAL_95), at(NORMAL_95)]);
         log10.is_finite().then(|| Self { contrast: 10_f64.powf(log10), sd_log10, interval })
     }
 }
@@ -158,9 +162,10 @@ impl Threshold {
 impl std::fmt::Display for Threshold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "contrast {:.4}", self.contrast)?;
-        match self.interval {
-            Some([low, high]) => write!(f, " (95 % {low:.4} to {high:.4})"),
-            None => Ok(()),
+        match (self.interval, self.sd_log10) {
+            (Some([low, high]), _) => write!(f, " (95 % {low:.4} to {high:.4})"),
+            (None, Some(error)) => write!(f, " (standard error {error:.3} log10)"),
+            (None, None) => Ok(()),
         }
     }
 }

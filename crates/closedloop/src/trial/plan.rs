@@ -177,7 +177,6 @@ impl ArmsPlan {
 
 /// What chooses a trial's contrast or stimulus.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a block's plan is copied, not boxed")]
 pub enum ProcedurePlan {
     /// The most informative contrast.
     QuestPlus(QuestPlan),

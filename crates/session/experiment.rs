@@ -79,7 +79,11 @@ impl Experiment {
             refresh_hz: screen.refresh_hz,
             grey_ramp_ns: ns_from_s(protocol.grey_ramp_s),
             sources: protocol.streams.iter().map(lower_stream).collect(),
-            blocks: schedule.blocks.iter().map(|scheduled| lower_block(&scheduled.block, protocol)).collect(),
+            blocks: schedule
+                .blocks
+                .iter()
+                .map(|scheduled| lower_block(&scheduled.block, protocol, &schedule))
+                .collect(),
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
             onset: onset::lower_state(protocol, screen.refresh_hz)?,
@@ -114,17 +118,23 @@ pub struct Lowered {
 impl Lowered {
     /// Highest contrast at which each scene can be shown by this schedule; scenes that it never shows are left out.
     pub fn highest_contrasts(&self) -> Vec<(SceneId, f64)> {
-        use closedloop::BlockKind::{Calibrate, Flash, Hold, Listen, Rest, Show, Steer};
+        use closedloop::BlockKind::{Calibrate, Flash, Hold, Listen, Rest, Show, Steer, Trial};
         let limit =
             self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
         let mut highest = std::collections::BTreeMap::<SceneId, f64>::new();
         for block in &self.plan.blocks {
+            if let Trial(trials) = &block.kind {
+                for (scene, contrast) in crate::trial::highest_contrasts(trials) {
+                    let entry = highest.entry(scene).or_insert(0.0);
+                    *entry = entry.max(contrast);
+                }
+            }
             let shown = match block.kind {
                 Calibrate { scene, contrast, .. } | Show { scene, contrast } => Some((scene, contrast)),
                 Hold { scene, .. } => Some((scene, limit)),
                 Flash(flash) => Some((flash.scene, flash.contrast)),
                 Steer(steer) => Some((steer.scene, steer.contrast)),
-                Listen { .. } | Rest => None,
+                Listen { .. } | Rest | Trial(_) => None,
             };
             if let Some((scene, contrast)) = shown {
                 let entry = highest.entry(scene).or_insert(0.0);
@@ -247,11 +257,11 @@ fn lower_stream(stream: &protocol::Stream) -> SourcePlan {
 }
 
 /// Scene 0 is grey, so the stimulus of index 0 is scene 1.
-fn scene_id(stimulus: usize) -> SceneId {
+pub(crate) fn scene_id(stimulus: usize) -> SceneId {
     SceneId(stimulus as u16 + 1)
 }
 
-fn lower_block(block: &protocol::Block, protocol: &Protocol) -> BlockPlan {
+fn lower_block(block: &protocol::Block, protocol: &Protocol, schedule: &Schedule) -> BlockPlan {
     let kind = match &block.kind {
         protocol::BlockKind::Calibrate(calibrate) => closedloop::BlockKind::Calibrate {
             scene: scene_id(calibrate.stimulus),
@@ -261,7 +271,12 @@ fn lower_block(block: &protocol::Block, protocol: &Protocol) -> BlockPlan {
         },
         protocol::BlockKind::Hold(hold) => closedloop::BlockKind::Hold {
             scene: scene_id(hold.stimulus),
-            set_point: lower_set_point(&hold.set_point),
+            set_point: match &hold.set_point {
+                protocol::SetPoint::Scored(scored) => {
+                    SetPointPlan::Scored(crate::trial::lower_scored(scored, schedule))
+                }
+                other => lower_set_point(other),
+            },
         },
         protocol::BlockKind::Listen(listen) => {
             closedloop::BlockKind::Listen { until_cues: listen.until_cues }
@@ -276,6 +291,7 @@ fn lower_block(block: &protocol::Block, protocol: &Protocol) -> BlockPlan {
             let scene = scene_id(steer.stimulus);
             closedloop::BlockKind::Steer(crate::steering::lower_steer(steer, scene, protocol))
         }
+        protocol::BlockKind::Trial(trial) => closedloop::BlockKind::Trial(crate::trial::lower(trial)),
         protocol::BlockKind::Rest => closedloop::BlockKind::Rest,
     };
     BlockPlan { duration_ns: ns_from_s(block.duration_s), kind }
@@ -319,10 +335,11 @@ fn lower_decoder(decoder: &protocol::Decoder, scenes: &[Scene]) -> Result<Decode
     })
 }
 
-/// The set point over the time of its block.
+/// The set point over the time of its block; one that is relative to a baseline has none that the protocol tells.
 pub(crate) fn lower_set_point(set_point: &protocol::SetPoint) -> SetPointPlan {
     match *set_point {
         protocol::SetPoint::Constant(uv) => SetPointPlan::Constant { uv },
+        protocol::SetPoint::Scored(_) => SetPointPlan::Constant { uv: f64::NAN },
         protocol::SetPoint::Steps { ref levels_uv, each_s } => {
             match Levels::new(levels_uv, ns_from_s(each_s)) {
                 Some(levels) => SetPointPlan::Steps(levels),

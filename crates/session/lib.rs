@@ -30,5 +30,7 @@ pub mod steering;
 pub mod study;
 pub mod summary;
 pub mod synth;
+mod trial;
+pub mod tried;
 pub mod turns;
 pub mod watchdog;

@@ -8,8 +8,8 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use recording::{RecordedSession, sha256_hex};
 use serde::Serialize;
 use timeline::{
-    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Row, State, Take, Turn, ns_from_s,
-    s_from_ns,
+    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Row, Score, State, Take, Trial, Turn,
+    ns_from_s, s_from_ns,
 };
 
 use crate::error::SessionError;
@@ -380,7 +380,11 @@ struct Judge<'a> {
     commands: &'a [Command],
     onsets: &'a [Onset],
     states: &'a [State],
+    trials: &'a [Trial],
+    scores: &'a [Score],
     seen_states: usize,
+    seen_trials: usize,
+    seen_scores: usize,
     seen_onsets: usize,
     seen_decisions: usize,
     seen_commands: usize,
@@ -400,7 +404,11 @@ impl<'a> Judge<'a> {
             commands: &session.commands,
             onsets: &session.onsets,
             states: &session.states,
+            trials: &session.trials,
+            scores: &session.scores,
             seen_states: 0,
+            seen_trials: 0,
+            seen_scores: 0,
             seen_onsets: 0,
             seen_decisions: 0,
             seen_commands: 0,
@@ -444,6 +452,24 @@ impl<'a> Judge<'a> {
                 return false;
             }
             self.seen_states += usize::from(recorded.is_some());
+        }
+        for trial in &outputs.trials {
+            let place = format!("trial {} of turn {}", trial.index, trial.turn);
+            let recorded = self.trials.get(self.seen_trials);
+            if let Some(difference) = self.difference_in(recorded, trial, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_trials += usize::from(recorded.is_some());
+        }
+        for score in &outputs.scores {
+            let place = format!("score {} of turn {}", score.index, score.turn);
+            let recorded = self.scores.get(self.seen_scores);
+            if let Some(difference) = self.difference_in(recorded, score, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_scores += usize::from(recorded.is_some());
         }
         for command in &outputs.commands {
             let place = format!("command {} of turn {}", command.index, command.turn);
@@ -505,8 +531,12 @@ impl<'a> Judge<'a> {
         let commands = self.commands.partition_point(|command| command.turn < turns_end);
         let onsets = self.onsets.partition_point(|onset| onset.turn < turns_end);
         let states = self.states.partition_point(|state| state.turn < turns_end);
+        let trials = self.trials.partition_point(|trial| trial.turn < turns_end);
+        let scores = self.scores.partition_point(|score| score.turn < turns_end);
         let counts = [
             ("state", self.seen_states, if self.commands_count { states } else { 0 }),
+            ("trial", self.seen_trials, if self.commands_count { trials } else { 0 }),
+            ("score", self.seen_scores, if self.commands_count { scores } else { 0 }),
             ("onset", self.seen_onsets, if self.commands_count { onsets } else { 0 }),
             ("decision", self.seen_decisions, decisions),
             ("command", self.seen_commands, if self.commands_count { commands } else { 0 }),

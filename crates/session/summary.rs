@@ -9,6 +9,7 @@ use timeline::{Decision, NoticeKind, SourceId};
 use crate::phases::Onsets;
 use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
 use crate::steered::Steered;
+use crate::tried::{Scored, Tried};
 
 mod text;
 
@@ -51,6 +52,10 @@ pub struct Summary {
     pub confusion: Option<Confusion>,
     /// Which states presentations met that could wait for one; only with such presentations.
     pub onsets: Option<Onsets>,
+    /// Blocks of trials and what their procedures found, in the order in which they ran; only with trials.
+    pub trials: Option<Vec<Tried>>,
+    /// Blocks whose set point was relative to a baseline; only with such blocks.
+    pub scored: Option<Vec<Scored>>,
     /// Why the recording ended before the session did (a full disk), if so; the numbers count what was recorded.
     pub recording_ended_early: Option<String>,
     /// How the session ended; `None` when it did not end in order.
@@ -170,6 +175,8 @@ impl Summary {
             accuracy: confusion.as_ref().map(|confusion| confusion.right() as f64 / confusion.total() as f64),
             confusion,
             onsets: Onsets::of(session, protocol),
+            trials: Tried::of(session, protocol),
+            scored: Scored::of(session, protocol),
             recording_ended_early: session
                 .meta
                 .outcome

@@ -10,7 +10,7 @@ use timeline::{
 };
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
-const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 * MAX_SOURCES;
+const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + 2 * MAX_SOURCES;
 
 /// Flips and markers that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
@@ -320,6 +320,12 @@ impl LoopDriver {
         }
         for &presentation in &self.outputs.presentations {
             put(&mut self.events, Event::Presentation(presentation));
+        }
+        for &trial in &self.outputs.trials {
+            put(&mut self.events, Event::Trial(trial));
+        }
+        for &score in &self.outputs.scores {
+            put(&mut self.events, Event::Score(score));
         }
         for &state in &self.outputs.states {
             put(&mut self.events, Event::State(state));

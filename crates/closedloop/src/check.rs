@@ -44,7 +44,8 @@ pub(crate) fn check(plan: &Plan) -> Result<(), PrepareError> {
         check_limits(&limits, plan.grey_ramp_ns)?;
     }
     check_feedback(plan)?;
-    check_blocks(plan)
+    check_blocks(plan)?;
+    crate::trial::check(plan)
 }
 
 /// What a program outside or another arm puts in the place of decoder or controller.
@@ -236,7 +237,8 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
                     check_rule(plan, rule)?;
                 }
             }
-            BlockKind::Rest => {}
+            // In a file of their own.
+            BlockKind::Trial(_) | BlockKind::Rest => {}
         }
     }
     Ok(())
@@ -275,7 +277,7 @@ pub(crate) fn within(
     if (low..=high).contains(&value) { Ok(()) } else { Err(PrepareError::Number { what, value, allowed }) }
 }
 
-fn duration(what: &'static str, value_ns: i64) -> Result<(), PrepareError> {
+pub(crate) fn duration(what: &'static str, value_ns: i64) -> Result<(), PrepareError> {
     if (1..=LONGEST_NS).contains(&value_ns) {
         Ok(())
     } else {

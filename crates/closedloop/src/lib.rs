@@ -32,7 +32,8 @@ pub use controller::{
 pub use feed::FeedPlan;
 pub use flash::FlashPlan;
 pub use neurofeedback::{
-    AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, Spread, ThresholdPlan,
+    AdaptPlan, AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, ScoredPlan,
+    Spread, ThresholdPlan,
 };
 pub use onset::{EyesPlan, OnsetGate, OnsetPlan, OnsetRule, OnsetState, Otherwise, PhaseRule};
 pub use outside::{Fallback, Gives, HIGHEST_VALUE_UV, MAX_OPEN, OutsidePlan};
@@ -44,8 +45,9 @@ pub use run::Loop;
 pub use set_point::{Levels, MAX_LEVELS, SET_POINT_STEP_NS, SetPointPlan};
 pub use steer::SteerPlan;
 pub use trial::{
-    Answer, Bandit, BanditPlan, BanditRule, MAX_REVERSALS, Proposal, Psychometric, PsychometricForm,
+    Answer, AnswerPlan, Arm, ArmsPlan, Bandit, BanditPlan, BanditRule, ContextPlan, Few, LogGrid,
+    MAX_CHOICES, MAX_GRID, MAX_REVERSALS, ProcedurePlan, Proposal, Psychometric, PsychometricForm, QuestPlan,
     QuestPlus, QuestPlusPlan, QuestPlusStop, QuestPosterior, Staircase, StaircasePlan, StaircaseRule,
-    TrialController, TrialPlan,
+    TrialController, TrialPlan, TrialsPlan,
 };
 pub use turn::{Inputs, Outputs, SourceInput};

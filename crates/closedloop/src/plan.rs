@@ -11,6 +11,7 @@ use crate::onset::OnsetPlan;
 use crate::outside::OutsidePlan;
 use crate::set_point::SetPointPlan;
 use crate::steer::SteerPlan;
+use crate::trial::TrialsPlan;
 
 /// Everything that the loop has to know before the first turn.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +103,7 @@ pub struct BlockPlan {
 
 /// What happens in a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a block's plan is copied, not boxed")]
 pub enum BlockKind {
     /// The stimulus alternates between `contrast` for `on_ns` and zero for `off_ns`; at the end the decoder calibrates.
     Calibrate {
@@ -137,6 +139,8 @@ pub enum BlockKind {
     Flash(FlashPlan),
     /// Pictures that the planner proposes, one after the other.
     Steer(SteerPlan),
+    /// Trials, each at what a procedure chose; ends early when all are over or the procedure knows enough.
+    Trial(TrialsPlan),
     /// Grey screen.
     Rest,
 }

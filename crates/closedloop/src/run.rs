@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
-use timeline::{Decision, NoticeKind, SourceId, State};
+use timeline::{Decision, NoticeKind, SourceId};
 
 use crate::check::check;
 use crate::controller::{Controller, Timing};
@@ -11,15 +11,18 @@ use crate::feed::Feed;
 use crate::flash::Flasher;
 use crate::interlock::{Interlock, Look, Verdict, is_sane};
 use crate::latch::{Gate, Latch};
-use crate::neurofeedback::Freeze;
+use crate::neurofeedback::{Freeze, Scores};
 use crate::onset::OnsetGate;
 use crate::outside::Outside;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen, Shown};
-use crate::steer::Steer;
+use crate::set_point::SetPointPlan;
+use crate::steer::{Steer, SteerPlan, Wish};
+use crate::trial::Trials;
 use crate::turn::{Inputs, Outputs};
 
+mod feedback;
 mod present;
 
 /// A channel without any change for this long is flat.
@@ -34,12 +37,14 @@ pub struct Loop {
     onset: Option<OnsetGate>,
     flasher: Flasher,
     freeze: Option<Freeze>,
+    scores: Scores,
     outside: Option<Outside>,
     feed: Option<Feed>,
     schedule: Schedule,
     steering: Steer,
     /// The last calibration, where it cannot be trusted: its amplitude over its standard error.
     distrusted: Option<f64>,
+    trials: Trials,
     latch: Latch,
     interlock: Interlock,
     /// Whether latch or interlock keep the screen grey.
@@ -86,6 +91,7 @@ impl Loop {
             onset: plan.onset.as_ref().map(|onset| OnsetGate::prepare(plan, onset)).transpose()?,
             flasher: Flasher::new(),
             freeze,
+            scores: Scores::prepare(plan),
             outside: plan.outside.zip(plan.controller).map(|(outside, controller)| {
                 let response = controller.response();
                 Outside::new(outside, [response.contrast_min, response.contrast_max])
@@ -94,6 +100,7 @@ impl Loop {
             schedule: Schedule::new(&plan.blocks),
             steering: Steer::new(),
             distrusted: None,
+            trials: Trials::prepare(plan)?,
             latch: Latch::new(plan),
             interlock: Interlock::new(plan),
             dark: false,
@@ -142,6 +149,8 @@ impl Loop {
         self.schedule.reset();
         self.steering = Steer::new();
         self.distrusted = None;
+        self.trials.reset();
+        self.scores.reset();
         self.interlock.reset();
         self.screen.reset();
         (self.dark, self.begun) = (false, false);
@@ -176,6 +185,7 @@ impl Loop {
         }
         self.steering.hear(inputs.answers, now_ns, outputs);
         self.steering.measure(self.estimates.iter());
+        self.hear_trials_and_baselines(inputs);
         if let Some(outside) = &mut self.outside {
             outside.hear(inputs.replies, now_ns, outputs);
         }
@@ -186,7 +196,7 @@ impl Loop {
         if verdict.end && !self.ending {
             self.end();
         }
-        self.follow_schedule(now_ns, outputs);
+        self.follow_schedule(cause, outputs);
         self.follow_gate(verdict.grey, cause, outputs);
         self.show(cause, outputs);
         if self.ending && self.screen.is_grey() {
@@ -201,6 +211,7 @@ impl Loop {
         let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
         if !self.ending && self.begun {
             next = next.min(self.schedule.next_ns(now_ns)).min(self.steering.next_ns());
+            next = next.min(self.trials.next_ns(now_ns));
             next = next.min(self.outside.as_ref().map_or(i64::MAX, Outside::next_ns));
             if let Some(gate) = self.onset.as_ref().filter(|_| !self.dark) {
                 next = next.min(self.flasher.next_ns(gate, self.latch.gate() != Gate::Holding));
@@ -289,10 +300,10 @@ impl Loop {
 
     fn decode(&mut self, inputs: &Inputs<'_>, outputs: &mut Outputs) {
         self.estimates.clear();
+        let set_point = self.set_point_at(inputs.now_ns).filter(|_| self.begun && !self.ending);
         let Some(decoder) = &mut self.decoder else { return };
         let source = decoder.source();
         let Some(input) = inputs.sources.get(usize::from(source.0)) else { return };
-        let set_point = self.schedule.set_point_at(inputs.now_ns).filter(|_| self.begun && !self.ending);
         let faults = self.plan.interlock.faults;
         let (estimates, next) = (&mut self.estimates, &mut self.next_decision);
         let emit = |estimate: &Estimate, outputs: &mut Outputs| {
@@ -326,7 +337,8 @@ impl Loop {
     }
 
     /// Ends and begins blocks as their time comes.
-    fn follow_schedule(&mut self, now_ns: i64, outputs: &mut Outputs) {
+    fn follow_schedule(&mut self, cause: Cause, outputs: &mut Outputs) {
+        let now_ns = cause.now_ns;
         while self.begun && !self.ending {
             let answered = match &self.decoder {
                 Some(Decoder::Cca(listener)) => listener.answered(),
@@ -338,6 +350,7 @@ impl Loop {
                 }
                 Some((BlockKind::Flash(_), _)) => self.flasher.is_done(),
                 Some((BlockKind::Steer(_), _)) => self.steering.is_done(),
+                Some((BlockKind::Trial(_), _)) => self.trials.is_done(),
                 _ => false,
             };
             match self.schedule.advance(now_ns, done, outputs) {
@@ -345,7 +358,7 @@ impl Loop {
                     self.answered_before = answered;
                     self.begin(kind, start_ns, now_ns, outputs);
                 }
-                Some(Advance::Ended(kind)) => self.finish(kind, now_ns, outputs),
+                Some(Advance::Ended(kind)) => self.finish(kind, cause, outputs),
                 None => break,
             }
         }
@@ -355,6 +368,9 @@ impl Loop {
     }
 
     fn begin(&mut self, kind: BlockKind, start_ns: i64, now_ns: i64, outputs: &mut Outputs) {
+        let block = self.schedule.index();
+        let from_ns = now_ns.max(self.resumed_ns);
+        self.scores.begin(block, from_ns + self.longest_ramp_ns());
         match kind {
             BlockKind::Calibrate { contrast, on_ns, off_ns, .. } => {
                 let ramp_ns = (contrast / self.slew_per_s() * 1e9) as i64;
@@ -362,11 +378,13 @@ impl Loop {
                     ssvep.begin_calibration(start_ns, on_ns, off_ns, ramp_ns);
                 }
             }
+            BlockKind::Hold { set_point: SetPointPlan::Scored(_), .. } => self.retarget(now_ns, from_ns),
             BlockKind::Hold { set_point, .. } => {
                 if let Some(controller) = &mut self.controller {
                     controller.hold(set_point, start_ns, now_ns, now_ns.max(self.resumed_ns));
                 }
             }
+            BlockKind::Trial(plan) => self.trials.begin(block, plan, from_ns),
             BlockKind::Flash(flash) => {
                 if let Some(gate) = &mut self.onset {
                     let dark_ns = self.screen.dark_ns(now_ns);
@@ -389,8 +407,12 @@ impl Loop {
         }
     }
 
-    fn finish(&mut self, kind: BlockKind, now_ns: i64, outputs: &mut Outputs) {
+    fn finish(&mut self, kind: BlockKind, cause: Cause, outputs: &mut Outputs) {
+        let now_ns = cause.now_ns;
         self.steering.end(now_ns, outputs);
+        self.trials.end(cause, outputs);
+        // The schedule stands at the next one already.
+        self.scores.end(self.schedule.index() - 1, now_ns, outputs);
         let next_holds = self.schedule.set_point_at(now_ns).is_some();
         if let (Some(controller), false) = (&mut self.controller, next_holds) {
             controller.release();
@@ -435,6 +457,7 @@ impl Loop {
         if dark {
             self.screen.fade(cause, outputs);
             self.steering.interrupt(cause.now_ns, outputs);
+            self.trials.interrupt(cause, outputs);
             if let Some(gate) = &mut self.onset {
                 self.flasher.interrupt(gate);
             }
@@ -463,6 +486,7 @@ impl Loop {
         if self.ending || self.dark {
             if self.ending {
                 self.steering.end(cause.now_ns, outputs);
+                self.trials.end(cause, outputs);
             }
             self.screen.fade(cause, outputs);
             self.screen.settle_grey(cause, outputs);
@@ -483,6 +507,9 @@ impl Loop {
         if let Some((BlockKind::Steer(plan), _)) = self.schedule.block() {
             return self.present(&plan, gate == Gate::Open, cause, outputs);
         }
+        if let Some((BlockKind::Trial(_), _)) = self.schedule.block() {
+            return self.try_out(gate == Gate::Open, cause, outputs);
+        }
         if gate == Gate::Holding {
             return;
         }
@@ -494,11 +521,20 @@ impl Loop {
                 Some((contrast, decision)) => {
                     return self.steer(scene, contrast, Cause { decision, ..cause }, outputs);
                 }
+                // Nothing could be scored against its baseline.
+                None if self.is_scored() => {
+                    self.screen.fade(cause, outputs);
+                    return self.screen.settle_grey(cause, outputs);
+                }
                 None => return,
             },
             Some((BlockKind::Show { scene, contrast }, _)) => (scene, contrast),
             Some((
-                BlockKind::Listen { .. } | BlockKind::Rest | BlockKind::Steer(_) | BlockKind::Flash(_),
+                BlockKind::Listen { .. }
+                | BlockKind::Rest
+                | BlockKind::Steer(_)
+                | BlockKind::Trial(_)
+                | BlockKind::Flash(_),
                 _,
             ))
             | None => {
@@ -529,59 +565,6 @@ impl Loop {
         if allowed_per_s < slew_per_s && outputs.commands.len() > commands {
             self.interlock.slowed(cause.now_ns, slew_per_s, outputs);
         }
-    }
-
-    /// The contrast that the controller wants after the estimates of this turn, and the decision that caused it.
-    fn measured_contrast(&mut self, cause: Cause, outputs: &mut Outputs) -> Option<(f64, Option<u64>)> {
-        let now_ns = cause.now_ns;
-        let from_ns = now_ns.max(self.resumed_ns);
-        let controller = self.controller.as_mut()?;
-        controller.follow(now_ns, from_ns);
-        let (mut caused_by, mut is_led) = (None, false);
-        if let Some(outside) = &self.outside {
-            let (contrast, news) = outside.contrast();
-            controller.drive(contrast, from_ns);
-            (caused_by, is_led) = (news, contrast.is_some());
-        }
-        if controller.contrast().is_none() {
-            if let Some(outside) = &mut self.outside {
-                outside.rest();
-            }
-            return None;
-        }
-        let Some(Decoder::Ssvep(ssvep)) = &self.decoder else { return Some((controller.contrast()?, None)) };
-        for due in self.outside.iter().flat_map(Outside::due) {
-            controller.update(&due.estimate, f64::from(due.updates) * ssvep.update_s());
-            caused_by = Some(due.decision);
-        }
-        for &(estimate, decision) in &self.estimates {
-            // Somebody else's value goes by whether or not this one counts: it has a time of its own.
-            let fed = self.feed.as_mut().map_or(estimate, |feed| feed.next(&estimate));
-            if self.freeze.as_mut().is_some_and(|freeze| freeze.holds(&estimate, now_ns, outputs)) {
-                continue;
-            }
-            if let Some(outside) = &mut self.outside {
-                let told = State {
-                    index: 0,
-                    turn: cause.turn,
-                    at_ns: now_ns,
-                    decision,
-                    value: estimate.value,
-                    spread: estimate.spread,
-                    set_point: self.schedule.set_point_at(now_ns).unwrap_or(f64::NAN),
-                    contrast: controller.contrast()?,
-                    window_ns: [estimate.start_ns, estimate.end_ns],
-                };
-                outside.tell(told, &estimate, outputs);
-                if outside.decodes() {
-                    continue;
-                }
-            }
-            if controller.update(&fed, ssvep.update_s()).is_some() && !is_led {
-                caused_by = Some(decision);
-            }
-        }
-        Some((controller.contrast()?, caused_by))
     }
 
     /// Fastest change of contrast; without a controller the grey ramp of the protocol says what is gentle.

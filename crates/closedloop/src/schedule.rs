@@ -39,6 +39,11 @@ impl Schedule {
         self.running.then_some((block.kind, self.start_ns))
     }
 
+    /// Index of the block that runs, or of the next one.
+    pub(crate) fn index(&self) -> usize {
+        self.current
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.current >= self.blocks.len()
     }

@@ -1,5 +1,6 @@
 //! What is wanted over the time of a hold block.
 
+use crate::neurofeedback::ScoredPlan;
 use crate::plan::PrepareError;
 
 /// Most levels of [`SetPointPlan::Steps`].
@@ -37,6 +38,8 @@ pub enum SetPointPlan {
         /// One cycle.
         period_ns: i64,
     },
+    /// Relative to the decoded values of another block: the loop knows it when that block is over.
+    Scored(ScoredPlan),
 }
 
 /// The levels of a stepped set point.
@@ -63,12 +66,13 @@ impl Levels {
 }
 
 impl SetPointPlan {
-    /// The set point in uV at a time since the block began.
+    /// The set point in uV at a time since the block began; NaN where the plan alone does not say it.
     pub fn at_uv(&self, since_ns: i64) -> f64 {
         let since_ns = since_ns.max(0);
         let on_grid_ns = since_ns - since_ns % SET_POINT_STEP_NS;
         match *self {
             Self::Constant { uv } => uv,
+            Self::Scored(_) => f64::NAN,
             Self::Steps(levels) => {
                 levels.uv[(since_ns / levels.each_ns.max(1)) as usize % levels.count.max(1)]
             }
@@ -87,7 +91,7 @@ impl SetPointPlan {
     pub fn next_change_ns(&self, since_ns: i64) -> i64 {
         let after = |step_ns: i64| since_ns - since_ns.rem_euclid(step_ns.max(1)) + step_ns.max(1);
         match *self {
-            Self::Constant { .. } => i64::MAX,
+            Self::Constant { .. } | Self::Scored(_) => i64::MAX,
             Self::Steps(levels) if levels.count == 1 => i64::MAX,
             Self::Steps(levels) => after(levels.each_ns),
             Self::Ramp { over_ns, .. } if since_ns >= over_ns + SET_POINT_STEP_NS => i64::MAX,
@@ -95,10 +99,11 @@ impl SetPointPlan {
         }
     }
 
-    /// The lowest and the highest value that it can take, in uV.
+    /// The lowest and the highest value that it can take, in uV; NaN where the plan alone does not say it.
     pub fn range_uv(&self) -> [f64; 2] {
         match self {
             Self::Constant { uv } => [*uv, *uv],
+            Self::Scored(_) => [f64::NAN; 2],
             Self::Steps(levels) => levels
                 .uv()
                 .iter()
@@ -112,6 +117,7 @@ impl SetPointPlan {
     pub(crate) fn check(&self) -> Result<(), PrepareError> {
         let number = |what, value, allowed| Err(PrepareError::Number { what, value, allowed });
         let values: &[f64] = match self {
+            Self::Scored(scored) => return scored.check(),
             Self::Constant { uv } => &[*uv],
             Self::Steps(levels) => levels.uv(),
             Self::Ramp { from_uv, to_uv, .. } => &[*from_uv, *to_uv],
@@ -122,7 +128,7 @@ impl SetPointPlan {
             return number("set point in uV", value, "0 to 1e6");
         }
         let (what, length_ns) = match self {
-            Self::Constant { .. } => return Ok(()),
+            Self::Constant { .. } | Self::Scored(_) => return Ok(()),
             Self::Steps(levels) => ("length of a step of the set point in ns", levels.each_ns),
             Self::Ramp { over_ns, .. } => ("length of the set point's ramp in ns", *over_ns),
             Self::Sine { period_ns, .. } => ("period of the set point in ns", *period_ns),

@@ -1,7 +1,9 @@
 //! What a turn of the loop is handed and what it answers.
 
 use arrayvec::ArrayVec;
-use timeline::{Answer, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Reply, Request, State};
+use timeline::{
+    Answer, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Reply, Request, Score, State, Trial,
+};
 
 /// What a turn is handed.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,10 @@ pub struct Outputs {
     pub requests: ArrayVec<Request, 2>,
     /// Presentations that are over.
     pub presentations: ArrayVec<Presentation, 2>,
+    /// Trials that are over.
+    pub trials: ArrayVec<Trial, 2>,
+    /// Values scored against a baseline.
+    pub scores: ArrayVec<Score, 32>,
     /// What a program outside is told.
     pub states: ArrayVec<State, 32>,
     /// What somebody should know of afterwards.
@@ -79,6 +85,8 @@ impl Outputs {
         self.onsets.clear();
         self.requests.clear();
         self.presentations.clear();
+        self.trials.clear();
+        self.scores.clear();
         self.states.clear();
         self.notices.clear();
         self.finished = false;

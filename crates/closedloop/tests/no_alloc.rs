@@ -77,6 +77,20 @@ fn onset_plan() -> Plan {
     }
 }
 
+fn quest() -> ProcedurePlan {
+    let grid = LogGrid { from: 0.02, to: 0.9, count: 30 };
+    ProcedurePlan::QuestPlus(QuestPlan {
+        form: PsychometricForm::Logistic,
+        contrasts: grid,
+        thresholds: grid,
+        slopes: Few::new(&[4.0, 9.0]),
+        lapses: Few::new(&[0.0, 0.05]),
+        guess: 0.03,
+        prior: Some([0.2, 0.5]),
+        threshold_sd: 0.0,
+    })
+}
+
 /// A whole session: calibration, holds, silence, holes, jumping stamps, the end.
 fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
     let mut looped = Loop::prepare(plan).unwrap();
@@ -130,6 +144,8 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             std::hint::black_box(looped.next_wake_ns());
         });
         decisions += out.decisions.len() as u64;
+        // Far more than there are decisions, so that a test sees that these came too.
+        decisions += 1000 * u64::from(!out.trials.is_empty() || !out.scores.is_empty());
         decisions += out.onsets.iter().filter(|onset| onset.outcome == OnsetOutcome::Met).count() as u64;
         if out.finished {
             return (decisions, true);
@@ -156,6 +172,25 @@ fn no_step_allocates() {
         let (decisions, finished) = drive(&held, false);
         assert!(decisions > 100 && finished, "{gives:?}: {decisions} decisions");
     }
+    let trials = TrialsPlan {
+        scene: GRATING,
+        on_ns: 29 * S / 10,
+        gap_ns: S / 2,
+        trials: 1000,
+        answer: AnswerPlan::Decoded { criterion_sd: 2.0 },
+        procedure: quest(),
+    };
+    let plan = thermostat(pi(6.0), vec![calibrate(24), block(40, BlockKind::Trial(trials))]);
+    let (answers, finished) = drive(&plan, false);
+    assert!(answers > 1005 && finished, "{answers}");
+    let adapt = AdaptPlan { success_rate: 0.65, step_sd: 0.05, limits_sd: [-3.0, 3.0] };
+    let scored = ScoredPlan { baseline: 1, spread: Spread::Robust, at_sd: 0.0, adapt: Some(adapt) };
+    let on_off = controllers(6.0).into_iter().find(|(name, _)| *name == "on_off").unwrap().1;
+    let show = block(12, BlockKind::Show { scene: GRATING, contrast: 0.4 });
+    let held = BlockKind::Hold { scene: GRATING, set_point: SetPointPlan::Scored(scored) };
+    let plan = thermostat(on_off, vec![calibrate(24), show, block(30, held)]);
+    let (scores, finished) = drive(&Plan { artefacts: Some(ARTEFACTS), ..plan }, false);
+    assert!(scores > 1005 && finished, "{scores}");
     let (decisions, finished) = drive(&listen_plan(), true);
     assert!(decisions >= 2 && finished, "{decisions} decisions");
     let (met, finished) = drive(&onset_plan(), false);

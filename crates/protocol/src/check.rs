@@ -156,13 +156,12 @@ pub(crate) fn markers_have_classes(root: &Table<'_>, protocol: &Protocol) -> Res
     Ok(())
 }
 
-/// Artefacts freeze a controller; without one they would silently do nothing.
-pub(crate) fn artefacts_have_a_controller(
-    root: &Table<'_>,
-    protocol: &Protocol,
-) -> Result<(), ProtocolError> {
-    if protocol.artefacts.is_some() && protocol.controller.is_none() {
-        return Err(root.contradiction("artefacts", "needs a [controller] to freeze, and there is none"));
+/// Artefacts freeze a controller, or keep an answer from a trial; without either they would silently do nothing.
+pub(crate) fn artefacts_have_a_use(root: &Table<'_>, protocol: &Protocol) -> Result<(), ProtocolError> {
+    let decodes = |block: &Block| matches!(&block.kind, BlockKind::Trial(trial) if trial.answer.is_decoded());
+    if protocol.artefacts.is_some() && protocol.controller.is_none() && !protocol.blocks.iter().any(decodes) {
+        let text = "needs a [controller] to freeze or trials with decoded answers, and there is neither";
+        return Err(root.contradiction("artefacts", text));
     }
     Ok(())
 }
@@ -213,7 +212,7 @@ pub(crate) fn block_stands_alone(
             if protocol.controller.is_none() {
                 return Err(table.contradiction("hold", "needs a [controller], and there is none"));
             }
-            Ok(())
+            crate::controller::baseline_comes_first(table, block, hold, protocol)
         }
         BlockKind::Listen(_) if !matches!(protocol.decoder, Some(Decoder::Cca(_))) => {
             let text = format!("needs the decoder cca, and there is {}", decoder_name(protocol));
@@ -223,7 +222,14 @@ pub(crate) fn block_stands_alone(
             needs_ssvep(table, "steer", steer.stimulus, protocol)?;
             picture_is_measured(table, steer, block.duration_s, protocol)
         }
-        BlockKind::Listen(_) | BlockKind::Show(_) | BlockKind::Flash(_) | BlockKind::Rest => Ok(()),
+        BlockKind::Trial(trial) if trial.answer.is_decoded() => {
+            needs_ssvep(table, "trial", trial.stimulus, protocol)
+        }
+        BlockKind::Listen(_)
+        | BlockKind::Show(_)
+        | BlockKind::Flash(_)
+        | BlockKind::Trial(_)
+        | BlockKind::Rest => Ok(()),
     }
 }
 

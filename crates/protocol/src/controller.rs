@@ -2,7 +2,7 @@
 
 use crate::check;
 use crate::error::ProtocolError;
-use crate::experiment::{Controller, Protocol, Response};
+use crate::experiment::{Block, BlockKind, Controller, Decoder, Hold, Protocol, Response};
 use crate::parse::{RESPONSE_KEYS, read_response};
 use crate::reader::{Range, Table};
 
@@ -115,13 +115,51 @@ pub enum SetPoint {
         /// In s.
         period_s: f64,
     },
+    /// `set_point_scored`, `set_point_adaptive`: in standard deviations above the decoded values of an earlier block.
+    Scored(Scored),
+}
+
+/// A set point relative to a baseline.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// Index into [`Protocol::blocks`] of the baseline, which shows the decoder's stimulus at one contrast, or rests.
+    pub baseline: usize,
+    /// How its centre and spread are found.
+    pub measure: Measure,
+    /// Standard deviations of the baseline above its centre; where it adapts, the start.
+    pub at_sd: f64,
+    /// How it adapts, if it does.
+    pub adapt: Option<Adapt>,
+}
+
+/// How centre and spread of a baseline are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// `"moments"`: mean and standard deviation.
+    Moments,
+    /// `"robust"`: median and 1.4826 times the median absolute deviation.
+    Robust,
+}
+
+/// A set point that moves so that a part of the decoded values lies above it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adapt {
+    /// That part, 0.01..=0.99.
+    pub success_rate: f64,
+    /// How far it moves per decoded value, in standard deviations of the baseline, above 0.
+    pub step_sd: f64,
+    /// The lowest that it can go, in standard deviations.
+    pub lowest_sd: f64,
+    /// The highest.
+    pub highest_sd: f64,
 }
 
 impl SetPoint {
-    /// Lowest and highest value in uV.
+    /// Lowest and highest value in uV; without a bound where it is relative to a baseline.
     pub fn range_uv(&self) -> [f64; 2] {
         match self {
             Self::Constant(uv) => [*uv, *uv],
+            Self::Scored(_) => [0.0, f64::INFINITY],
             Self::Steps { levels_uv, .. } => levels_uv
                 .iter()
                 .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &uv| [low.min(uv), high.max(uv)]),
@@ -242,8 +280,14 @@ pub(crate) fn read_mpc(controller: &Table<'_>) -> Result<Mpc, ProtocolError> {
     })
 }
 
-pub(crate) const SET_POINT_KEYS: [&str; 4] =
-    ["set_point_uv", "set_point_steps", "set_point_ramp", "set_point_sine"];
+pub(crate) const SET_POINT_KEYS: [&str; 6] = [
+    "set_point_uv",
+    "set_point_steps",
+    "set_point_ramp",
+    "set_point_sine",
+    "set_point_scored",
+    "set_point_adaptive",
+];
 
 /// The set point of a hold block, within what the controller's response can reach.
 pub(crate) fn read_set_point(hold: &Table<'_>, protocol: &Protocol) -> Result<SetPoint, ProtocolError> {
@@ -276,12 +320,102 @@ pub(crate) fn read_set_point(hold: &Table<'_>, protocol: &Protocol) -> Result<Se
                 period_s: table.number("period_s", seconds)?,
             }
         }
+        "set_point_scored" | "set_point_adaptive" => SetPoint::Scored(read_scored(hold, key, protocol)?),
         _ => SetPoint::Constant(hold.number("set_point_uv", MICROVOLTS)?),
     };
-    if let Some(controller) = &protocol.controller {
+    if let (Some(controller), false) = (&protocol.controller, matches!(set_point, SetPoint::Scored(_))) {
         check::set_point_is_in_reach(hold, key, &set_point, controller)?;
     }
     Ok(set_point)
+}
+
+fn read_scored(hold: &Table<'_>, key: &str, protocol: &Protocol) -> Result<Scored, ProtocolError> {
+    let adapts = key == "set_point_adaptive";
+    let own: &[&str] = if adapts {
+        &["baseline", "measure", "start_sd", "success_rate", "step_sd", "lowest_sd", "highest_sd"]
+    } else {
+        &["baseline", "measure", "at_sd"]
+    };
+    let table = hold.table(key, own)?;
+    let at_sd = table.number(if adapts { "start_sd" } else { "at_sd" }, Range::from(-100.0).up_to(100.0))?;
+    let adapt = |table: &Table<'_>| {
+        Ok(Adapt {
+            success_rate: table.number("success_rate", Range::from(0.01).up_to(0.99))?,
+            step_sd: table.number("step_sd", Range::above(0.0).up_to(10.0))?,
+            lowest_sd: table.number("lowest_sd", Range::from(-100.0).up_to(at_sd))?,
+            highest_sd: table.number("highest_sd", Range::from(at_sd).up_to(100.0))?,
+        })
+    };
+    let scored = Scored {
+        baseline: table.reference(
+            "baseline",
+            "block before this one",
+            protocol.blocks.iter().map(|block| block.name.as_str()),
+        )?,
+        measure: table.choice("measure", &[("moments", Measure::Moments), ("robust", Measure::Robust)])?,
+        at_sd,
+        adapt: adapts.then(|| adapt(&table)).transpose()?,
+    };
+    let is_on_off = matches!(protocol.controller, Some(Controller::OnOff(_)) | None);
+    if adapts && !is_on_off {
+        let text = "needs [controller.on_off]: a controller that brings the response to its set point would chase one that \
+                    moves away from the response";
+        return Err(hold.contradiction(key, text));
+    }
+    for (other, is_there) in [("outside", protocol.outside.is_some()), ("arms", protocol.arms.is_some())] {
+        if is_there {
+            let text = format!(
+                "cannot stand beside [{other}]: what is fed back has no baseline to be scored against"
+            );
+            return Err(hold.contradiction(key, text));
+        }
+    }
+    Ok(scored)
+}
+
+/// A baseline is decoded: it comes after a calibration, shows what the decoder measures or rests, and is there whatever the
+/// seed.
+pub(crate) fn baseline_comes_first(
+    table: &Table<'_>,
+    block: &Block,
+    hold: &Hold,
+    protocol: &Protocol,
+) -> Result<(), ProtocolError> {
+    let SetPoint::Scored(scored) = &hold.set_point else { return Ok(()) };
+    let inner = table.table_of_any("hold")?;
+    let key = if scored.adapt.is_some() { "set_point_adaptive" } else { "set_point_scored" };
+    let inner = inner.table_of_any(key)?;
+    let refuse = |allowed: String| Err(inner.refuse("baseline", allowed));
+    let before = &protocol.blocks[..scored.baseline];
+    let baseline = &protocol.blocks[scored.baseline];
+    match (&baseline.kind, &protocol.decoder) {
+        (BlockKind::Rest, _) => {}
+        (BlockKind::Show(show), Some(Decoder::SsvepAmplitude(ssvep))) if show.stimulus == ssvep.stimulus => {}
+        _ => {
+            return refuse(
+                "a block with `rest`, or with `show` of the stimulus that the decoder measures".into(),
+            );
+        }
+    }
+    if baseline.shuffle || (block.shuffle && before.iter().any(|block| block.shuffle)) {
+        return refuse("a block that comes before this one whatever the seed: not shuffled".into());
+    }
+    if !before.iter().any(|block| matches!(block.kind, BlockKind::Calibrate(_)) && !block.shuffle) {
+        return refuse("a block after one with `calibrate`, not shuffled: nothing is decoded before".into());
+    }
+    let window_s = match &protocol.decoder {
+        Some(Decoder::SsvepAmplitude(ssvep)) => ssvep.window_s,
+        _ => 0.0,
+    };
+    let least_s = 3.0 * window_s + protocol.grey_ramp_s + 1.0;
+    if baseline.duration_s < least_s {
+        let allowed = format!(
+            "a block of {least_s} s or more, three windows of the decoder and a second beyond the ramp (it lasts {} s)",
+            baseline.duration_s
+        );
+        return refuse(allowed);
+    }
+    Ok(())
 }
 
 pub(crate) fn read_artefacts(root: &Table<'_>, key: &str) -> Result<Artefacts, ProtocolError> {

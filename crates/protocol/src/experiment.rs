@@ -6,6 +6,7 @@
 use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
 use crate::onset::{Flash, OnsetState};
 use crate::steering::{Picture, Planner, Steer};
+use crate::trial::Trial;
 
 /// One experiment, as its file states it.
 #[derive(Debug, Clone, PartialEq)]
@@ -363,6 +364,8 @@ pub enum BlockKind {
     Flash(Flash),
     /// The planner's pictures are shown one after the other.
     Steer(Steer),
+    /// Trials, each at what a procedure chose.
+    Trial(Box<Trial>),
     /// The screen stays grey.
     Rest,
 }

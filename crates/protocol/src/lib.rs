@@ -56,10 +56,11 @@ mod rig;
 mod schedule;
 mod steering;
 mod suggest;
+mod trial;
 pub mod variant;
 
 pub use arms::{Arm, ArmKind, Arms};
-pub use controller::{Artefacts, GainModel, Lqg, Mpc, OnOff, Pid, SetPoint};
+pub use controller::{Adapt, Artefacts, GainModel, Lqg, Measure, Mpc, OnOff, Pid, Scored, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{
     Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Flicker, FlickerKind, Grating, Hold,
@@ -74,6 +75,10 @@ pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{
     Aim, Condition, HoldPictures, Method, ModelFile, Picture, Planner, Population, ResponseModel, Selective,
     Steer, Uncalibrated, read_model,
+};
+pub use trial::{
+    Answer, Arm as TrialArm, Bandit, BanditRule, Context, Form, LogGrid, Procedure, QuestPlus, Staircase,
+    StaircaseRule, Trial,
 };
 
 /// The most streams that one protocol can read; the turn record of a session has room for this many.

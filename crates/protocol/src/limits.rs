@@ -108,6 +108,10 @@ impl Protocol {
                 let count = f64::from(steer.presentations);
                 (steer.contrast, count * steer.on_s, count)
             }
+            BlockKind::Trial(trial) => {
+                let count = f64::from(trial.trials);
+                (trial.procedure.highest_contrast(), count * trial.on_s, count)
+            }
             BlockKind::Flash(flash) => {
                 let count = f64::from(flash.count);
                 (flash.contrast, count * flash.on_s, count)
@@ -124,9 +128,10 @@ impl Protocol {
             return Worth { dose_s: 0.0, on_s: 0.0, unbroken_s: 0.0, contrast };
         }
         let ramp_s = self.grey_ramp_s;
-        let unbroken_s = match block.kind {
+        let unbroken_s = match &block.kind {
             BlockKind::Calibrate(calibrate) => calibrate.on_s + ramp_s,
             BlockKind::Steer(steer) => steer.on_s + ramp_s,
+            BlockKind::Trial(trial) => trial.on_s + ramp_s,
             BlockKind::Flash(flash) => flash.on_s + ramp_s.max(flash.ramp_s),
             // A pause may come at any time, but not before there is something to see.
             _ => 2.0 * ramp_s,

@@ -16,6 +16,7 @@ use crate::onset;
 use crate::outside::{read_outside, something_is_held};
 use crate::reader::{Document, Range, Table};
 use crate::steering::{self, read_picture, read_planner, read_steer};
+use crate::trial;
 
 /// One day: longer spans of time in a protocol are slips of the unit.
 const LONGEST_S: f64 = 86_400.0;
@@ -73,7 +74,6 @@ impl Protocol {
         protocol.outside = root.optional("outside", |root, key| read_outside(root, key, &protocol))?;
         protocol.arms = root.optional("arms", |root, key| read_arms(root, key, &protocol))?;
         check::markers_have_classes(&root, &protocol)?;
-        check::artefacts_have_a_controller(&root, &protocol)?;
 
         let tables = root.list("block", BLOCK_KEYS)?;
         for table in &tables {
@@ -85,6 +85,8 @@ impl Protocol {
         check::calibration_comes_first(&tables, &protocol)?;
         steering::calibration_comes_first(&tables, &protocol)?;
         onset::rest_comes_first(&tables, &protocol)?;
+        trial::calibration_comes_first(&tables, &protocol)?;
+        check::artefacts_have_a_use(&root, &protocol)?;
         for (key, is_there) in [("outside", protocol.outside.is_some()), ("arms", protocol.arms.is_some())] {
             if is_there {
                 something_is_held(&root, key, &protocol)?;
@@ -332,9 +334,20 @@ pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError
 
 // ------------------------------------------------------------------------------------------------- blocks
 
-const BLOCK_KINDS: [&str; 7] = ["calibrate", "hold", "listen", "show", "flash", "steer", "rest"];
-const BLOCK_KEYS: &[&str] =
-    &["name", "duration_s", "shuffle", "calibrate", "hold", "listen", "show", "flash", "steer", "rest"];
+const BLOCK_KINDS: [&str; 8] = ["calibrate", "hold", "listen", "show", "flash", "steer", "trial", "rest"];
+const BLOCK_KEYS: &[&str] = &[
+    "name",
+    "duration_s",
+    "shuffle",
+    "calibrate",
+    "hold",
+    "listen",
+    "show",
+    "flash",
+    "steer",
+    "trial",
+    "rest",
+];
 
 fn read_block(table: &Table<'_>, protocol: &Protocol) -> Result<Block, ProtocolError> {
     Ok(Block {
@@ -380,6 +393,7 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
         }
         "flash" => BlockKind::Flash(onset::read_flash(block, protocol)?),
         "steer" => BlockKind::Steer(read_steer(block, protocol)?),
+        "trial" => BlockKind::Trial(Box::new(trial::read_trial(block, protocol)?)),
         _ => {
             block.table("rest", &[])?;
             BlockKind::Rest

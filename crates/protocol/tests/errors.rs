@@ -133,13 +133,13 @@ fn check<T>(
 fn keys() {
     check(HOLD, Protocol::parse, &[
         ("grey_ramp_s = 0.5", "grey_ramp_s = 0.5\ncolour = 1", "f.toml:5:1: protocol.colour: unknown key; valid here: name, description, grey_ramp_s, min_free_mb, order"),
-        ("duration_s = 24.0", "duraton_s = 24.0", "f.toml:29:1: block[calibrate].duraton_s: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, rest // did you mean `duration_s`?"),
-        ("duration_s = 24.0", "duration_ms = 24_000", "f.toml:29:1: block[calibrate].duration_ms: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, rest // did you mean `duration_s`? Its unit is s, not ms: write `duration_s = 24`"),
-        ("duration_s = 24.0", "duration = 24.0", "f.toml:29:1: block[calibrate].duration: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, rest // did you mean `duration_s`? A number carries its unit in its key: s"),
+        ("duration_s = 24.0", "duraton_s = 24.0", "f.toml:29:1: block[calibrate].duraton_s: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, rest // did you mean `duration_s`?"),
+        ("duration_s = 24.0", "duration_ms = 24_000", "f.toml:29:1: block[calibrate].duration_ms: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, rest // did you mean `duration_s`? Its unit is s, not ms: write `duration_s = 24`"),
+        ("duration_s = 24.0", "duration = 24.0", "f.toml:29:1: block[calibrate].duration: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, rest // did you mean `duration_s`? A number carries its unit in its key: s"),
         ("sf_cpd = 1.0", "sf_cpp = 0.1", "f.toml:15:13: stimulus.target.grating.sf_cpp: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `sf_cpd`? Its unit is cycles per degree of visual angle, not cycles per px"),
         ("diameter_deg = 10.0", "diameter_px = 100", "f.toml:15:68: stimulus.target.grating.diameter_px: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `diameter_deg`? Its unit is deg, not px"),
         ("phase_deg = 0.0", "phase_rad = 3.141592653589793", "f.toml:15:51: stimulus.target.grating.phase_rad: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, flicker // did you mean `phase_deg`? Its unit is deg, not rad: write `phase_deg = 180`"),
-        ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
+        ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine, set_point_scored, set_point_adaptive // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
         ("contrast = 0.6", "contrast_percent = 60", "f.toml:30:36: block[calibrate].calibrate.contrast_percent: unknown key; valid here: stimulus, contrast, on_s, off_s // did you mean `contrast`? It is a share of 1: write `contrast = 0.6`"),
         ("counterphase_hz = 7.5", "counterphase_khz = 0.0075", "f.toml:15:117: stimulus.target.grating.flicker.counterphase_khz: unknown key; valid here: counterphase_hz, on_off_hz, waveform // did you mean `counterphase_hz`? Its unit is Hz, not kHz: write `counterphase_hz = 7.5`"),
         ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, onset, artefacts, safety, limits, planner, outside, arms, block // did you mean `stream`?"),
@@ -149,11 +149,11 @@ fn keys() {
         ("kp = 0.2\n", "", "f.toml:18:13: controller.pi.kp: missing; wanted: a number from 0 to 1000"),
         ("window_s = 2.0, ", "", "f.toml:17:1: decoder.ssvep_amplitude.window_s: missing; wanted: a number above 0, at most 600 s"),
         ("name = \"calibrate\"\n", "", "f.toml:27:1: block[#1].name: missing; wanted: a text in quotes that is not empty"),
-        (", set_point_uv = 2.0", "", "f.toml:34:1: block[hold].hold: missing; wanted: one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine"),
+        (", set_point_uv = 2.0", "", "f.toml:34:1: block[hold].hold: missing; wanted: one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine, set_point_scored, set_point_adaptive"),
         ("counterphase_hz = 7.5, ", "", "f.toml:15:105: stimulus.target.grating.flicker: missing; wanted: one of counterphase_hz, on_off_hz"),
         ("counterphase_hz = 7.5", "counterphase_hz = 7.5, on_off_hz = 10.0", "f.toml:15:140: stimulus.target.grating.flicker.on_off_hz: cannot stand beside counterphase_hz; only one of counterphase_hz, on_off_hz"),
-        ("hold = { stimulus = \"target\", set_point_uv = 2.0 }\n", "", "f.toml:31:1: block[hold]: missing; wanted: one of calibrate, hold, listen, show, flash, steer, rest"),
-        ("hold = {", "rest = {}\nhold = {", "f.toml:35:1: block[hold].hold: cannot stand beside rest; only one of calibrate, hold, listen, show, flash, steer, rest"),
+        ("hold = { stimulus = \"target\", set_point_uv = 2.0 }\n", "", "f.toml:31:1: block[hold]: missing; wanted: one of calibrate, hold, listen, show, flash, steer, trial, rest"),
+        ("hold = {", "rest = {}\nhold = {", "f.toml:35:1: block[hold].hold: cannot stand beside rest; only one of calibrate, hold, listen, show, flash, steer, trial, rest"),
         ("[protocol]\nname = \"hold\"\ndescription = \"for tests\"\ngrey_ramp_s = 0.5\nmin_free_mb = 200\n", "", "f.toml:1:1: protocol: missing; wanted: a table [protocol]"),
         ("type = \"EEG\"\n", "", "f.toml:6:9: stream.eeg.type: missing; wanted: a text in quotes that is not empty"),
         ("max_lag_s = 0.5", "max_lag_s = 0.5\nmarkers = { a = 1 }", "f.toml:14:1: stream.eeg.markers: unknown key; valid here: type, name, channels, rate_hz, unit, stale_after_s, grey_after_s, max_lag_s"),
@@ -291,7 +291,7 @@ fn controllers_and_set_points() {
         ("set_point_uv = 2.0", "set_point_sine = { mean_uv = 3.0, amplitude_uv = 2.0, period_s = 20 }", "f.toml:34:48: block[hold].hold.set_point_sine: found { mean_uv = 3.0, amplitude_uv = 2.0, period_s = 20 }, allowed: 0.000 to 4.642 uV, which the nominal response reaches at contrasts 0 to 0.9 (it would have to reach 1 to 5 uV)"),
         ("set_point_uv = 2.0", "set_point_sine = { mean_uv = 1.0, amplitude_uv = 2.0, period_s = 20 }", "f.toml:34:80: block[hold].hold.set_point_sine.amplitude_uv: found 2.0, allowed: a number above 0, below 1 uV"),
         ("set_point_uv = 2.0", "set_point_ramp = { from_uv = 1.0, to_uv = 3.0, over_s = 0.01 }", "f.toml:34:87: block[hold].hold.set_point_ramp.over_s: found 0.01, allowed: a number from 0.1 to 86400 s"),
-        ("set_point_uv = 2.0", "set_point_uv = 2.0, set_point_ramp = { from_uv = 1.0, to_uv = 3.0, over_s = 10 }", "f.toml:34:51: block[hold].hold.set_point_ramp: cannot stand beside set_point_uv; only one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine"),
+        ("set_point_uv = 2.0", "set_point_uv = 2.0, set_point_ramp = { from_uv = 1.0, to_uv = 3.0, over_s = 10 }", "f.toml:34:51: block[hold].hold.set_point_ramp: cannot stand beside set_point_uv; only one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine, set_point_scored, set_point_adaptive"),
         ("contrast_min = 0.0", "contrast_min = 0.5", "f.toml:34:46: block[hold].hold.set_point_uv: found 2.0, allowed: 4.000 to 4.642 uV, which the nominal response reaches at contrasts 0.5 to 0.9 (it would have to reach 2 to 2 uV)"),
         (hold, "rest = {}\n[artefacts]\nblink_uv = 100\nmuscle_uv = 20\nmuscle_from_hz = 40\nflat_uv = 0.1", "f.toml:35:2: artefacts.segment_s: missing; wanted: a number from 0.01 to 10 s"),
     ]);
@@ -306,7 +306,7 @@ fn the_picture_points_at_the_spot() {
     let error =
         Protocol::parse(&HOLD.replace("set_point_uv = 2.0", "set_point_mv = 0.002"), "my.toml").unwrap_err();
     let expected = "\
-my.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine
+my.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine, set_point_scored, set_point_adaptive
    |
 34 | hold = { stimulus = \"target\", set_point_mv = 0.002 }
    |                               ^^^^^^^^^^^^

@@ -36,6 +36,8 @@ struct Kept {
     presentations: Vec<timeline::Presentation>,
     states: Vec<timeline::State>,
     replies: Vec<timeline::Reply>,
+    trials: Vec<timeline::Trial>,
+    scores: Vec<timeline::Score>,
     pictures: Vec<Vec<f32>>,
 }
 
@@ -77,6 +79,8 @@ impl MemoryRecorder {
             Event::Presentation(presentation) => session.presentations.push(presentation),
             Event::State(state) => session.states.push(state),
             Event::Reply(reply) => session.replies.push(reply),
+            Event::Trial(trial) => session.trials.push(trial),
+            Event::Score(score) => session.scores.push(score),
             Event::Notice(notice) => session.notices.push(notice),
         }
     }
@@ -120,6 +124,8 @@ impl MemoryRecorder {
             presentations,
             states,
             replies,
+            trials,
+            scores,
             pictures,
         } = self.session;
         RecordedSession {
@@ -143,6 +149,8 @@ impl MemoryRecorder {
             presentations,
             states,
             replies,
+            trials,
+            scores,
             pictures,
             is_closed: true,
             problems: Vec::new(),

@@ -13,7 +13,7 @@ use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
     Answer, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Presentation, Published, Reply, Request, Row, SourceId, State, Turn, s_from_ns,
+    Presentation, Published, Reply, Request, Row, Score, SourceId, State, Trial, Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -187,6 +187,8 @@ struct Records {
     requests: Lane,
     presentations: Lane,
     states: Lane,
+    trials: Lane,
+    scores: Lane,
     turns: Lane,
 }
 
@@ -248,6 +250,8 @@ impl<S: Sink> Recorder<S> {
             requests: Lane::of::<Request, S>(&mut writer)?,
             presentations: Lane::of::<Presentation, S>(&mut writer)?,
             states: Lane::of::<State, S>(&mut writer)?,
+            trials: Lane::of::<Trial, S>(&mut writer)?,
+            scores: Lane::of::<Score, S>(&mut writer)?,
             turns: Lane::of::<Turn, S>(&mut writer)?,
         };
         Ok(Self {
@@ -282,6 +286,8 @@ impl<S: Sink> Recorder<S> {
             Event::Presentation(shown) => records.presentations.push(shown.begin_ns, &shown),
             Event::State(state) => records.states.push(state.at_ns, &state),
             Event::Reply(reply) => records.replies.push(reply.at_ns, &reply),
+            Event::Trial(trial) => records.trials.push(trial.end_ns, &trial),
+            Event::Score(score) => records.scores.push(score.at_ns, &score),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
         };
         let written = lane.write_if_large(&mut self.writer);
@@ -407,7 +413,7 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 17] {
+    fn in_order(&self) -> [&Lane; 19] {
         [
             &self.chunks,
             &self.clock_offsets,
@@ -425,11 +431,13 @@ impl Records {
             &self.requests,
             &self.presentations,
             &self.states,
+            &self.trials,
+            &self.scores,
             &self.turns,
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 17] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 19] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
@@ -447,6 +455,8 @@ impl Records {
             &mut self.requests,
             &mut self.presentations,
             &mut self.states,
+            &mut self.trials,
+            &mut self.scores,
             &mut self.turns,
         ]
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use timeline::{
     Answer, Chunk, ClockOffset, Command, Decision, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Presentation, Published, Reply, Request, Row, RowError, SourceId, State, Turn,
+    Presentation, Published, Reply, Request, Row, RowError, Score, SourceId, State, Trial, Turn,
 };
 
 use crate::recorder::{ROLE, ROLE_PICTURES, ROLE_RECORDS, ROLE_SOURCE};
@@ -107,6 +107,10 @@ pub struct RecordedSession {
     pub states: Vec<State>,
     /// What it answered.
     pub replies: Vec<Reply>,
+    /// Trials; this and `scores` lack in recordings older than them.
+    pub trials: Vec<Trial>,
+    /// Values scored against a baseline.
+    pub scores: Vec<Score>,
     /// The texels of each picture, by its number.
     pub pictures: Vec<Vec<f32>>,
     /// Whether every stream was closed by its footer: the session ended in order.
@@ -173,6 +177,8 @@ impl RecordedSession {
             presentations: parts.take_newer()?,
             states: parts.take_newer()?,
             replies: parts.take_newer()?,
+            trials: parts.take_newer()?,
+            scores: parts.take_newer()?,
             pictures,
             is_closed,
             problems: recording.problems,

@@ -15,6 +15,7 @@ mod svg;
 pub(crate) mod synthetic;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 use std::path::PathBuf;
 
@@ -52,6 +53,8 @@ pub fn render(session: &RecordedSession, summary: &Summary) -> String {
         facts.course(&mut page);
         facts.answers(&mut page);
         facts.onsets(&mut page);
+        facts.trials(&mut page);
+        facts.scores(&mut page);
     }
     facts.latency(&mut page);
     facts.frames(&mut page);

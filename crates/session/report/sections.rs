@@ -376,6 +376,14 @@ impl<'a> Facts<'a> {
                     schedule.and_then(|s| s.blocks.get(usize::try_from(notice.count).ok()?).cloned());
                 planned.map_or_else(|| format!("block {}", notice.count), |planned| planned.block.name)
             }
+            N::BaselineTaken => {
+                format!(
+                    "standard deviation {:.3} \u{b5}V of {}",
+                    notice.value,
+                    counted(notice.count, "value", "values")
+                )
+            }
+            N::BaselineFailed => format!("from {}", counted(notice.count, "value", "values")),
             N::Calibrated => format!("amplitude {:.3} \u{b5}V", notice.value),
             N::CalibrationFailed => format!("amplitude is {:.2} times its standard error", notice.value),
             N::RhythmFound | N::RhythmWeak => {

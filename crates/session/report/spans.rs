@@ -99,7 +99,9 @@ pub fn blocks(session: &RecordedSession, protocol: Option<&Protocol>) -> Vec<Blo
                 let planned =
                     usize::try_from(notice.count).ok().and_then(|index| schedule.as_ref()?.blocks.get(index));
                 let set_point = match planned.map(|planned| &planned.block.kind) {
-                    Some(BlockKind::Hold(hold)) => Some(lower_set_point(&hold.set_point)),
+                    // What is relative to a baseline stands in the decisions only.
+                    Some(BlockKind::Hold(hold)) => Some(lower_set_point(&hold.set_point))
+                        .filter(|set_point| !set_point.at_uv(0).is_nan()),
                     _ => None,
                 };
                 let name =

@@ -195,6 +195,8 @@ pub fn empty(protocol: &str) -> Held {
         latents: Vec::new(),
         latent_rhythms: Vec::new(),
         onsets: Vec::new(),
+        trials: Vec::new(),
+        scores: Vec::new(),
         clock_offsets: Vec::new(),
         requests: Vec::new(),
         answers: Vec::new(),

@@ -209,6 +209,8 @@ impl Status {
             | Event::Presentation(_)
             | Event::State(_)
             | Event::Reply(_)
+            | Event::Trial(_)
+            | Event::Score(_)
             | Event::Turn(_) => {}
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Latency, Summary};
 use crate::phases::{Circular, Onsets};
 use crate::steered::Steered;
+use crate::tried::{Scored, Tried};
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +64,10 @@ impl fmt::Display for Summary {
                 let (recorded, own) = (text(phases.recorded), text(phases.latent));
                 line("phase reached", format!("wanted {wanted}: recorded {recorded}, own {own}"))?;
             }
+        }
+        let tried = self.trials.iter().flatten().flat_map(Tried::lines);
+        for (name, text) in tried.chain(self.scored.iter().flatten().map(Scored::line)) {
+            line(name, text)?;
         }
         if let Some(confusion) = &self.confusion {
             let (right, total) = (confusion.right(), confusion.total());

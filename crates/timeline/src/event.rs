@@ -5,6 +5,7 @@ use crate::onset::{LatentRhythm, Onset};
 use crate::outside::{Reply, State};
 use crate::row::{Columns, Row, RowError, index_column};
 use crate::steering::{Answer, Presentation, Request};
+use crate::trial::{Score, Trial};
 
 /// The most sources (inlets) that one session can have.
 pub const MAX_SOURCES: usize = 4;
@@ -255,6 +256,8 @@ pub enum Event {
     Presentation(Presentation),
     State(State),
     Reply(Reply),
+    Trial(Trial),
+    Score(Score),
     Notice(Notice),
 }
 

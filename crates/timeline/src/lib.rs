@@ -20,6 +20,7 @@ mod outside;
 pub mod ring;
 mod row;
 mod steering;
+mod trial;
 
 pub use event::{
     Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, OnsetClass, Published,
@@ -32,6 +33,7 @@ pub use row::{Row, RowError};
 pub use steering::{
     Amplitudes, Answer, CHANNELS, NOT_MEASURED, Presentation, Purpose, Request, StateAtOnset,
 };
+pub use trial::{Score, ScoreOutcome, Trial, TrialOutcome};
 
 /// Nanoseconds in one second, for conversions at the edges.
 pub const NS_PER_S: f64 = 1e9;

@@ -121,6 +121,11 @@ notice_kinds! {
     Frozen = 80, "frozen by an artefact";
     /// No artefact lies in the window any more; `count` is how long the controller held, in ns.
     Thawed = 81, "artefact over";
+    /// A baseline to score against is complete; `count` is the values in it, `value` their standard deviation in uV.
+    BaselineTaken = 82, "baseline taken";
+    /// A baseline has fewer than two values, or they do not differ: nothing can be scored against it, and the blocks that would
+    /// be stay grey; `count` is the values in it.
+    BaselineFailed = 83, "baseline failed";
     /// The recorder could not take a turn for a while; the loop held, nothing was lost.
     RecorderHeld = 44, "held by the recorder";
     /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.

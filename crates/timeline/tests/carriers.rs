@@ -73,6 +73,11 @@ proptest! {
             iterations: u32::from(small), predicted: x, predicted_sd: -x, incumbent: n });
         survives(Presentation { index: n, request: n, picture: n, command: n, begin_ns: a, end_ns: a,
             decision: some.then_some(n) });
+        survives(Trial { index: n, turn: n, block: n, command: n, scene: SceneId(small), choice: n, contrast: x, begin_ns: a,
+            end_ns: a, decision: some.then_some(n), marker: (!some).then_some(n), value: x, spread: -x,
+            outcome: TrialOutcome::Yes, estimate: x, estimate_sd: -x });
+        survives(Score { index: n, turn: n, at_ns: a, decision: n, block: n, score: x, threshold: -x, baseline_uv: x,
+            baseline_sd_uv: -x, outcome: ScoreOutcome::Frozen });
         survives(Notice { at_ns: a, kind: NoticeKind::ToGrey, source: some.then_some(source), count: a, value: x });
     }
 

@@ -155,6 +155,11 @@ impl Controller {
         self.curve.0.slew_per_s
     }
 
+    /// What a measured value is multiplied by before it is compared with a set point.
+    pub(crate) fn scale(&self) -> f64 {
+        self.belief.scale
+    }
+
     /// Takes the result of a calibration at a known contrast.
     pub(crate) fn calibrate(&mut self, result: &Calibrated, contrast: f64) {
         let gain_uv = self.belief.gain_uv;

@@ -33,6 +33,18 @@ impl Freeze {
         self.frozen_since_ns = None;
     }
 
+    /// Whether an artefact lies in the window of an estimate, without a notice.
+    pub(crate) fn touches(&self, estimate: &Estimate) -> bool {
+        self.within(estimate).is_some()
+    }
+
+    fn within(&self, estimate: &Estimate) -> Option<Artefact> {
+        let within = |artefact: &&Artefact| {
+            artefact.end_sample <= estimate.end_sample && artefact.end_sample > estimate.first_sample
+        };
+        self.recent.iter().rev().find(within).copied()
+    }
+
     /// Takes the samples of a turn.
     pub(crate) fn step(&mut self, sources: &[SourceInput<'_>]) {
         let Some(input) = sources.get(usize::from(self.source.0)) else { return };
@@ -49,10 +61,7 @@ impl Freeze {
     /// Whether an artefact lies in the window of an estimate. Only segments that end with it or before count, so that
     /// the answer does not depend on how many samples came in one turn.
     pub(crate) fn holds(&mut self, estimate: &Estimate, now_ns: i64, out: &mut Outputs) -> bool {
-        let within = |artefact: &&Artefact| {
-            artefact.end_sample <= estimate.end_sample && artefact.end_sample > estimate.first_sample
-        };
-        let found = self.recent.iter().rev().find(within).copied();
+        let found = self.within(estimate);
         match (found, self.frozen_since_ns) {
             (Some(artefact), None) => {
                 self.frozen_since_ns = Some(estimate.end_ns);

@@ -4,9 +4,12 @@
 mod artefact;
 mod baseline;
 mod freeze;
+mod scored;
 mod threshold;
 
 pub use artefact::{Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch};
 pub use baseline::{Baseline, Spread};
 pub(crate) use freeze::Freeze;
+pub(crate) use scored::Scores;
+pub use scored::{AdaptPlan, ScoredPlan};
 pub use threshold::{AdaptiveThreshold, ThresholdPlan};

@@ -145,6 +145,11 @@ impl Bandit {
         self.predict(arm)
     }
 
+    /// How an arm is chosen.
+    pub fn rule(&self) -> BanditRule {
+        self.plan.rule
+    }
+
     /// How often each arm was answered.
     pub fn pulls(&self) -> &[u64] {
         &self.pulls

@@ -6,11 +6,20 @@
 //! proposals to the bit, and nothing is allocated after [`TrialController::prepare`].
 
 mod bandit;
+mod block;
+mod check;
+mod plan;
 mod psychometric;
 mod quest_plus;
 mod staircase;
 
 pub use bandit::{Bandit, BanditPlan, BanditRule};
+pub(crate) use block::{TrialWish, Trials};
+pub(crate) use check::check;
+pub use plan::{
+    AnswerPlan, Arm, ArmsPlan, ContextPlan, Few, LogGrid, MAX_CHOICES, MAX_GRID, ProcedurePlan, QuestPlan,
+    TrialsPlan,
+};
 pub use psychometric::{Psychometric, PsychometricForm};
 pub use quest_plus::{QuestPlus, QuestPlusPlan, QuestPlusStop, QuestPosterior};
 pub use staircase::{MAX_REVERSALS, Staircase, StaircasePlan, StaircaseRule};
@@ -136,7 +145,9 @@ impl TrialController {
     pub fn estimate(&self) -> Option<(f64, Option<f64>)> {
         match self {
             Self::Bandit(_) => None,
-            Self::Staircase(staircase) => staircase.estimate().map(|level| (level, None)),
+            Self::Staircase(staircase) => {
+                staircase.estimate().map(|level| (level, staircase.standard_error()))
+            }
             Self::QuestPlus(quest) => {
                 let posterior = quest.posterior();
                 Some((posterior.threshold, Some(posterior.threshold_sd)))

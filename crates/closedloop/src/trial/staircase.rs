@@ -148,6 +148,24 @@ impl Staircase {
         Some(sum / counted as f64)
     }
 
+    /// Standard error of [`Staircase::estimate`]: of the mid-points between successive reversals among the counted ones
+    /// (Wetherill and Levitt 1965, Br J Math Stat Psychol 18, 1-10), over the root of their number. `None` for fewer than two
+    /// mid-points.
+    pub fn standard_error(&self) -> Option<f64> {
+        let from = self.count.checked_sub(self.plan.counted)?;
+        let middles = self.plan.counted / 2;
+        if middles < 2 {
+            return None;
+        }
+        let middle = |n: usize| {
+            let at = |n: usize| self.turns[n % MAX_REVERSALS];
+            0.5 * (at(from + 2 * n) + at(from + 2 * n + 1))
+        };
+        let mean = (0..middles).map(middle).sum::<f64>() / middles as f64;
+        let squares: f64 = (0..middles).map(|n| (middle(n) - mean) * (middle(n) - mean)).sum();
+        Some(libm::sqrt(squares / (middles - 1) as f64 / middles as f64))
+    }
+
     /// The probability of a right answer at which it settles: exact for a weighted one and for one up, by bisection of
     /// the balance of moves otherwise.
     pub fn target(plan: &StaircasePlan) -> f64 {

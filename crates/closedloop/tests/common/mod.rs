@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use closedloop::*;
-use timeline::{Command, Decision, Flip, Marker, Notice, OnsetClass, Ramp, Reply, SceneId, SourceId, State};
+use timeline::{
+    Command, Decision, Flip, Marker, Notice, OnsetClass, Ramp, Reply, SceneId, Score, SourceId, State, Trial,
+};
 
 pub const S: i64 = 1_000_000_000;
 pub const GRATING: SceneId = SceneId(1);
@@ -151,6 +153,8 @@ pub struct Log {
     pub decisions: Vec<Decision>,
     pub notices: Vec<Notice>,
     pub states: Vec<State>,
+    pub trials: Vec<Trial>,
+    pub scores: Vec<Score>,
     pub replies: Vec<Reply>,
     /// Time in s, latent response in uV, set point if any: one row per decision.
     pub latent: Vec<(f64, f64, Option<f64>)>,
@@ -273,6 +277,8 @@ pub fn run_with(
         log.decisions.extend(out.decisions.iter());
         log.notices.extend(out.notices.iter());
         log.states.extend(out.states.iter());
+        log.trials.extend(out.trials.iter());
+        log.scores.extend(out.scores.iter());
         if out.finished {
             log.finished_ns = Some(now_ns - start_ns);
             break;

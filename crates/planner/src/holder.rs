@@ -31,8 +31,10 @@ const BEYOND: f64 = 1.0;
 const DRIFT_SD: f64 = 0.2;
 /// A gain near zero would ask for any response.
 const LEAST_GAIN: f64 = 0.3;
-/// A gap around the set point, as a part of it, that is worth another picture.
-const GAP: f64 = 0.07;
+/// A distance from the set point, as a part of it, that no picture is made for.
+const GAP: f64 = 0.05;
+/// Part of the variance of what a new picture does that is left once it was shown some times.
+const KNOWN_SOON: f64 = 0.5;
 /// Presentations from one such picture to the next.
 const REST: u32 = 3;
 /// So many times the number of pictures may be prepared in all.
@@ -215,16 +217,14 @@ impl Holder {
     }
 
     /// A new picture where the set point lies in a gap between the prepared ones: on the way from the nearest below to the
-    /// nearest above. What a picture does changes little by little on that way, so it passes the set point.
+    /// nearest above. What a picture does changes little by little on that way, so it passes the set point. That it is not known
+    /// costs, so a gap has to be wide.
     fn between(&mut self, at_s: f64) -> Result<Option<Made>, PlannerError> {
         let wanted = self.hold.set_point_uv;
         let is_full = self.bank.len() >= MOST_MADE * self.hold.pictures as usize;
         let Some((_, nearest)) = self.nearest(at_s).filter(|_| self.since_made >= REST && !is_full) else {
             return Ok(None);
         };
-        if (nearest.mean - wanted).abs() < (GAP * wanted).max(nearest.sd) {
-            return Ok(None);
-        }
         let all: Vec<(usize, Prediction)> = self.prepared(at_s).collect();
         let near = |a: &&(usize, Prediction), b: &&(usize, Prediction)| {
             (a.1.mean - wanted).abs().total_cmp(&(b.1.mean - wanted).abs())
@@ -234,10 +234,17 @@ impl Holder {
         let (Some(&(below, low)), Some(&(above, high))) = (below, above) else { return Ok(None) };
         let part = (wanted - low.mean) / (high.mean - low.mean);
         let mix = |(a, b): (&f32, &f32)| ((1.0 - part) * f64::from(*a) + part * f64::from(*b)) as f32;
-        let mixed: Vec<f32> =
-            self.handed[below].pattern.iter().zip(&self.handed[above].pattern).map(mix).collect();
+        let patterns = [below, above].map(|at| &self.handed[at].pattern);
+        let mixed: Vec<f32> = patterns[0].iter().zip(patterns[1]).map(mix).collect();
+        let pattern = self.canvas.allowed(&mixed)?;
+        let features = self.eyes.features(&self.canvas.light(&pattern))?;
+        let new = self.response.belief().predict_at(self.handed.len(), &features, at_s);
+        let off = nearest.mean - wanted;
+        if off * off + nearest.sd * nearest.sd < KNOWN_SOON * new.sd * new.sd + GAP * GAP * wanted * wanted {
+            return Ok(None);
+        }
         self.since_made = 0;
-        Ok(Some((Purpose::Exploit, self.canvas.allowed(&mixed)?, None, 0)))
+        Ok(Some((Purpose::Exploit, pattern, None, 0)))
     }
 
     fn probe(&mut self, purpose: Purpose) -> Result<Made, PlannerError> {

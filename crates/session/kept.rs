@@ -22,7 +22,7 @@ const SLOW_NS: i64 = 30_000_000_000;
 pub struct Kept {
     /// The set point.
     pub set_point_uv: f64,
-    /// Presentations that were chosen among the prepared pictures.
+    /// Presentations from the first that was chosen among the prepared pictures.
     pub presentations: u64,
     /// Mean distance of what was measured from the set point.
     pub measured_error_uv: Option<f64>,
@@ -74,10 +74,11 @@ pub fn kept(
     let Some(hold) = planner.hold else { return Ok(None) };
     let purposes: BTreeMap<u64, Purpose> =
         session.answers.iter().map(|answer| (answer.picture, answer.purpose)).collect();
+    // From the first choice on, pictures that were made later to fill a gap included.
     let chosen: Vec<&Presentation> = session
         .presentations
         .iter()
-        .filter(|shown| purposes.get(&shown.picture) == Some(&Purpose::Prepared))
+        .skip_while(|shown| purposes.get(&shown.picture) != Some(&Purpose::Prepared))
         .collect();
     let decisions: BTreeMap<u64, f64> =
         session.decisions.iter().map(|decision| (decision.index, decision.value)).collect();
@@ -165,7 +166,8 @@ fn nominal(
     let others = Brain::all().iter().filter(|brain| brain.name != own);
     let mut others =
         others.map(|brain| ModelPopulation::drawn(brain, canvas)).collect::<Result<Vec<_>, _>>()?;
-    let prepared = session.answers.iter().filter(|answer| answer.purpose == Purpose::Exploit);
+    let prepared = session.answers.iter().take_while(|answer| answer.purpose != Purpose::Prepared);
+    let prepared = prepared.filter(|answer| answer.purpose == Purpose::Exploit);
     let off = |picture: u64| -> Option<f64> {
         let texels = session.pictures.get(picture as usize)?;
         let levels: Vec<f64> = others.iter_mut().map(|brain| level_of(brain, texels)).collect();

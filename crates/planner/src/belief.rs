@@ -10,6 +10,10 @@
 //!
 //! How far neighbours' weights are alike, and how much there is to explain at all, is chosen by the evidence
 //! ([`Belief::choose`]; Rasmussen and Williams 2006, 5.4).
+//!
+//! Where the gain wanders ([`Wandering`]), `y_t = r_t (1 + d_t) + e_t` with an Ornstein-Uhlenbeck process `d`, which to first order
+//! adds `r_s r_t Cov(d_s, d_t)` to the covariance of what was measured. So pictures and gain are one posterior: what a window
+//! tells is shared out between them, and a common factor of all responses is not mistaken for a gain that will go back to 1.
 
 use faer::linalg::solvers::Solve;
 use faer::{Mat, Side};
@@ -25,6 +29,21 @@ pub struct Offset {
     pub sd: f64,
 }
 
+/// How a gain strays from its mean: stationary standard deviation, relative, and time constant.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wandering {
+    /// Standard deviation as a part of the gain.
+    pub sd: f64,
+    /// Time constant.
+    pub tau_s: f64,
+}
+
+impl Wandering {
+    fn covariance(self, apart_s: f64) -> f64 {
+        self.sd * self.sd * libm::exp(-apart_s.abs() / self.tau_s)
+    }
+}
+
 /// One presentation.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
@@ -36,6 +55,8 @@ struct Seen {
     value: f64,
     variance: f64,
     at_s: f64,
+    /// What the picture is believed to do at a gain of 1; only where the gain wanders.
+    level: f64,
 }
 
 /// The posterior.
@@ -45,7 +66,12 @@ pub struct Belief {
     offset: Offset,
     own_sd: f64,
     forgetting_s: f64,
+    wandering: Option<Wandering>,
     seen: Vec<Seen>,
+    /// `phi_s' C phi_t` of each presentation with those before it and itself.
+    gram: Vec<Vec<f64>>,
+    /// `K^-1 (y - b0)`.
+    alpha: Vec<f64>,
     /// Posterior mean of h: `sum_t alpha_t C phi_t`.
     weights: Vec<f64>,
     bias: f64,
@@ -72,11 +98,19 @@ impl Belief {
             offset,
             own_sd,
             forgetting_s,
+            wandering: None,
             seen: Vec::new(),
+            gram: Vec::new(),
+            alpha: Vec::new(),
             weights,
             bias,
             inverse: Mat::zeros(0, 0),
         }
+    }
+
+    /// The same of responses whose common gain wanders; set before anything is learnt.
+    pub fn wandering(self, wandering: Wandering) -> Self {
+        Self { wandering: Some(wandering), ..self }
     }
 
     /// Takes which picture a presentation showed, its features, what was measured, its standard error, and when it was.
@@ -87,8 +121,20 @@ impl Belief {
             return;
         }
         let (own, variance) = (self.covariance.apply(&features), (spread * spread).max(1e-12));
-        self.seen.push(Seen { picture, spread: own, features, value, variance, at_s });
+        let level = self.wandering.map_or(0.0, |_| self.predict_shown(picture, &features).mean);
+        self.seen.push(Seen { picture, spread: own, features, value, variance, at_s, level });
+        self.gram.push(self.row(self.seen.len() - 1));
         self.solve();
+    }
+
+    /// All that was measured so far counts less: something has changed.
+    pub fn doubt(&mut self, factor: f64) {
+        self.seen.iter_mut().for_each(|seen| seen.variance *= factor);
+        self.solve();
+    }
+
+    fn row(&self, i: usize) -> Vec<f64> {
+        (0..=i).map(|j| dot(&self.seen[i].features, &self.seen[j].spread)).collect()
     }
 
     /// Takes that one of `shapes`, times one of `variances`, under which the measurements are most probable; the offset's prior is
@@ -117,6 +163,7 @@ impl Belief {
         for seen in &mut self.seen {
             seen.spread = self.covariance.apply(&seen.features);
         }
+        self.gram = (0..self.seen.len()).map(|i| self.row(i)).collect();
         self.solve();
     }
 
@@ -153,28 +200,58 @@ impl Belief {
         Mat::from_fn(self.seen.len(), self.seen.len(), |i, j| {
             let (a, b) = (&self.seen[i], &self.seen[j]);
             let own = if a.picture == b.picture { own } else { 0.0 };
-            explained(i, j) + offset + own + if i == j { noise(a) } else { 0.0 }
+            let gain = self.wandering.map_or(0.0, |w| a.level * b.level * w.covariance(a.at_s - b.at_s));
+            explained(i, j) + offset + own + gain + if i == j { noise(a) } else { 0.0 }
         })
     }
 
     fn solve(&mut self) {
-        let n = self.seen.len();
+        self.factorise();
+        if self.wandering.is_some() {
+            // Levels at a gain of 1 by what is believed now, and what follows from them.
+            let levels: Vec<f64> = (0..self.seen.len()).map(|i| self.level(i).max(0.0)).collect();
+            self.seen.iter_mut().zip(levels).for_each(|(seen, level)| seen.level = level);
+            self.factorise();
+        }
         let offset = self.offset.sd * self.offset.sd;
-        let explained = |i: usize, j: usize| dot(&self.seen[i].features, &self.seen[j].spread);
-        let matrix = self.matrix(explained, self.own_sd * self.own_sd);
+        self.weights.fill(0.0);
+        for (alpha, seen) in self.alpha.iter().zip(&self.seen) {
+            self.weights.iter_mut().zip(&seen.spread).for_each(|(w, s)| *w += alpha * s);
+        }
+        self.bias = self.offset.mean + offset * self.alpha.iter().sum::<f64>();
+    }
+
+    fn factorise(&mut self) {
+        let n = self.seen.len();
+        let matrix = self.matrix(|i, j| self.explained(i, j), self.own_sd * self.own_sd);
         // Positive definite: its diagonal has the noise of each presentation.
         let Ok(factor) = matrix.llt(Side::Lower) else { return };
         self.inverse = factor.solve(Mat::<f64>::identity(n, n));
         let surprise = Mat::from_fn(n, 1, |i, _| self.seen[i].value - self.offset.mean);
         let alpha = &self.inverse * surprise;
-        self.weights.fill(0.0);
-        let mut total = 0.0;
-        for (i, seen) in self.seen.iter().enumerate() {
-            let alpha = alpha[(i, 0)];
-            self.weights.iter_mut().zip(&seen.spread).for_each(|(w, s)| *w += alpha * s);
-            total += alpha;
-        }
-        self.bias = self.offset.mean + offset * total;
+        self.alpha = (0..n).map(|i| alpha[(i, 0)]).collect();
+    }
+
+    fn explained(&self, i: usize, j: usize) -> f64 {
+        self.gram[i.max(j)][i.min(j)]
+    }
+
+    /// What a presentation's picture does at a gain of 1.
+    fn level(&self, i: usize) -> f64 {
+        let (own, offset) = (self.own_sd * self.own_sd, self.offset.sd * self.offset.sd);
+        let toward = |(j, alpha): (usize, &f64)| {
+            let own = if self.seen[i].picture == self.seen[j].picture { own } else { 0.0 };
+            alpha * (self.explained(i, j) + offset + own)
+        };
+        self.offset.mean + self.alpha.iter().enumerate().map(toward).sum::<f64>()
+    }
+
+    /// The gain that is expected at a time; 1 where it does not wander.
+    pub fn gain(&self, at_s: f64) -> f64 {
+        let Some(wandering) = self.wandering else { return 1.0 };
+        let toward =
+            |(alpha, seen): (&f64, &Seen)| alpha * seen.level * wandering.covariance(at_s - seen.at_s);
+        1.0 + self.alpha.iter().zip(&self.seen).map(toward).sum::<f64>()
     }
 
     /// What a new picture with these features will do by H; its own offset is not in it.
@@ -188,18 +265,37 @@ impl Belief {
         self.own_sd
     }
 
-    /// What a picture that was shown before will do, its own offset included.
+    /// What a picture that was shown before will do, its own offset included, at a gain of 1.
     pub fn predict_shown(&self, picture: usize, features: &[f64]) -> Prediction {
+        self.predict_with(picture, features, |_| 0.0, 0.0)
+    }
+
+    /// The same at a time, with the gain as it will be then.
+    pub fn predict_at(&self, picture: usize, features: &[f64], at_s: f64) -> Prediction {
+        let plain = self.predict_shown(picture, features);
+        let Some(wandering) = self.wandering else { return plain };
+        let level = plain.mean.max(0.0);
+        let gain = |seen: &Seen| level * seen.level * wandering.covariance(at_s - seen.at_s);
+        self.predict_with(picture, features, gain, level * level * wandering.covariance(0.0))
+    }
+
+    fn predict_with(
+        &self,
+        picture: usize,
+        features: &[f64],
+        gain: impl Fn(&Seen) -> f64,
+        gain_variance: f64,
+    ) -> Prediction {
         let own = self.own_sd * self.own_sd;
         let mut toward = self.toward(features);
         for (seen, toward) in self.seen.iter().zip(&mut toward) {
-            *toward += if seen.picture == picture { own } else { 0.0 };
+            *toward += gain(seen) + if seen.picture == picture { own } else { 0.0 };
         }
         let told = self.told(&toward);
         let mean: f64 =
             self.seen.iter().zip(&told).map(|(s, told)| told * (s.value - self.offset.mean)).sum();
         let offset = self.offset.sd * self.offset.sd;
-        let prior = dot(features, &self.covariance.apply(features)) + offset + own;
+        let prior = dot(features, &self.covariance.apply(features)) + offset + own + gain_variance;
         let known: f64 = told.iter().zip(&toward).map(|(a, b)| a * b).sum();
         Prediction { mean: self.offset.mean + mean, sd: (prior - known).max(0.0).sqrt() }
     }

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! probes -> response model -> prepared pictures: the most driven, the most suppressed, and steps between, around the
-//! set point -> per presentation: the one whose expected squared distance from the set point is least
+//! set point -> per presentation: the one whose expected squared distance from the set point is least; where that leaves a
+//! gap, a mixture of the two pictures on either side of it
 //! ```
 //!
-//! The gain of a person drifts, and what each picture does is never quite known: both are followed from every presentation
-//! ([`Drift`], [`Linear`]). The choice is a model-predictive controller over prepared inputs: what is shown now changes
+//! The gain of a person drifts, and what each picture does is never quite known: every presentation tells of both, and how much
+//! of each is one posterior ([`Linear::wandering`]). The choice is a model-predictive controller over prepared inputs: what is shown now changes
 //! neither the drift nor later responses, so the best sequence over any horizon begins with the best next picture
 //! (certainty is not assumed: `E (g r - w)^2` has the variances of both).
 
 use random::Random;
 use timeline::{NoticeKind, Purpose, Request, s_from_ns};
 
-use crate::belief::Prediction;
-use crate::drift::Drift;
+use crate::belief::{Prediction, Wandering};
 use crate::features::Eyes;
 use crate::linear::Linear;
 use crate::policy::Settings;
@@ -27,6 +27,20 @@ use crate::{Canvas, PlannerError, Proposal, probe};
 const AROUND: f64 = 1.8;
 /// Standard deviations of the prediction by which the set point must lie beyond every prepared picture to be out of reach.
 const BEYOND: f64 = 1.0;
+/// Amplitudes of one person within a session stray from their mean by about this part, from minute to minute.
+const DRIFT_SD: f64 = 0.2;
+/// A gain near zero would ask for any response.
+const LEAST_GAIN: f64 = 0.3;
+/// A distance from the set point, as a part of it, that no picture is made for.
+const GAP: f64 = 0.05;
+/// Part of the variance of what a new picture does that is left once it was shown some times.
+const KNOWN_SOON: f64 = 0.5;
+/// Presentations from one such picture to the next.
+const REST: u32 = 3;
+/// So many times the number of pictures may be prepared in all.
+const MOST_MADE: usize = 3;
+/// By how much the variance of what was measured grows when predictions fail.
+const DOUBT: f64 = 4.0;
 
 /// What is held, and with how many pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,9 +71,10 @@ pub struct Holder {
     /// The prepared pictures, in the order in which they were made.
     bank: Vec<usize>,
     response: Linear,
-    drift: Drift,
     surprise: Surprise,
     learnt: u32,
+    /// Presentations since a picture was made.
+    since_made: u32,
     begun_s: Option<f64>,
     notice: Option<(NoticeKind, i64, f64)>,
 }
@@ -85,8 +100,7 @@ impl Holder {
         let features = eyes.features(&canvas.light(&pattern))?;
         let predicted = Prediction { mean: f64::NAN, sd: f64::NAN };
         Ok(Self {
-            response: Linear::new(&eyes, settings.forgetting_s),
-            drift: Drift::new(settings.forgetting_s),
+            response: Linear::wandering(&eyes, Wandering { sd: DRIFT_SD, tau_s: settings.forgetting_s }),
             canvas,
             settings,
             hold,
@@ -96,6 +110,7 @@ impl Holder {
             bank: Vec::new(),
             surprise: Surprise::default(),
             learnt: 0,
+            since_made: 0,
             begun_s: None,
             notice: None,
         })
@@ -125,17 +140,22 @@ impl Holder {
             n if n < probes => self.probe(Purpose::ProbeGabor)?,
             _ if self.learnt < 2 => self.probe(Purpose::ProbeNatural)?,
             _ if self.bank.len() < self.hold.pictures as usize => self.prepare(at_s, is_over)?,
-            _ => {
-                let at = self.choose(at_s);
-                (Purpose::Prepared, self.handed[at].pattern.clone(), Some(at), 0)
-            }
+            _ => match self.between(at_s)? {
+                Some(made) => made,
+                None => {
+                    let at = self.choose(at_s);
+                    self.since_made += 1;
+                    (Purpose::Prepared, self.handed[at].pattern.clone(), Some(at), 0)
+                }
+            },
         };
         let features = match content {
             Some(content) => self.handed[content].features.clone(),
             None => self.eyes.features(&self.canvas.light(&pattern))?,
         };
-        // In uV as it will be measured, with the gain of now.
-        let predicted = self.now(self.response.predict(content, &features), at_s);
+        // In uV as it will be measured, with the gain of now. A picture that was never shown has a number of its own.
+        let shown = content.unwrap_or(self.handed.len());
+        let predicted = self.response.belief().predict_at(shown, &features, at_s);
         let picture = self.handed.len();
         if purpose == Purpose::Exploit {
             self.bank.push(picture);
@@ -166,50 +186,65 @@ impl Holder {
         };
         let Handed { content, features, predicted, .. } = shown.clone();
         let spread = self.response.spread(request.spread, predicted.mean);
-        let ripe = self.learnt >= self.settings.probes;
-        let (gain, gain_sd) = self.drift.now(at_s);
         let mut trust = Turn::None;
-        if ripe {
+        if self.learnt >= self.settings.probes {
             trust = self.surprise.judge(predicted.mean, predicted.sd, request.value, spread);
             if trust == Turn::Fails {
-                // The gain may have jumped: what is measured now counts more.
-                self.drift.widen();
-            }
-            let expected = self.response.predict(Some(content), &features);
-            if expected.mean > 0.2 * self.response.mean() {
-                let ratio_sd = libm::hypot(spread, gain * expected.sd) / expected.mean;
-                self.drift.learn(request.value / expected.mean, ratio_sd, at_s);
+                // The gain may have jumped: what is measured from now on counts more.
+                self.response.doubt(DOUBT);
             }
         }
-        // By the gain as it was known before: this window must not count twice.
-        let spread = libm::hypot(spread, gain_sd * self.response.mean()) / gain;
         let choose = self.learnt + 1 == self.settings.probes;
-        self.response.learn(content, &features, request.value / gain, spread, at_s, choose);
+        self.response.learn(content, &features, request.value, spread, at_s, choose);
         self.learnt += 1;
         trust
-    }
-
-    /// A response as it is with the gain of now.
-    fn now(&self, response: Prediction, at_s: f64) -> Prediction {
-        let (gain, sd) = self.drift.now(at_s);
-        let by_gain = sd * response.mean;
-        Prediction {
-            mean: gain * response.mean,
-            sd: libm::hypot(libm::hypot(gain * response.sd, by_gain), sd * response.sd),
-        }
     }
 
     fn prepared(&self, at_s: f64) -> impl Iterator<Item = (usize, Prediction)> + '_ {
         self.bank
             .iter()
-            .map(move |&at| (at, self.now(self.response.predict(Some(at), &self.handed[at].features), at_s)))
+            .map(move |&at| (at, self.response.belief().predict_at(at, &self.handed[at].features, at_s)))
     }
 
     /// The prepared picture whose expected squared distance from the set point is least.
     fn choose(&self, at_s: f64) -> usize {
+        self.nearest(at_s).map_or(0, |(at, _)| at)
+    }
+
+    fn nearest(&self, at_s: f64) -> Option<(usize, Prediction)> {
         let cost = |one: &Prediction| (one.mean - self.hold.set_point_uv).powi(2) + one.sd * one.sd;
-        let best = self.prepared(at_s).min_by(|a, b| cost(&a.1).total_cmp(&cost(&b.1)));
-        best.map_or(0, |(at, _)| at)
+        self.prepared(at_s).min_by(|a, b| cost(&a.1).total_cmp(&cost(&b.1)))
+    }
+
+    /// A new picture where the set point lies in a gap between the prepared ones: on the way from the nearest below to the
+    /// nearest above. What a picture does changes little by little on that way, so it passes the set point. That it is not known
+    /// costs, so a gap has to be wide.
+    fn between(&mut self, at_s: f64) -> Result<Option<Made>, PlannerError> {
+        let wanted = self.hold.set_point_uv;
+        let is_full = self.bank.len() >= MOST_MADE * self.hold.pictures as usize;
+        let Some((_, nearest)) = self.nearest(at_s).filter(|_| self.since_made >= REST && !is_full) else {
+            return Ok(None);
+        };
+        let all: Vec<(usize, Prediction)> = self.prepared(at_s).collect();
+        let near = |a: &&(usize, Prediction), b: &&(usize, Prediction)| {
+            (a.1.mean - wanted).abs().total_cmp(&(b.1.mean - wanted).abs())
+        };
+        let below = all.iter().filter(|one| one.1.mean <= wanted).min_by(near);
+        let above = all.iter().filter(|one| one.1.mean > wanted).min_by(near);
+        let (Some(&(below, low)), Some(&(above, high))) = (below, above) else { return Ok(None) };
+        let part = (wanted - low.mean) / (high.mean - low.mean);
+        let mix = |(a, b): (&f32, &f32)| ((1.0 - part) * f64::from(*a) + part * f64::from(*b)) as f32;
+        let patterns = [below, above].map(|at| &self.handed[at].pattern);
+        let mixed: Vec<f32> = patterns[0].iter().zip(patterns[1]).map(mix).collect();
+        let pattern = self.canvas.allowed(&mixed)?;
+        let features = self.eyes.features(&self.canvas.light(&pattern))?;
+        let new = self.response.belief().predict_at(self.handed.len(), &features, at_s);
+        let off = nearest.mean - wanted;
+        if off * off + nearest.sd * nearest.sd < KNOWN_SOON * new.sd * new.sd + GAP * GAP * wanted * wanted {
+            return Ok(None);
+        }
+        self.since_made = 0;
+        Ok(Some((Purpose::Exploit, pattern, None, 0)))
     }
 
     fn probe(&mut self, purpose: Purpose) -> Result<Made, PlannerError> {
@@ -223,7 +258,7 @@ impl Holder {
     /// The next prepared picture: the most driven, the most suppressed, then steps around the set point.
     fn prepare(&mut self, at_s: f64, is_over: &mut dyn FnMut() -> bool) -> Result<Made, PlannerError> {
         let start = probe::natural(&self.canvas, &mut self.random)?;
-        let (gain, _) = self.drift.now(at_s);
+        let gain = self.response.belief().gain(at_s).max(LEAST_GAIN);
         let steps = f64::from(self.hold.pictures - 2);
         let wanted = match self.bank.len() {
             0 | 1 => None,

@@ -1,6 +1,6 @@
 //! A linear map from any features to one response: a [`Belief`] with the choices of its prior that fit the measurements.
 
-use crate::belief::{Belief, Offset, Prediction};
+use crate::belief::{Belief, Offset, Prediction, Wandering};
 use crate::covariance::Covariance;
 use crate::features::Eyes;
 use crate::wavering::USUAL;
@@ -29,6 +29,17 @@ impl Linear {
             LENGTHS.map(|[place, turn, octaves]| eyes.covariance(place, turn, octaves)).into();
         let belief = Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, forgetting_s);
         Self { belief, shapes, sum: 0.0, count: 0 }
+    }
+
+    /// Nothing measured yet, of responses whose common gain wanders; nothing is forgotten otherwise.
+    pub fn wandering(eyes: &Eyes, wandering: Wandering) -> Self {
+        let Self { belief, shapes, .. } = Self::new(eyes, f64::INFINITY);
+        Self { belief: belief.wandering(wandering), shapes, sum: 0.0, count: 0 }
+    }
+
+    /// All that was measured so far counts less: something has changed.
+    pub fn doubt(&mut self, factor: f64) {
+        self.belief.doubt(factor);
     }
 
     /// What is believed.

@@ -18,7 +18,7 @@ use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::schedule::{Advance, Schedule, is_on};
 use crate::screen::{Cause, Screen, Shown};
 use crate::set_point::SetPointPlan;
-use crate::steer::{Steer, SteerPlan, Wish};
+use crate::steer::Steer;
 use crate::trial::Trials;
 use crate::turn::{Inputs, Outputs};
 

@@ -210,7 +210,9 @@ impl Loop {
         let Some(now_ns) = self.now_ns.filter(|_| !self.finished) else { return i64::MAX };
         let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
         if !self.ending && self.begun {
-            next = next.min(self.schedule.next_ns(now_ns)).min(self.steering.next_ns());
+            next = next.min(self.schedule.next_ns(now_ns));
+            // In the dark it has nothing to do.
+            next = next.min(if self.dark { i64::MAX } else { self.steering.next_ns(now_ns) });
             next = next.min(self.trials.next_ns(now_ns));
             next = next.min(self.outside.as_ref().map_or(i64::MAX, Outside::next_ns));
             if let Some(gate) = self.onset.as_ref().filter(|_| !self.dark) {

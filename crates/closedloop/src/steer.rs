@@ -269,8 +269,8 @@ impl Steer {
         }
     }
 
-    /// When [`Steer::step`] has something to do even if nothing comes.
-    pub(crate) fn next_ns(&self) -> i64 {
+    /// When [`Steer::step`] has something to do even if nothing comes; `now_ns` is when it was last called.
+    pub(crate) fn next_ns(&self, now_ns: i64) -> i64 {
         let Some(plan) = self.plan else { return i64::MAX };
         match self.phase {
             Phase::Off => i64::MAX,
@@ -278,6 +278,8 @@ impl Steer {
             Phase::Asked { since_ns } => since_ns + plan.answer_within_ns,
             // Its gate knows, and samples come anyway.
             Phase::Ready { .. } if plan.rule.is_some() => i64::MAX,
+            // A picture whose time has come and that may not be shown waits for a source.
+            Phase::Ready { .. } if self.not_before_ns <= now_ns => i64::MAX,
             Phase::Ready { .. } => self.not_before_ns,
             Phase::Shown(shown) => shown.ended_ns.map_or(shown.off_ns, |ended_ns| ended_ns + LAST_WINDOW_NS),
         }

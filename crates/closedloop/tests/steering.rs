@@ -37,6 +37,8 @@ struct Said {
     notices: Vec<Notice>,
     onsets: Vec<Onset>,
     finished_s: Option<f64>,
+    /// Steps after which the loop wanted to be called again at once, although it could not do anything more.
+    restless: u32,
 }
 
 impl Said {
@@ -91,6 +93,7 @@ fn run(plan: &Plan, seconds: i64, mut planner: impl FnMut(Option<&Request>, i64)
         };
         looped.step(&inputs, &mut out);
         turn += 1;
+        said.restless += u32::from(looped.next_wake_ns() <= now_ns + 1_000);
         said.requests.extend(&out.requests);
         said.presentations.extend(&out.presentations);
         said.commands.extend(&out.commands);
@@ -144,6 +147,8 @@ fn every_picture_is_shown_once_and_measured_within_its_time() {
     // 12 s of calibration, four times 4 s and the answer's half second; the block has 60 s, but ends when all is shown.
     assert!(said.finished_s.is_some_and(|s| (26.0..33.0).contains(&s)), "{:?}", said.finished_s);
     assert_eq!(said.commands.last().unwrap().scene, SceneId::GREY);
+    // On the virtual clock each of these is a turn per nanosecond until samples come.
+    assert_eq!(said.restless, 0, "a loop in the dark waits");
 }
 
 /// Noise alone is a calibration that fails: nothing is asked and nothing shown, and the block ends at once.

@@ -113,7 +113,7 @@ impl Probes {
 mod tests {
     use planner::belief::Prediction;
     use planner::surprise::Turn;
-    use timeline::{NOT_MEASURED, Purpose};
+    use timeline::Purpose;
 
     use super::*;
 
@@ -151,16 +151,7 @@ mod tests {
     }
 
     fn report(value: f64) -> Request {
-        Request {
-            index: 0,
-            turn: 0,
-            at_ns: 0,
-            presentation: Some(0),
-            picture: Some(1),
-            value,
-            spread: 0.5,
-            amplitudes: NOT_MEASURED,
-        }
+        Request { presentation: Some(0), picture: Some(1), value, spread: 0.5, ..Request::first(0) }
     }
 
     #[test]

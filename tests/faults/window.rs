@@ -106,7 +106,8 @@ fn a_session_whose_window_system_dies_leaves_a_record_and_no_process() {
     let Some((mut server, display)) = x_server() else { return };
     let out = tempfile::tempdir().unwrap();
     let process = in_a_window(&display, out.path(), SHOW, "30");
-    std::thread::sleep(Duration::from_millis(700));
+    // Long enough for the twenty turns that are replayed below, on a busy machine too.
+    std::thread::sleep(Duration::from_millis(1500));
     server.kill();
     let lost_ns = clock::now_ns();
     process.end(30.0);

@@ -9,7 +9,8 @@ use planner::field::Posterior;
 use planner::search::Kind;
 use planner::state::Condition;
 use planner::{
-    AnyPlanner, Canvas, Hold, Holder, Method, Region, Regions, Selective, Settings, features::Eyes,
+    AnyPlanner, Canvas, Hold, Holder, Method, PlannerError, Region, Regions, Selective, Settings,
+    features::Eyes,
 };
 use protocol::{Aim, ModelFile, Picture, Protocol, ResponseModel, Steer, Stimulus, Uncalibrated};
 use stimulus::{Flicker, Scene, Screen};
@@ -153,11 +154,7 @@ pub fn planner(
         people,
         seed,
     };
-    let eyes = |canvas: &Canvas| match (&plan.model, model) {
-        (Some(ResponseModel::File(file)), Some(model)) => Eyes::model(model, &file.tap, canvas, untimed),
-        (Some(ResponseModel::Shuffled), _) => Eyes::v1(canvas, untimed).map(|eyes| eyes.shuffled(seed)),
-        _ => Eyes::v1(canvas, untimed),
-    };
+    let eyes = |canvas: &Canvas| eyes(plan, model, canvas, seed, untimed);
     let planner = match (&plan.selective, plan.hold) {
         (Some(selective), _) => {
             let regions = regions(selective, channels(protocol));
@@ -175,6 +172,24 @@ pub fn planner(
         None => planner,
         Some(state) => planner.conditioned(condition(state)),
     }))
+}
+
+/// What the planner's response model looks through; `model` is the file's, where it names one.
+///
+/// # Errors
+/// A tap that the model does not have; a model that fails.
+pub fn eyes(
+    plan: &protocol::Planner,
+    model: Option<Encoder>,
+    canvas: &Canvas,
+    seed: u64,
+    untimed: bool,
+) -> Result<Eyes, PlannerError> {
+    match (&plan.model, model) {
+        (Some(ResponseModel::File(file)), Some(model)) => Eyes::model(model, &file.tap, canvas, untimed),
+        (Some(ResponseModel::Shuffled), _) => Eyes::v1(canvas, untimed).map(|eyes| eyes.shuffled(seed)),
+        _ => Eyes::v1(canvas, untimed),
+    }
 }
 
 /// What of the state at onset the response depends on.

@@ -148,11 +148,11 @@ impl Prepared {
         let protocol = &self.experiment.protocol;
         let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
         let given = crate::steering::Given::of(protocol, beside)?;
+        if !untimed {
+            deadline::admit(protocol, &self.lowered, &given)?;
+        }
         let planned = crate::steering::planner(protocol, &self.lowered, given, self.args.seed, untimed)?;
         let (Some(planned), Some(plan)) = (planned, &protocol.planner) else { return Ok((None, None)) };
-        if !untimed {
-            deadline::admit(protocol, &self.lowered)?;
-        }
         let (seat, ends) = planner::Seat::lay(planned, plan.contrast_rms, plan.probes, now_ns);
         carriers.driver.connect(ends.port);
         carriers.pump.connect(ends.events, ends.recorded);

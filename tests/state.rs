@@ -52,7 +52,7 @@ fn session(folder: &Path, protocol: &str) -> (Value, RecordedSession) {
     let (person, out) = (person.to_str().unwrap(), folder.join(name));
     let arguments = ["run", protocol, "--clock", "virtual", "--participant", person, "--brain", "energy-1"];
     let more = ["--seed", "4", "--out", out.to_str().unwrap(), "--json"];
-    let summary = run(&[arguments.as_slice(), &more].concat(), 200.0).expect(0).json();
+    let summary = run([arguments.as_slice(), &more].concat(), 200.0).expect(0).json();
     let folder = session_folder(&summary);
     replays(&folder);
     (summary, RecordedSession::open(&folder).unwrap())

@@ -49,8 +49,8 @@ fn goes_on(session: &RecordedSession, fault: &str) {
     holds(&format!("{fault}: noticed"), ANSWER_S, s_from_ns(silent.at_ns - asked.at_ns));
     let next = session.presentations.iter().find(|shown| shown.begin_ns > asked.at_ns).unwrap();
     holds(&format!("{fault}: best picture"), ANSWER_S + 0.1, s_from_ns(next.begin_ns - asked.at_ns));
-    let answered = session.answers.iter().filter(|answer| answer.request < asked.index);
-    assert_eq!(next.picture, answered.last().unwrap().incumbent);
+    let mut answered = session.answers.iter().filter(|answer| answer.request < asked.index);
+    assert_eq!(next.picture, answered.next_back().unwrap().incumbent);
 }
 
 fn ends_grey(session: &RecordedSession) {

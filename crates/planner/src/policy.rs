@@ -323,3 +323,67 @@ impl Planner {
         Ok((pattern, None, iterations))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adjoint::Limits;
+    use encoding::encoder::Encoder;
+    use encoding::population::{Family, Spec, build};
+
+    const STEPS: u32 = 40;
+
+    /// What is predicted of the proposal after `count` measured presentations, for which it took `steps`; and its purpose.
+    fn predicted(count: u64, steps: u32) -> (f64, Purpose) {
+        let canvas =
+            Canvas { texels: 32, texels_per_deg: 4.0, contrast_rms: 0.2, aperture_deg: 7.6, edge_deg: 0.8 };
+        let mut spec = Spec::draw(Family::Maximum, 5, canvas.texels, canvas.texels_per_deg, 1);
+        spec.semisaturation = vec![0.5];
+        let encoder = Encoder::from_bytes("brain", &build(&spec).unwrap(), None, &Limits::default()).unwrap();
+        let mut brain = Eyes::values(encoder, "level", &canvas, true).unwrap();
+        let settings = Settings {
+            aim: Aim::Drive,
+            probes: 10,
+            steps: STEPS,
+            exploration: 1.0,
+            forgetting_s: 3600.0,
+            people: Vec::new(),
+            seed: 5,
+        };
+        let eyes = Eyes::v1(&canvas, true).unwrap();
+        let mut planner = Planner::new(canvas.clone(), settings, eyes).unwrap();
+        let mut random = Random::new(5, 50);
+        let mut request = Request::first(0);
+        for index in 0..count {
+            let proposal = planner.propose(&request, &mut || false).unwrap();
+            let level = brain.features(&canvas.light(&proposal.pattern)).unwrap()[0];
+            request = Request {
+                index: index + 1,
+                at_ns: (index as i64 + 1) * 9_600_000_000,
+                presentation: Some(index),
+                picture: Some(proposal.picture),
+                value: level + 0.1 * random.normal(),
+                spread: 0.1,
+                ..request
+            };
+        }
+        planner.settings.steps = steps;
+        let proposal = planner.propose(&request, &mut || false).unwrap();
+        (proposal.predicted.mean, proposal.purpose)
+    }
+
+    /// The steps that the protocols allow for reach nine tenths of what ten times as many do.
+    #[test]
+    fn forty_steps_are_nearly_all_that_there_is() {
+        let mut parts = Vec::new();
+        for count in 10..40 {
+            let (found, purpose) = predicted(count, STEPS);
+            if purpose == Purpose::Exploit {
+                parts.push(found / predicted(count, 10 * STEPS).0);
+            }
+        }
+        parts.sort_by(f64::total_cmp);
+        println!("parts of the converged objective: {parts:.3?}");
+        assert!(parts.len() >= 5 && parts[0] > 0.9, "{parts:?}");
+    }
+}

@@ -55,6 +55,9 @@ pub struct Ending {
     pub over: Arc<AtomicBool>,
 }
 
+/// Gets the instant and a proposal before it is judged.
+pub type AnswerHook = Box<dyn FnMut(i64, &mut Proposal) + Send>;
+
 /// What tests do inside a live run to break it; each function is called with the instant at which it is.
 pub struct Hooks {
     /// Before each turn of the loop; gives what the loop takes for that instant.
@@ -64,7 +67,7 @@ pub struct Hooks {
     /// Before each write of the recorder.
     pub pump: Box<dyn FnMut(i64) + Send>,
     /// Before each answer of the planner, with what it proposes.
-    pub answer: Box<dyn FnMut(i64, &mut Proposal) + Send>,
+    pub answer: AnswerHook,
     /// Events of one thread that may wait for the recorder.
     pub room: usize,
 }
@@ -485,7 +488,7 @@ struct Answering {
     seat: Seat,
     deadline_s: f64,
     wake: Thread,
-    hook: Box<dyn FnMut(i64, &mut Proposal) + Send>,
+    hook: AnswerHook,
 }
 
 /// The planner works whenever it is asked. When it fails or hangs the loop gets no answers, notices, and ends its block.

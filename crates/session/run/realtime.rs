@@ -107,6 +107,7 @@ fn give_way() -> Result<(), String> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+#[expect(clippy::unwrap_used, reason = "a test may fail by panicking, in its helpers too")]
 mod tests {
     use super::*;
 

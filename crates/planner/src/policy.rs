@@ -337,7 +337,7 @@ mod tests {
     fn predicted(count: u64, steps: u32) -> (f64, Purpose) {
         let canvas =
             Canvas { texels: 32, texels_per_deg: 4.0, contrast_rms: 0.2, aperture_deg: 7.6, edge_deg: 0.8 };
-        let mut spec = Spec::draw(Family::Maximum, 5, canvas.texels, canvas.texels_per_deg, 1);
+        let mut spec = Spec::draw(Family::Energy, 2, canvas.texels, canvas.texels_per_deg, 1);
         spec.semisaturation = vec![0.5];
         let encoder = Encoder::from_bytes("brain", &build(&spec).unwrap(), None, &Limits::default()).unwrap();
         let mut brain = Eyes::values(encoder, "level", &canvas, true).unwrap();
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn forty_steps_are_nearly_all_that_there_is() {
         let mut parts = Vec::new();
-        for count in 10..40 {
+        for count in 10..30 {
             let (found, purpose) = predicted(count, STEPS);
             if purpose == Purpose::Exploit {
                 parts.push(found / predicted(count, 10 * STEPS).0);
@@ -384,6 +384,6 @@ mod tests {
         }
         parts.sort_by(f64::total_cmp);
         println!("parts of the converged objective: {parts:.3?}");
-        assert!(parts.len() >= 5 && parts[0] > 0.9, "{parts:?}");
+        assert!(parts.len() >= 4 && parts[0] > 0.9, "{parts:?}");
     }
 }

@@ -34,7 +34,7 @@ pub struct SteerPlan {
 }
 
 /// From the end of a presentation to the instant at which no window within it can come any more.
-const LAST_WINDOW_NS: i64 = RESPONSE_LATENCY_NS + 850_000_000;
+pub(crate) const LAST_WINDOW_NS: i64 = RESPONSE_LATENCY_NS + 850_000_000;
 
 /// Answers that may be missing one after the other before a block is given up.
 const MOST_MISSED: u32 = 5;

@@ -205,9 +205,7 @@ impl Eyes {
     pub fn shuffled(mut self, seed: u64) -> Self {
         let mut random = Random::new(seed, REFERENCE_STREAM + 1);
         let mut order: Vec<usize> = (0..self.count()).collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, (random.uniform() * (at + 1) as f64) as usize);
-        }
+        shuffle(&mut order, &mut random);
         self.order = Some(order);
         self
     }
@@ -322,6 +320,13 @@ impl Eyes {
             plain[[0, 0, 0, row * rows / h, column * columns / w]] += value;
         }
         plain
+    }
+}
+
+/// Puts numbers in any order, all orders alike (Fisher and Yates).
+pub(crate) fn shuffle(order: &mut [usize], random: &mut Random) {
+    for at in (1..order.len()).rev() {
+        order.swap(at, (random.uniform() * (at + 1) as f64) as usize);
     }
 }
 

@@ -9,7 +9,7 @@
 use random::Random;
 
 use crate::belief::Prediction;
-use crate::features::Eyes;
+use crate::features::{Eyes, shuffle};
 use crate::field::Posterior;
 use crate::response::{Measured, Response};
 
@@ -40,9 +40,7 @@ impl Twin {
         let mut order: Vec<usize> = (0..eyes.count()).collect();
         // Within each kind of cells: all kinds keep what they say of the picture as a whole.
         for kind in order.chunks_exact_mut(eyes.count() / eyes.grid().kinds) {
-            for at in (1..kind.len()).rev() {
-                kind.swap(at, (random.uniform() * (at + 1) as f64) as usize);
-            }
+            shuffle(kind, &mut random);
         }
         let origin = eyes.origin();
         let origin = order.iter().map(|&at| origin[at]).collect();

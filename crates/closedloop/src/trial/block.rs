@@ -8,10 +8,8 @@ use crate::controller::RESPONSE_LATENCY_NS;
 use crate::decoder::Estimate;
 use crate::plan::{BlockKind, Plan, PrepareError};
 use crate::screen::Cause;
+use crate::steer::LAST_WINDOW_NS;
 use crate::turn::Outputs;
-
-/// From the end of a trial to the instant at which no window within it can come any more.
-const LAST_WINDOW_NS: i64 = RESPONSE_LATENCY_NS + 850_000_000;
 
 /// Numbers in the largest context.
 const MOST_CONTEXT: usize = 2;

@@ -62,7 +62,7 @@ fn options() -> Result<Options, Failure> {
 /// Runs all people in all arms and prints the tables.
 fn compare(spec: &Spec, seeds: Seeds) -> Result<(), Failure> {
     let jobs = study::jobs(spec, seeds);
-    let rows: Vec<Row> = over_cores(0, jobs.len(), |job| Ok(study::run(spec, &jobs[job])))?;
+    let rows: Vec<Row> = over_cores(0, jobs.len(), |job| Ok(study::run(spec, seeds, &jobs[job])))?;
     if let Some(error) = rows.iter().find_map(|row| row.error.as_ref()) {
         return Err(error.clone().into());
     }

@@ -130,7 +130,7 @@ fn what_cannot_be_fitted_is_refused_with_numbers() {
         noise_uv: Arc::from(noise),
     };
     let participant = Participant::on_day(nominal(), &setup(&lowered, samples, 1), day).unwrap();
-    let instead = Instead { participant: Some(participant), controller: None };
+    let instead = Instead { participant: Some(participant), ..Instead::default() };
     let away = in_memory(thermostat(), "nominal", 1, Some(60.0), instead, &mut ()).unwrap();
     refused(&away, &["no response", "uV at 15 Hz", "evidence", "at least 6"]);
 }

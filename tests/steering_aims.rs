@@ -90,6 +90,28 @@ fn a_short_one_hot_has_its_parts_and_repeats() {
     };
     assert!(off(2.6) < 0.05 * off(-2.6), "{} {}", off(2.6), off(-2.6));
     replays(&folder);
+    let studied =
+        studied(place.path(), session.meta.seed, &["target_moved", "others_moved", "open_loop_selectivity"]);
+    let [moved, others] = ["target_moved", "others_moved"].map(|key| selected[key].as_f64().unwrap());
+    assert_eq!(studied, [moved, others, selected["open_loop"]["selectivity"].as_f64().unwrap()]);
+}
+
+/// The same session as the only one of a study: these columns.
+fn studied(folder: &Path, seed: u64, columns: &[&str]) -> Vec<f64> {
+    let spec = folder.join("study.toml");
+    let head = format!(
+        "[study]\nname = \"one\"\ndescription = \"One session\"\nparticipants = [\"P31\"]\ntuning_seeds = [{seed}]\n\
+         outcomes = {columns:?}\n"
+    );
+    let rest = "[[protocol]]\nname = \"short\"\nfile = \"one-hot.toml\"\ntuning_brains = [\"energy-several-1\"]\n\
+                held_out_brains = [\"energy-several-2\"]\n[[arm]]\nname = \"closed loop\"\n";
+    fs::write(&spec, head + rest).unwrap();
+    let out = folder.join("study");
+    run(["study", spec.to_str().unwrap(), "--out", out.to_str().unwrap()], 120.0).expect(0);
+    let text = fs::read_to_string(out.join("study.json")).unwrap();
+    let told: Value = serde_json::from_str(&text).unwrap();
+    let value = |outcome: &Value| outcome["arms"][0]["by_group"][0]["value"].as_f64().unwrap();
+    told["outcomes"].as_array().unwrap().iter().map(value).collect()
 }
 
 #[test]

@@ -21,9 +21,9 @@ pub struct Selected {
     pub target: String,
     /// Of the last incumbent, in the order of the protocol.
     pub populations: Vec<Moved>,
-    /// The target's latent change, in the wanted direction, over the largest change of another population; only with a
-    /// committed brain.
-    pub selectivity: Option<f64>,
+    /// What that is worth; only with a committed brain.
+    #[serde(flatten)]
+    pub moved: Option<Selectivity>,
     /// Whether all other populations are within the tolerance of their baselines.
     pub within_tolerance: Option<bool>,
     /// The first picture that the model proposed after the probes, never corrected: an open loop.
@@ -45,13 +45,34 @@ pub struct Moved {
     pub measured_change: Option<f64>,
 }
 
+/// How far the target moved, and the others with it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Selectivity {
+    /// Latent change of the target in the wanted direction, as a part of its baseline.
+    pub target_moved: f64,
+    /// Largest latent change of another population, as a part of its baseline.
+    pub others_moved: f64,
+    /// The first over the second.
+    pub selectivity: f64,
+}
+
+impl Selectivity {
+    fn of(changes: &[f64], target: usize, sign: f64) -> Self {
+        let others = changes.iter().enumerate().filter(|(at, _)| *at != target);
+        let others_moved = others.fold(0.0, |most: f64, (_, change)| most.max(change.abs()));
+        let target_moved = sign * changes[target];
+        Self { target_moved, others_moved, selectivity: target_moved / others_moved.max(1e-6) }
+    }
+}
+
 /// What the open loop comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OpenLoop {
     /// Latent change of each population as a part of its baseline.
     pub changes: Vec<f64>,
-    /// See [`Selected::selectivity`].
-    pub selectivity: f64,
+    /// What they are worth.
+    #[serde(flatten)]
+    pub moved: Selectivity,
 }
 
 impl Selected {
@@ -66,11 +87,11 @@ impl Selected {
             _ => format!("{} {} as measured", moved.name, percent(moved.measured_change)),
         };
         let mut parts: Vec<String> = self.populations.iter().map(one).collect();
-        if let Some(selectivity) = self.selectivity {
-            parts.push(format!("selectivity {selectivity:.2}"));
+        if let Some(moved) = &self.moved {
+            parts.push(format!("selectivity {:.2}", moved.selectivity));
         }
         if let Some(open_loop) = &self.open_loop {
-            parts.push(format!("open loop {:.2}", open_loop.selectivity));
+            parts.push(format!("open loop {:.2}", open_loop.moved.selectivity));
         }
         parts.join(", ")
     }
@@ -113,7 +134,7 @@ fn several(
     };
     let end = changes(Some(incumbent));
     let open_loop = changes(open)
-        .map(|(changes, _)| OpenLoop { selectivity: selectivity(&changes, selective.target, sign), changes });
+        .map(|(changes, _)| OpenLoop { moved: Selectivity::of(&changes, selective.target, sign), changes });
     let measured = reference.and_then(|reference| measured(session, selective, reference, incumbent));
     let others = |(at, _): &(usize, &f64)| *at != selective.target;
     let populations = selective.populations.iter().enumerate().map(|(at, population)| Moved {
@@ -126,7 +147,7 @@ fn several(
     Ok(Selected {
         target: selective.populations[selective.target].name.clone(),
         populations: populations.collect(),
-        selectivity: end.as_ref().map(|(changes, _)| selectivity(changes, selective.target, sign)),
+        moved: end.as_ref().map(|(changes, _)| Selectivity::of(changes, selective.target, sign)),
         within_tolerance: end.as_ref().map(|(changes, _)| {
             changes.iter().enumerate().filter(others).all(|(_, change)| change.abs() <= selective.tolerance)
         }),
@@ -146,16 +167,11 @@ fn single(session: &RecordedSession, incumbent: u64, canvas: &Canvas) -> Result<
     let change = end.zip(baseline).map(|(end, baseline)| end / baseline - 1.0);
     let moved = Moved { name: "response".into(), baseline, end, change, measured_change: None };
     let (target, populations) = (moved.name.clone(), vec![moved]);
-    Ok(Selected { target, populations, selectivity: None, within_tolerance: None, open_loop: None })
+    Ok(Selected { target, populations, moved: None, within_tolerance: None, open_loop: None })
 }
 
 fn is_probe(purpose: Purpose) -> bool {
     matches!(purpose, Purpose::ProbeNatural | Purpose::ProbeGabor)
-}
-
-fn selectivity(changes: &[f64], target: usize, sign: f64) -> f64 {
-    let others = changes.iter().enumerate().filter(|(at, _)| *at != target);
-    sign * changes[target] / others.fold(1e-6, |most: f64, (_, change)| most.max(change.abs()))
 }
 
 /// The latent levels of the protocol's populations.

@@ -62,13 +62,28 @@ pub struct Gain {
 }
 
 impl Steered {
-    /// Counts a session's presentations; `None` where it has none. The gain is found by asking the brain that the manifest
-    /// names.
+    /// Counts the presentations of a session in a folder; `None` where it has none. The gain is found by asking the brain
+    /// that the manifest names.
     pub fn of(session: &RecordedSession) -> Option<Self> {
         let mut steered = Self::counted(session)?;
         // What the folder does not tell is left out.
-        let _ = steered.add_from_folder(session);
+        let (protocol, rig) = (session.folder.protocol_path(), session.folder.rig_path());
+        let _ = Experiment::load(&protocol, Some(&rig))
+            .and_then(|experiment| steered.judge(session, &experiment));
         Some(steered)
+    }
+
+    /// The same of a session of this experiment that is only in memory.
+    ///
+    /// # Errors
+    /// A brain that does not fit the experiment.
+    pub fn of_experiment(
+        session: &RecordedSession,
+        experiment: &Experiment,
+    ) -> Result<Option<Self>, SessionError> {
+        let Some(mut steered) = Self::counted(session) else { return Ok(None) };
+        steered.judge(session, experiment)?;
+        Ok(Some(steered))
     }
 
     fn counted(session: &RecordedSession) -> Option<Self> {
@@ -105,9 +120,7 @@ impl Steered {
         })
     }
 
-    fn add_from_folder(&mut self, session: &RecordedSession) -> Result<(), SessionError> {
-        let (protocol, rig) = (session.folder.protocol_path(), session.folder.rig_path());
-        let experiment = Experiment::load(&protocol, Some(&rig))?;
+    fn judge(&mut self, session: &RecordedSession, experiment: &Experiment) -> Result<(), SessionError> {
         let lowered = experiment.lower(session.meta.seed)?;
         let (Some(planner), Some(canvas)) =
             (&experiment.protocol.planner, steering::canvas(&experiment.protocol, &lowered))
@@ -115,7 +128,7 @@ impl Steered {
             return Ok(());
         };
         if planner.aim == Aim::Drive {
-            self.gain = gain(session, &experiment, &lowered)?;
+            self.gain = gain(session, experiment, &lowered)?;
         }
         self.selected = selected(session, planner, &canvas)?;
         self.kept = kept(session, planner, &canvas)?;

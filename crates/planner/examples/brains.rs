@@ -1,8 +1,8 @@
 //! Writes the committed brains of simulated participants: drawn populations, with the level of the best picture that
 //! gradient ascent finds and of the best natural one. Takes some minutes per brain.
 //!
-//! Usage: brains 1-6 101-108 > crates/session/brains.toml, then brains several COUNT_PER_FAMILY >> crates/session/brains.toml.
-//! Settings are tuned on brains 1 to 6 of each family; 101 to 108 are held out.
+//! Usage: brains 1-6 101-108 > crates/session/brains.toml, then brains several 1-2 101-102 >> crates/session/brains.toml.
+//! Settings are tuned on brains 1 to 6 of each family; those from 101 on are held out.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for developers")]
 
 use adjoint::Limits;
@@ -23,25 +23,21 @@ const FEWER_RESTARTS: usize = 6;
 const FEWER_STEPS: u32 = 60;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("several") {
-        return several(std::env::args().nth(2).map_or(1, |count| count.parse().unwrap()));
+    let ranges: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("several", ranges)) = ranges.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return several(ranges);
     }
     let canvas =
         Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
-    let ranges: Vec<String> = std::env::args().skip(1).collect();
     println!(
         "# Made by the example `brains` of crate `planner` (brains {}); do not edit. Keys: `Brain` in brain.rs.",
         ranges.join(" ")
     );
-    println!("# Settings are tuned on brains 1 to 6 of each family; 101 to 108 are held out.");
+    println!("# Settings are tuned on brains 1 to 6 of each family; those from 101 on are held out.");
     println!(
         "\n[canvas]\ntexels = 48\ntexels_per_deg = 5.0\ncontrast_rms = 0.2\naperture_deg = 9.2\nedge_deg = 0.8"
     );
-    let seeds = ranges.iter().map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        first.parse().unwrap()..=last.parse::<u64>().unwrap()
-    });
-    for seed in seeds.flatten() {
+    for seed in seeds(&ranges) {
         for family in Family::ALL {
             let mut spec = Spec::draw(family, seed, canvas.texels, canvas.texels_per_deg, 1);
             let drive = oracle(&spec, &canvas, 0, [RESTARTS, STEPS as usize]);
@@ -60,16 +56,23 @@ fn main() {
     }
 }
 
+fn seeds(ranges: &[String]) -> impl Iterator<Item = u64> {
+    ranges.iter().flat_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        first.parse().unwrap()..=last.parse::<u64>().unwrap()
+    })
+}
+
 fn eyes(spec: &Spec, canvas: &Canvas, tap: &str) -> Eyes {
     let encoder = Encoder::from_bytes("brain", &build(spec).unwrap(), None, &Limits::default()).unwrap();
     Eyes::values(encoder, tap, canvas, true).unwrap()
 }
 
 /// Brains of several populations: the drive of each population's best picture.
-fn several(count: u64) {
+fn several(ranges: &[String]) {
     let canvas =
         Canvas { texels: 48, texels_per_deg: 5.0, contrast_rms: 0.2, aperture_deg: 9.2, edge_deg: 0.8 };
-    for seed in 1..=count {
+    for seed in seeds(ranges) {
         for family in Family::ALL {
             let spec = Spec::several(family, seed, canvas.texels, canvas.texels_per_deg);
             let drive = |at| oracle(&spec, &canvas, at, [FEWER_RESTARTS, FEWER_STEPS as usize]);

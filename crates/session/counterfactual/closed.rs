@@ -92,7 +92,7 @@ impl Closed {
         seed: u64,
         seconds: Option<f64>,
     ) -> Result<Self, SessionError> {
-        let instead = Instead { participant: Some(drawn.participant(observed)?), controller: None };
+        let instead = Instead { participant: Some(drawn.participant(observed)?), ..Instead::default() };
         let session = in_memory(experiment.clone(), "nominal", seed, seconds, instead, &mut ())?;
         Ok(Self::of(&session, experiment))
     }

@@ -24,6 +24,8 @@ pub struct Instead {
     pub controller: Option<ControllerPlan>,
     /// Another person than one of the committed ones, ready to see this experiment's screen.
     pub participant: Option<Participant>,
+    /// Another brain than the person's own, by name.
+    pub brain: Option<String>,
 }
 
 /// A session on the virtual clock, kept in memory; `name` stands for the folder that it does not have.
@@ -38,7 +40,8 @@ pub fn in_memory(
     instead: Instead,
     watcher: &mut impl Watcher,
 ) -> Result<RecordedSession, SessionError> {
-    let args = virtual_args(PathBuf::from("memory"), person, seed, seconds);
+    let args =
+        RunArgs { brain: instead.brain, ..virtual_args(PathBuf::from("memory"), person, seed, seconds) };
     let mut prepared = prepare_experiment(experiment, args, false)?;
     if instead.controller.is_some() {
         prepared.lowered.plan.controller = instead.controller;

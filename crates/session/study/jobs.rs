@@ -29,6 +29,8 @@ pub struct Job {
     pub condition: usize,
     /// Which of [`Spec::participants`].
     pub participant: usize,
+    /// Which of [`Spec::brains`]; 0 where there are none.
+    pub brain: usize,
     /// Seed of everything random in it.
     pub seed: u64,
 }
@@ -42,13 +44,18 @@ pub struct Row {
     pub error: Option<String>,
 }
 
-/// All sessions in the order of the table: by protocol, arm, participant, seed, each as the specification lists them.
+/// All sessions in the order of the table: by protocol, arm, participant, brain, seed, each as the specification lists them.
 pub fn jobs(spec: &Spec, seeds: Seeds) -> Vec<Job> {
     let mut jobs = Vec::new();
     for condition in 0..spec.conditions.len() {
-        for participant in 0..spec.participants.len() {
-            jobs.extend(spec.seeds(seeds).iter().map(|&seed| Job { condition, participant, seed }));
+        let brains = spec.brains(seeds, spec.conditions[condition].protocol).len().max(1);
+        for (participant, brain) in pairs(spec.participants.len(), brains) {
+            jobs.extend(spec.seeds(seeds).iter().map(|&seed| Job { condition, participant, brain, seed }));
         }
     }
     jobs
+}
+
+fn pairs(first: usize, second: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..first).flat_map(move |a| (0..second).map(move |b| (a, b)))
 }

@@ -61,17 +61,20 @@ pub struct Label {
     pub protocol: String,
     pub arm: String,
     pub participant: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brain: Option<String>,
     pub seed: u64,
 }
 
 impl Label {
     /// That of a job.
-    pub fn of(spec: &Spec, job: &Job) -> Self {
+    pub fn of(spec: &Spec, seeds: Seeds, job: &Job) -> Self {
         let condition = &spec.conditions[job.condition];
         Self {
             protocol: spec.protocols[condition.protocol].clone(),
             arm: spec.arms[condition.arm].name.clone(),
             participant: spec.participants[job.participant].name.clone(),
+            brain: spec.brain(seeds, job).map(str::to_owned),
             seed: job.seed,
         }
     }

@@ -78,8 +78,8 @@ pub fn study(args: &StudyArgs) -> Result<Seen, SessionError> {
         name: &spec.name,
         head: Head::of(&spec, seeds),
         count: jobs.len(),
-        label: &|job| Label::of(&spec, &jobs[job]),
-        run: &|job| run(&spec, &jobs[job]),
+        label: &|job| Label::of(&spec, seeds, &jobs[job]),
+        run: &|job| run(&spec, seeds, &jobs[job]),
     };
     match work.done(args)? {
         Done::Part(seen) => Ok(seen),

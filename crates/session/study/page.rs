@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::figures;
 use super::journal::build;
 use super::metrics::{Better, METRICS};
-use super::statistics::{Group, RESAMPLES, groups, interval, losses, per_person, ratio};
+use super::statistics::{
+    Group, RESAMPLES, groups, interval, losses, over_brains_and_people, per_person, ratio,
+};
 use super::{Job, Row, Seeds, Spec};
 use crate::report::{Page, three_digits};
 
@@ -30,6 +32,8 @@ pub struct Outcome {
     pub(super) words: &'static str,
     #[serde(skip)]
     better: Better,
+    #[serde(skip)]
+    has_brains: bool,
     pub(super) arms: Vec<ArmOutcome>,
     ratios: Vec<Ratio>,
 }
@@ -104,6 +108,7 @@ impl<'a> Results<'a> {
                 serde_json::json!({
                     "protocol": spec.protocols[condition.protocol],
                     "arm": spec.arms[condition.arm].name,
+                    "brains": spec.brains(self.seeds, condition.protocol),
                     "length_s": condition.length_s,
                     "protocol_sha256": condition.protocol_sha256,
                 })
@@ -175,10 +180,16 @@ impl<'a> Results<'a> {
             })
             .collect();
         table(page, &columns, &rows);
-        page.how(&format!(
-            "Mean over people of each person's mean over sessions, by tercile of signal-to-noise ratio, with the 95 % \
-             interval of a percentile bootstrap over people ({RESAMPLES} resamples, seeded)."
-        ));
+        page.how(&if outcome.has_brains {
+            "Mean over sessions, by tercile of signal-to-noise ratio, with the 95 % interval of a bootstrap over brains and \
+             people (pigeonhole bootstrap, Owen 2007; 2,000 resamples, seeded)."
+                .to_owned()
+        } else {
+            format!(
+                "Mean over people of each person's mean over sessions, by tercile of signal-to-noise ratio, with the 95 % \
+                 interval of a percentile bootstrap over people ({RESAMPLES} resamples, seeded)."
+            )
+        });
     }
 
     fn ratios(&self, page: &mut Page, outcome: &Outcome) {
@@ -260,6 +271,7 @@ fn outcome(
     metric: usize,
 ) -> Outcome {
     let better = METRICS[metric].better;
+    let has_brains = !spec.brains[protocol].tuning.is_empty();
     let arms: Vec<ArmOutcome> = spec
         .arms
         .iter()
@@ -267,8 +279,11 @@ fn outcome(
         .map(|(arm, named)| {
             let condition = spec.condition(protocol, arm);
             let people = per_person(spec, jobs, rows, condition, metric);
-            let by_group =
-                groups.iter().map(|group| estimate(group, interval(&people, &group.people))).collect();
+            let mean = |group: &Group| match has_brains {
+                true => over_brains_and_people(jobs, rows, condition, metric, &group.people),
+                false => interval(&people, &group.people),
+            };
+            let by_group = groups.iter().map(|group| estimate(group, mean(group))).collect();
             let of_arm = jobs.iter().zip(rows).filter(|(job, _)| job.condition == condition);
             let missing = of_arm.filter(|(_, row)| !row.values[metric].is_finite()).count();
             ArmOutcome { arm: named.name.clone(), by_group, people, missing }
@@ -295,6 +310,7 @@ fn outcome(
         metric: METRICS[metric].key,
         words: METRICS[metric].words,
         better,
+        has_brains,
         ratios,
         arms,
     }

@@ -5,14 +5,15 @@ use participant::Person;
 use recording::RecordedSession;
 use timeline::NoticeKind;
 
-use super::metrics::METRICS;
-use super::{Job, Row, Spec};
+use super::metrics::{METRICS, of_pictures};
+use super::{Job, Row, Seeds, Spec};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, response_of};
 use crate::report::{Block, blocks, extent};
 use crate::run::participant::Chair;
 use crate::run::simulated::{Instead, in_memory};
 use crate::run::virtual_clock::Watcher;
+use crate::steered::Steered;
 use crate::summary::{Summary, TrackingError};
 use crate::turns::LoopDriver;
 
@@ -34,11 +35,12 @@ impl Watcher for Whisper {
 }
 
 /// Runs a session. One that cannot run is a row too: a study must say what failed, and go on.
-pub fn run(spec: &Spec, job: &Job) -> Row {
+pub fn run(spec: &Spec, seeds: Seeds, job: &Job) -> Row {
     let condition = &spec.conditions[job.condition];
     let person = spec.participants[job.participant];
     let known_gain = spec.arms[condition.arm].known_gain;
-    match measure(&condition.experiment, person, job.seed, known_gain) {
+    let instead = Instead { brain: spec.brain(seeds, job).map(str::to_owned), ..Instead::default() };
+    match measure(&condition.experiment, person, job.seed, known_gain, instead) {
         Ok(values) => Row { values, error: None },
         Err(error) => Row { values: vec![f64::NAN; METRICS.len()], error: Some(error.to_string()) },
     }
@@ -49,8 +51,8 @@ fn measure(
     person: &Person,
     seed: u64,
     known_gain: bool,
+    mut instead: Instead,
 ) -> Result<Vec<f64>, SessionError> {
-    let mut instead = Instead::default();
     if known_gain {
         let plan = experiment.lower(seed)?.plan.controller;
         let plan = plan.ok_or_else(|| SessionError::Usage("the protocol has no controller".into()))?;
@@ -73,11 +75,12 @@ fn measure(
         calibrated.filter(|notice| notice.kind == NoticeKind::Calibrated).map(|notice| notice.value);
     let length_s = extent(&session).length_s();
     let error = summary.tracking_error.unwrap_or_default();
+    let pictures = of_pictures(Steered::of_experiment(&session, experiment)?.as_ref());
     take_out_the_fluctuation(&mut session, person, &whisper.gains_uv)?;
     let slow = Summary::with_protocol(&session, protocol).tracking_error.and_then(|error| error.latent);
     let TrackingError { latent, latent_settled, measured, measured_settled, .. } = error;
     let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    let values: [f64; METRICS.len()] = [
+    let of_any = [
         or_nan(latent),
         or_nan(latent_settled),
         or_nan(slow),
@@ -96,7 +99,9 @@ fn measure(
         held.seconds,
         length_s,
     ];
-    Ok(values.to_vec())
+    let values: Vec<f64> = of_any.into_iter().chain(pictures).collect();
+    debug_assert_eq!(values.len(), METRICS.len());
+    Ok(values)
 }
 
 /// The contrast over all time with a set point; NaN where there was none.

@@ -8,8 +8,9 @@ use protocol::reader::{Document, Range, Table};
 use protocol::{ProtocolError, read_text, variant};
 use recording::sha256_hex;
 
-use super::Seeds;
 use super::metrics::{METRICS, metric};
+use super::{Job, Seeds};
+use crate::brain::{Brain, Several};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, SIMULATED_RIG, response_of};
 
@@ -25,6 +26,8 @@ pub struct Spec {
     pub participants: Vec<&'static Person>,
     /// Names of the protocols.
     pub protocols: Vec<String>,
+    /// Of each protocol, the brains that every participant has in turn.
+    pub brains: Vec<Brains>,
     /// What is compared.
     pub arms: Vec<Arm>,
     /// Every protocol in every arm, in that order.
@@ -37,6 +40,15 @@ pub struct Spec {
     pub rig_sha256: String,
     tuning_seeds: Vec<u64>,
     held_out_seeds: Vec<u64>,
+}
+
+/// The brains of a protocol's sessions; none in both, all as many sessions. Without any, participants have their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brains {
+    /// On which settings may be tuned.
+    pub tuning: Vec<String>,
+    /// For the one look at the end.
+    pub held_out: Vec<String>,
 }
 
 /// One of the things compared. What it changes in a protocol is in [`Condition::experiment`].
@@ -65,7 +77,7 @@ pub struct Condition {
 const SECTIONS: [&str; 3] = ["study", "protocol", "arm"];
 const STUDY: [&str; 8] =
     ["name", "description", "participants", "tuning_seeds", "held_out_seeds", "outcomes", "compare", "rig"];
-const PROTOCOL: [&str; 3] = ["name", "file", "length_s"];
+const PROTOCOL: [&str; 5] = ["name", "file", "length_s", "tuning_brains", "held_out_brains"];
 const ARM: [&str; 5] = ["name", "controller", "decoder", "protocol", "known_gain"];
 
 /// A seed is a column of the table, whose whole numbers end here.
@@ -102,6 +114,7 @@ impl Spec {
         let entries = root.list("protocol", &PROTOCOL)?;
         let arms_read = root.list("arm", &ARM)?;
         let protocols = names(&entries)?;
+        let brains = entries.iter().map(brains).collect::<Result<_, _>>()?;
         let arm_names = names(&arms_read)?;
         let mut arms = Vec::new();
         for (table, name) in arms_read.iter().zip(arm_names.iter().cloned()) {
@@ -125,6 +138,7 @@ impl Spec {
             text: text.to_owned(),
             participants: participants(&head)?,
             protocols,
+            brains,
             arms,
             conditions,
             outcomes: outcomes(&head)?,
@@ -141,6 +155,20 @@ impl Spec {
             Seeds::Tuning => &self.tuning_seeds,
             Seeds::HeldOut => &self.held_out_seeds,
         }
+    }
+
+    /// The brains of a protocol's sessions.
+    pub fn brains(&self, seeds: Seeds, protocol: usize) -> &[String] {
+        match seeds {
+            Seeds::Tuning => &self.brains[protocol].tuning,
+            Seeds::HeldOut => &self.brains[protocol].held_out,
+        }
+    }
+
+    /// The brain of the job's participant, where it is not their own.
+    pub fn brain(&self, seeds: Seeds, job: &Job) -> Option<&str> {
+        let brains = self.brains(seeds, self.conditions[job.condition].protocol);
+        brains.get(job.brain).map(String::as_str)
     }
 
     /// The condition of a protocol in an arm.
@@ -162,6 +190,7 @@ impl Spec {
         self.compared = kept.iter().position(|&arm| arm == self.compared).unwrap_or(0);
         self.arms = kept.into_iter().map(|arm| self.arms[arm].clone()).collect();
         self.protocols = self.protocols.into_iter().skip(protocol).take(1).collect();
+        self.brains = self.brains.into_iter().skip(protocol).take(1).collect();
         self
     }
 }
@@ -184,6 +213,28 @@ pub(super) fn names(tables: &[Table<'_>]) -> Result<Vec<String>, ProtocolError> 
         names.push(name);
     }
     Ok(names)
+}
+
+fn brains(entry: &Table<'_>) -> Result<Brains, ProtocolError> {
+    let read = |key| entry.optional(key, committed_brains).map(Option::unwrap_or_default);
+    let brains = Brains { tuning: read("tuning_brains")?, held_out: read("held_out_brains")? };
+    if brains.tuning.is_empty() != brains.held_out.is_empty() {
+        return Err(entry.contradiction("tuning_brains", "goes with held_out_brains: give both or neither"));
+    }
+    if let Some(both) = brains.held_out.iter().find(|name| brains.tuning.contains(name)) {
+        let allowed = format!("brains that are not in tuning_brains, as {both} is");
+        return Err(entry.refuse("held_out_brains", allowed));
+    }
+    Ok(brains)
+}
+
+fn committed_brains(table: &Table<'_>, key: &str) -> Result<Vec<String>, ProtocolError> {
+    let names = table.texts(key)?;
+    let is_known = |name: &&String| Brain::find(name).is_some() || Several::find(name).is_some();
+    match names.iter().find(|name| !is_known(name)) {
+        Some(name) => Err(table.refuse(key, format!("names of committed brains; {name} is none"))),
+        None => Ok(names),
+    }
 }
 
 /// The protocol's text as this arm runs it, and what errors call it.

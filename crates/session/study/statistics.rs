@@ -4,6 +4,7 @@
 use participant::Tercile;
 use random::Random;
 
+use super::drive::{self, Estimate, Sample};
 use super::{Better, Job, Row, Spec};
 
 /// Resamples behind each interval.
@@ -49,6 +50,29 @@ pub fn per_person(spec: &Spec, jobs: &[Job], rows: &[Row], condition: usize, met
         }
     }
     sums.into_iter().map(|(sum, n)| sum / n).collect()
+}
+
+/// Mean of a metric over all sessions of some people in one condition, where brains were drawn as well as people; sessions
+/// without a value are left out.
+pub fn over_brains_and_people(
+    jobs: &[Job],
+    rows: &[Row],
+    condition: usize,
+    metric: usize,
+    chosen: &[usize],
+) -> [f64; 3] {
+    let own = |job: &Job| job.condition == condition && chosen.contains(&job.participant);
+    let sample = |(job, row): (&Job, &Row)| {
+        let value = row.values[metric];
+        (own(job) && value.is_finite()).then(|| Sample {
+            brain: job.brain,
+            participant: job.participant,
+            value,
+        })
+    };
+    let samples: Vec<Sample> = jobs.iter().zip(rows).filter_map(sample).collect();
+    let Estimate { value, low, high } = drive::mean(&samples);
+    [value, low, high]
 }
 
 /// Mean over some people with its 95 % interval (percentile bootstrap over people); people without a value are left out.

@@ -14,11 +14,12 @@ use super::journal::build;
 use super::{Job, METRICS, Row, Seeds, Spec};
 
 /// Columns of text before the numbers; `seed` and `snr` follow them.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "study",
     "seeds",
     "protocol",
     "arm",
+    "brain",
     "participant",
     "snr_tercile",
     "protocol_sha256",
@@ -99,6 +100,7 @@ fn text_of(column: &str, spec: &Spec, seeds: Seeds, job: &Job) -> String {
         "seeds" => seeds.to_string(),
         "protocol" => spec.protocols[condition.protocol].clone(),
         "arm" => spec.arms[condition.arm].name.clone(),
+        "brain" => spec.brain(seeds, job).unwrap_or("").to_owned(),
         "participant" => person.name.clone(),
         "snr_tercile" => person.snr_tercile.to_string(),
         "protocol_sha256" => condition.protocol_sha256.clone(),

@@ -63,6 +63,7 @@ pub fn study(args: &StudyArgs) -> Result<Seen, SessionError> {
             protocol: spec.set(seeds).brains[job.brain].name.clone(),
             arm: spec.arms[job.arm].name.clone(),
             participant: spec.participants[job.participant].name.clone(),
+            brain: None,
             seed: job.seed,
         }
     };

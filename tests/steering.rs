@@ -172,6 +172,23 @@ fn without_a_response_nothing_is_steered_unless_the_protocol_says_so() {
 }
 
 #[test]
+fn the_files_that_a_planner_is_given_are_in_the_manifest() {
+    let place = tempfile::tempdir().unwrap();
+    let people = fs::read(root().join("priors/drive-people.toml")).unwrap();
+    fs::write(place.path().join("people.toml"), &people).unwrap();
+    let protocol = short(place.path(), |text| {
+        let text = text.replace("presentations = 14", "presentations = 10");
+        text.replace("[planner]", "[planner]\nprior = \"people.toml\"")
+    });
+    let (_, folder) = drive(&protocol, &place.path().join("out"), &["--brain", "energy-1"]);
+    let session = RecordedSession::open(&folder).unwrap();
+    let sha256 = recording::sha256_hex(&people);
+    let told = serde_json::json!([{ "key": "planner.prior", "file": "people.toml", "sha256": sha256 }]);
+    assert_eq!(session.meta.extra["files"], told);
+    replays(&folder);
+}
+
+#[test]
 fn what_cannot_be_steered_is_refused_with_numbers() {
     let place = tempfile::tempdir().unwrap();
     let refused = |edit: &dyn Fn(String) -> String, more: &[&str], says: &[&str]| {

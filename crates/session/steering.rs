@@ -109,6 +109,20 @@ impl Given {
     }
 }
 
+/// Key of the manifest that lists [`files`].
+pub const FILES_KEY: &str = "files";
+
+/// The files beside the protocol that decide what its planner does, each with the key that names it.
+pub fn files(protocol: &Protocol) -> Vec<(&'static str, &str)> {
+    let Some(planner) = &protocol.planner else { return Vec::new() };
+    let prior = planner.prior.as_deref().map(|file| ("planner.prior", file));
+    let model = planner.model.as_ref().and_then(|model| match model {
+        ResponseModel::File(model) => Some(("planner.model", model.file.as_str())),
+        ResponseModel::Shuffled => None,
+    });
+    prior.into_iter().chain(model).collect()
+}
+
 fn encoder(eyes: &ModelFile, beside: &Path) -> Result<Encoder, SessionError> {
     let path = beside.join(&eyes.file);
     let name = path.display().to_string();

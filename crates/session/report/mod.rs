@@ -3,6 +3,7 @@
 mod charts;
 mod course;
 mod ledger;
+mod notices;
 mod onsets;
 mod page;
 mod quality;

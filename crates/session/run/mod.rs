@@ -19,7 +19,7 @@ pub(crate) mod sources;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::participant::Person;
 use display::Description;
@@ -33,7 +33,7 @@ use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered};
 use crate::summary::Summary;
-use crate::{person, report, safety};
+use crate::{person, report, safety, steering};
 use carriers::{Source, raw_stream, source_entry};
 pub use live::Hooks;
 pub use operator::HeldSpans;
@@ -147,11 +147,11 @@ impl Prepared {
     ) -> Result<(Option<planner::Seat>, Option<RowReader>), SessionError> {
         let protocol = &self.experiment.protocol;
         let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
-        let given = crate::steering::Given::of(protocol, beside)?;
+        let given = steering::Given::of(protocol, beside)?;
         if !untimed {
             deadline::admit(protocol, &self.lowered, &given)?;
         }
-        let planned = crate::steering::planner(protocol, &self.lowered, given, self.args.seed, untimed)?;
+        let planned = steering::planner(protocol, &self.lowered, given, self.args.seed, untimed)?;
         let (Some(planned), Some(plan)) = (planned, &protocol.planner) else { return Ok((None, None)) };
         let (seat, ends) = planner::Seat::lay(planned, plan.contrast_rms, plan.probes, now_ns);
         carriers.driver.connect(ends.port);
@@ -161,12 +161,12 @@ impl Prepared {
 
     /// Values of a picture, where there are pictures.
     fn picture_texels(&self) -> Option<usize> {
-        crate::steering::canvas(&self.experiment.protocol, &self.lowered).map(|canvas| canvas.count())
+        steering::canvas(&self.experiment.protocol, &self.lowered).map(|canvas| canvas.count())
     }
 
     /// The simulated participant's brain, where it is not its own.
     fn population(&self) -> Result<Option<Box<dyn ::participant::Population>>, SessionError> {
-        let canvas = crate::steering::canvas(&self.experiment.protocol, &self.lowered);
+        let canvas = steering::canvas(&self.experiment.protocol, &self.lowered);
         let selective =
             self.experiment.protocol.planner.as_ref().and_then(|planner| planner.selective.as_ref());
         match (&self.args.brain, canvas) {
@@ -223,6 +223,21 @@ impl Prepared {
         Ok((folder, manifest, recorder))
     }
 
+    /// What else than protocol and rig decides what is shown and who answers, by its bytes: the manifest's entry.
+    fn files(&self) -> Option<(String, serde_json::Value)> {
+        let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
+        let named = steering::files(&self.experiment.protocol).into_iter();
+        let named = named.map(|(key, file)| (key, file, beside.join(file)));
+        let brain = self.args.brain.iter().map(|brain| ("--brain", brain.as_str(), PathBuf::from(brain)));
+        let entry = |(key, file, path): (&str, &str, PathBuf)| {
+            // A committed brain has a name and no file.
+            let bytes = std::fs::read(path).ok()?;
+            Some(serde_json::json!({ "key": key, "file": file, "sha256": sha256_hex(&bytes) }))
+        };
+        let files: Vec<_> = named.chain(brain).filter_map(entry).collect();
+        (!files.is_empty()).then(|| (steering::FILES_KEY.to_owned(), files.into()))
+    }
+
     fn manifest(
         &self,
         sources: &[Source],
@@ -269,7 +284,8 @@ impl Prepared {
                 let person = self.person.iter().filter_map(person::to_repeat);
                 let text = |(key, text): (&str, String)| (key.to_owned(), text.into());
                 let arm = self.arm.iter().map(|arm| (crate::arms::ARMS_KEY.to_owned(), arm.entry()));
-                brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text).chain(arm).collect()
+                let texts = brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text);
+                texts.chain(arm).chain(self.files()).collect()
             },
         }
     }

@@ -39,7 +39,8 @@ pub fn run(spec: &Spec, seeds: Seeds, job: &Job) -> Row {
     let condition = &spec.conditions[job.condition];
     let person = spec.participants[job.participant];
     let known_gain = spec.arms[condition.arm].known_gain;
-    let instead = Instead { brain: spec.brain(seeds, job).map(str::to_owned), ..Instead::default() };
+    let brain = spec.brain(seeds, job).map(str::to_owned);
+    let instead = Instead { brain, protocol: condition.path.clone(), ..Instead::default() };
     match measure(&condition.experiment, person, job.seed, known_gain, instead) {
         Ok(values) => Row { values, error: None },
         Err(error) => Row { values: vec![f64::NAN; METRICS.len()], error: Some(error.to_string()) },

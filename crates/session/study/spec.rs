@@ -13,6 +13,7 @@ use super::{Job, Seeds};
 use crate::brain::{Brain, Several};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, SIMULATED_RIG, response_of};
+use crate::steering::Given;
 
 /// A study as its file states it, with everything that it leads to.
 pub struct Spec {
@@ -68,6 +69,8 @@ pub struct Condition {
     pub arm: usize,
     /// What runs.
     pub experiment: Experiment,
+    /// Where its protocol lies.
+    pub path: PathBuf,
     /// SHA-256 of the protocol that runs, with what the arm and the length changed in it.
     pub protocol_sha256: String,
     /// How long a session lasts, in s.
@@ -124,9 +127,15 @@ impl Spec {
         let mut conditions = Vec::new();
         for (protocol, entry) in entries.iter().enumerate() {
             for (arm, table) in arms_read.iter().enumerate() {
-                let (text, name) = protocol_of(entry, table, folder)?;
+                let path = folder.join(match table.optional("protocol", Table::text)? {
+                    Some(own) => own,
+                    None => entry.text("file")?,
+                });
+                let (text, name) = protocol_of(entry, table, &path)?;
                 let experiment = Experiment::parse(text, &name, rig_text.clone(), &rig_file)?;
-                conditions.push(condition(protocol, arm, experiment, table, arms[arm].known_gain)?);
+                Given::of(&experiment.protocol, path.parent().unwrap_or(Path::new("")))?;
+                let of_arm = (table, arms[arm].known_gain);
+                conditions.push(condition([protocol, arm], experiment, path, of_arm)?);
             }
         }
         let compare = head.optional("compare", |head, key| {
@@ -238,17 +247,12 @@ fn committed_brains(table: &Table<'_>, key: &str) -> Result<Vec<String>, Protoco
 }
 
 /// The protocol's text as this arm runs it, and what errors call it.
-fn protocol_of(entry: &Table<'_>, arm: &Table<'_>, folder: &Path) -> Result<(String, String), SessionError> {
-    let own = arm.optional("protocol", Table::text)?;
-    if own.is_some() && (arm.has("controller") || arm.has("decoder")) {
+fn protocol_of(entry: &Table<'_>, arm: &Table<'_>, path: &Path) -> Result<(String, String), SessionError> {
+    if arm.has("protocol") && (arm.has("controller") || arm.has("decoder")) {
         let text = "a protocol of its own has its own controller and decoder: give one or the other";
         return Err(arm.contradiction("protocol", text).into());
     }
-    let path: PathBuf = folder.join(match own {
-        Some(own) => own,
-        None => entry.text("file")?,
-    });
-    let (mut text, name) = read_text(&path)?;
+    let (mut text, name) = read_text(path)?;
     for key in ["decoder", "controller"] {
         if arm.has(key) {
             text = variant::with_table(&text, &name, key, &arm.table_of_any(key)?)?;
@@ -267,11 +271,10 @@ fn protocol_of(entry: &Table<'_>, arm: &Table<'_>, folder: &Path) -> Result<(Str
 
 /// Everything that would keep a session of it from running, except what depends on the participant.
 fn condition(
-    protocol: usize,
-    arm: usize,
+    [protocol, arm]: [usize; 2],
     experiment: Experiment,
-    table: &Table<'_>,
-    known_gain: bool,
+    path: PathBuf,
+    (table, known_gain): (&Table<'_>, bool),
 ) -> Result<Condition, SessionError> {
     let lowered = experiment.lower(0)?;
     Loop::prepare(&lowered.plan)?;
@@ -290,6 +293,7 @@ fn condition(
         protocol_sha256: sha256_hex(experiment.protocol_text.as_bytes()),
         length_s: lowered.schedule.duration_s(),
         experiment,
+        path,
     })
 }
 

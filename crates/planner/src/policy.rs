@@ -71,6 +71,8 @@ pub struct Proposal {
 struct Seen {
     features: Vec<f64>,
     predicted: Prediction,
+    /// Whether the model proposed it.
+    is_of_model: bool,
 }
 
 /// The planner.
@@ -118,7 +120,7 @@ impl Planner {
         let unknown = Prediction { mean: f64::NAN, sd: f64::NAN };
         let mut shown = Shown::default();
         shown.add(first);
-        let seen = vec![Seen { features, predicted: unknown }];
+        let seen = vec![Seen { features, predicted: unknown, is_of_model: false }];
         let twin = Twin::new(&eyes, &settings.people, settings.forgetting_s, settings.seed);
         let initial = (settings.probes as usize / 2).max(2);
         let search = bayesian::Settings { initial, ..bayesian::Settings::default() };
@@ -168,7 +170,10 @@ impl Planner {
             n if n < probes && n % 2 == 0 => Purpose::ProbeNatural,
             n if n < probes => Purpose::ProbeGabor,
             _ if self.learnt < 2 => Purpose::ProbeNatural,
-            // Some still by the model, or nobody would see it come back.
+            // Either still proposes some, or nobody would see which is the better one.
+            n if self.fails && self.model_leads() => {
+                [Purpose::Explore, Purpose::Exploit, Purpose::Fallback, Purpose::Repeat][n as usize % 4]
+            }
             n if self.fails => {
                 [Purpose::Fallback, Purpose::Fallback, Purpose::Explore, Purpose::Repeat][n as usize % 4]
             }
@@ -189,7 +194,8 @@ impl Planner {
             None => self.shown.add(pattern.clone()),
         };
         let content = content.unwrap_or(picture);
-        self.seen.push(Seen { features, predicted });
+        let is_of_model = matches!(purpose, Purpose::Explore | Purpose::Exploit);
+        self.seen.push(Seen { features, predicted, is_of_model });
         if matches!(purpose, Purpose::ProbeGabor | Purpose::Fallback) {
             self.open = Some(content);
         }
@@ -223,7 +229,7 @@ impl Planner {
         let (Some(picture), Some(content), true) = (picture, content, measured) else {
             return Ok(Turn::None);
         };
-        let Seen { features, predicted } = self.seen[picture].clone();
+        let Seen { features, predicted, .. } = self.seen[picture].clone();
         self.shown.note(content, self.sign() * request.value, request.spread);
         self.values = (self.values.0 + request.value, self.values.1 + 1.0);
         let mean = (self.values.0 / self.values.1).max(0.0);
@@ -257,11 +263,17 @@ impl Planner {
         }
     }
 
-    /// The picture of those that were measured that is believed to do most: by the model, or where that fails by what was
-    /// measured alone.
+    /// The picture of those that were measured that is believed to do most: by the model, or where that was given up and
+    /// others found better pictures by what was measured alone.
     fn incumbent(&self) -> usize {
-        let best = if self.fails { self.shown.best() } else { self.best_shown(0.0) };
+        let best = if self.fails && !self.model_leads() { self.shown.best() } else { self.best_shown(0.0) };
         best.unwrap_or(0)
+    }
+
+    /// Whether the picture that did most, as far as measurements alone tell, is one of the model's: it may predict badly and
+    /// propose well.
+    fn model_leads(&self) -> bool {
+        self.shown.best().is_some_and(|best| self.seen[best].is_of_model)
     }
 
     fn best_shown(&self, kappa: f64) -> Option<usize> {

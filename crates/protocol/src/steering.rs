@@ -153,7 +153,7 @@ pub struct Planner {
     pub exploration: f64,
     /// Time in s over which what was learnt loses its worth, since the brain drifts.
     pub forgetting_s: f64,
-    /// File with the readouts of other people, next to the protocol; none where the key is absent.
+    /// File with the fields of other people (`photic prior`), next to the protocol; none where the key is absent.
     pub prior: Option<String>,
     /// What the response model looks through; the embedded V1 where the key is absent.
     pub model: Option<ResponseModel>,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use timeline::{Latent, Presentation, Purpose};
 
 use crate::brain::{Brain, ModelPopulation};
+use crate::cycle::{Cycle, strongest};
 use crate::error::SessionError;
 use crate::steered::{BRAIN_KEY, level_of};
 
@@ -26,6 +27,8 @@ pub struct Kept {
     pub presentations: u64,
     /// Mean distance of what was measured from the set point.
     pub measured_error_uv: Option<f64>,
+    /// The strongest periodic part of what was measured, presentation by presentation: whether the loop runs in a cycle.
+    pub cycle: Option<Cycle>,
     /// Only with a simulated brain: with the drift of the gain alone, and with its fluctuation over seconds, too.
     pub latent: Option<Errors>,
     /// As [`Kept::latent`], with the fluctuation, which presentations of some seconds cannot follow.
@@ -55,6 +58,13 @@ impl Kept {
         if let Some(error_uv) = self.measured_error_uv {
             text += &format!(", measured error {error_uv:.2} uV");
         }
+        if let Some(cycle) = &self.cycle {
+            let Cycle { period, part, p } = cycle;
+            text += &format!(
+                ", strongest cycle {period:.1} presentations, {:.0} % of the variance (p = {p:.2})",
+                100.0 * part
+            );
+        }
         if let Some(latent) = &self.latent {
             text += &format!(
                 ", latent {:.2} uV: {:.2} of a nominal open loop, {:.2} of one calibrated once",
@@ -82,19 +92,18 @@ pub fn kept(
         .collect();
     let decisions: BTreeMap<u64, f64> =
         session.decisions.iter().map(|decision| (decision.index, decision.value)).collect();
-    let measured: Vec<f64> = chosen
-        .iter()
-        .filter_map(|shown| decisions.get(&shown.decision?))
-        .map(|value| (value - hold.set_point_uv).abs())
-        .collect();
+    let measured = chosen.iter().filter_map(|shown| decisions.get(&shown.decision?).copied());
+    let measured: Vec<f64> = measured.collect();
     let wanted_uv = hold.set_point_uv;
+    let off: Vec<f64> = measured.iter().map(|value| (value - wanted_uv).abs()).collect();
     let mut arms = Arms::of(session, wanted_uv, canvas)?;
     let mut errors =
         |slow: bool| arms.as_mut().and_then(|arms| arms.errors(session, &chosen, wanted_uv, slow));
     Ok(Some(Kept {
         set_point_uv: wanted_uv,
         presentations: chosen.len() as u64,
-        measured_error_uv: mean(&measured),
+        measured_error_uv: mean(&off),
+        cycle: strongest(&measured),
         latent: errors(true),
         latent_with_fluctuation: errors(false),
     }))

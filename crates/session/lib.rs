@@ -8,6 +8,7 @@ pub mod brain;
 pub mod cli;
 pub mod conditioned;
 pub mod counterfactual;
+pub mod cycle;
 pub mod error;
 pub mod experiment;
 pub mod inspect;

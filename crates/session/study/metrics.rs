@@ -38,7 +38,7 @@ const fn fact(key: &'static str, words: &'static str) -> Metric {
 
 /// Columns that any session has, and those of sessions that choose pictures for a simulated brain.
 const OF_ANY: usize = 17;
-const STEERED: usize = 13;
+const STEERED: usize = 14;
 
 /// All columns of numbers, in the order of the table.
 pub const METRICS: [Metric; OF_ANY + STEERED] = [
@@ -71,6 +71,7 @@ pub const METRICS: [Metric; OF_ANY + STEERED] = [
     lower("kept_error_once_uv", "the same for the open loop that was calibrated once"),
     lower("kept_of_nominal", "kept_error_uv over kept_error_nominal_uv"),
     lower("kept_of_once", "kept_error_uv over kept_error_once_uv"),
+    fact("kept_cycle_p", "probability of so strong a cycle of the measured response by chance (Fisher's g)"),
     higher("target_moved", "latent change of the target in the wanted direction, as a part of its baseline"),
     lower("others_moved", "largest latent change of another population, as a part of its baseline"),
     higher("others_within", "1 where all others are within the tolerance of their baselines, 0 where not"),
@@ -94,6 +95,7 @@ pub fn of_pictures(steered: Option<&Steered>) -> [f64; STEERED] {
         or_nan(kept.map(|kept| kept.calibrated_open_loop_uv)),
         or_nan(kept.map(|kept| kept.of_nominal)),
         or_nan(kept.map(|kept| kept.of_calibrated)),
+        or_nan(steered.and_then(|steered| Some(steered.kept.as_ref()?.cycle.as_ref()?.p))),
         or_nan(moved.map(|moved| moved.target_moved)),
         or_nan(moved.map(|moved| moved.others_moved)),
         or_nan(selected.and_then(|selected| selected.within_tolerance).map(|is| f64::from(u8::from(is)))),

@@ -211,7 +211,7 @@ fn a_session_in_memory_is_the_recorded_one() {
 
 #[test]
 fn a_wrong_specification_is_told_with_its_place() {
-    let faults: [(&str, &str, &[&str]); 11] = [
+    let faults: [(&str, &str, &[&str]); 13] = [
         ("held_out_seeds = [3]", "held_out_seeds = [3, 2]", &["held_out_seeds", "as 2 is", "spec.toml:7"]),
         ("tuning_seeds = [1, 2]", "tuning_seeds = [1, 1]", &["1 stands there twice"]),
         (r#""P03""#, r#""P99""#, &["P99", "60 people", "spec.toml:5"]),
@@ -224,7 +224,7 @@ fn a_wrong_specification_is_told_with_its_place() {
         ),
         ("known_gain = true", "known_gain = 1", &["true or false", "spec.toml:23"]),
         ("short.toml", "absent.toml", &["absent.toml", "cannot be read"]),
-        ("length_s = 34.0", "tuning_brains = [\"energy-1\"]", &["goes with held_out_brains", "spec.toml:15"]),
+        ("length_s = 34.0", "tuning_brains = [\"energy-1\"]", &["held_out_brains", "missing"]),
         (
             "length_s = 34.0",
             "tuning_brains = [\"energy-1\"]\nheld_out_brains = [\"energy-1\"]",
@@ -233,11 +233,22 @@ fn a_wrong_specification_is_told_with_its_place() {
         (
             "length_s = 34.0",
             "tuning_brains = [\"energy-1\"]\nheld_out_brains = [\"mind-1\"]",
-            &["names of committed brains; mind-1 is none"],
+            &["names of committed brains; mind-1 is none", "conjunction-several-102"],
+        ),
+        (
+            "length_s = 34.0",
+            "tuning_brains = [\"energy-1\"]\nheld_out_brains = [\"energy-101\"]",
+            &["tuning_brains", "energy-1: the protocol has no [planner]", "spec.toml:15"],
+        ),
+        (
+            "file = \"short.toml\"\nlength_s = 34.0",
+            "file = \"DRIVE\"\ntuning_brains = [\"energy-1\"]\nheld_out_brains = [\"energy-several-1\"]",
+            &["held_out_brains", "energy-several-1 has several populations", "[planner.selective]"],
         ),
     ];
     for (from, to, says) in faults {
-        let room = Room::new(&SPEC.replacen(from, to, 1));
+        let drive = root().join("protocols/drive.toml");
+        let room = Room::new(&SPEC.replacen(from, to, 1).replace("DRIVE", drive.to_str().unwrap()));
         let ended = room.run("out", &["--check"]);
         ended.expect(2).says(says);
     }

@@ -128,6 +128,17 @@ impl Brain {
     }
 }
 
+/// The names of all committed brains, those of several populations last.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let single = Brain::all().iter().map(|brain| brain.name.as_str());
+    single.chain(Several::all().iter().map(|brain| brain.name.as_str()))
+}
+
+/// Whether a committed brain has this name; another is that of a file.
+pub fn is_committed(name: &str) -> bool {
+    names().any(|known| known == name)
+}
+
 /// A model as a population: its first output's first value, for a picture that fills the retina.
 pub struct ModelPopulation {
     encoder: Encoder,

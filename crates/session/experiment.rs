@@ -3,7 +3,7 @@
 //! Lowering is the one step from human units (deg, cpd, Hz, s) to machine units (px, rad, cycles per frame, ns). After
 //! it nothing on a hot path can fail.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use closedloop::{
     ArtefactPlan, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, GainModel, Levels, LqgPlan,
@@ -34,6 +34,8 @@ pub struct Experiment {
     pub rig: Rig,
     /// Its file, byte for byte.
     pub rig_text: String,
+    /// The folder from which files count that the protocol names.
+    pub folder: PathBuf,
 }
 
 impl Experiment {
@@ -45,10 +47,12 @@ impl Experiment {
         let protocol_text = read(protocol)?;
         let rig_text = rig.map_or_else(|| Ok(SIMULATED_RIG.to_owned()), read)?;
         let rig_name = rig.map_or("the built-in simulated rig".into(), |path| path.display().to_string());
-        Self::parse(protocol_text, &protocol.display().to_string(), rig_text, &rig_name)
+        let folder = protocol.parent().unwrap_or(Path::new(""));
+        Ok(Self::parse(protocol_text, &protocol.display().to_string(), rig_text, &rig_name)?.within(folder))
     }
 
-    /// The same from texts; the names are for error messages.
+    /// The same from texts; the names are for error messages. Files that the protocol names count from where the program
+    /// runs, until [`Experiment::within`] says from where.
     ///
     /// # Errors
     /// As [`Experiment::load`].
@@ -60,7 +64,13 @@ impl Experiment {
     ) -> Result<Self, SessionError> {
         let protocol = Protocol::parse(&protocol_text, protocol_name)?;
         let rig = Rig::parse(&rig_text, rig_name)?;
-        Ok(Self { protocol, protocol_text, rig, rig_text })
+        Ok(Self { protocol, protocol_text, rig, rig_text, folder: PathBuf::new() })
+    }
+
+    /// The same with files that count from this folder.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self }
     }
 
     /// Lowers to machine units.

@@ -116,8 +116,7 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             let _ = writeln!(text, "arm       {}: {}, ratio {}", arm.name, arm.kind.name(), arm.ratio);
         }
     }
-    let beside = args.protocol.parent().unwrap_or(Path::new(""));
-    let given = crate::steering::Given::of(&experiment.protocol, beside)?;
+    let given = crate::steering::Given::of(&experiment)?;
     let step_s = crate::run::deadline::admit(&experiment.protocol, &lowered, &given)?;
     if let (Some(planner), Some(step_s)) = (&experiment.protocol.planner, step_s) {
         let (deadline_s, steps) = (planner.deadline_s, (planner.deadline_s / step_s) as u64);

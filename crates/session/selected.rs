@@ -21,9 +21,9 @@ pub struct Selected {
     pub target: String,
     /// Of the last incumbent, in the order of the protocol.
     pub populations: Vec<Moved>,
-    /// What that is worth; only with a committed brain.
+    /// What that is worth; not numbers without a committed brain of several populations.
     #[serde(flatten)]
-    pub moved: Option<Selectivity>,
+    pub moved: Selectivity,
     /// Whether all other populations are within the tolerance of their baselines.
     pub within_tolerance: Option<bool>,
     /// The first picture that the model proposed after the probes, never corrected: an open loop.
@@ -52,16 +52,21 @@ pub struct Selectivity {
     pub target_moved: f64,
     /// Largest latent change of another population, as a part of its baseline.
     pub others_moved: f64,
-    /// The first over the second.
+    /// The first over the second, of which at least [`LEAST_MOVED`].
     pub selectivity: f64,
 }
 
+/// A change of nothing at all is taken for this, so that the ratio stays a number.
+pub const LEAST_MOVED: f64 = 1e-6;
+
 impl Selectivity {
+    const UNKNOWN: Self = Self { target_moved: f64::NAN, others_moved: f64::NAN, selectivity: f64::NAN };
+
     fn of(changes: &[f64], target: usize, sign: f64) -> Self {
         let others = changes.iter().enumerate().filter(|(at, _)| *at != target);
         let others_moved = others.fold(0.0, |most: f64, (_, change)| most.max(change.abs()));
         let target_moved = sign * changes[target];
-        Self { target_moved, others_moved, selectivity: target_moved / others_moved.max(1e-6) }
+        Self { target_moved, others_moved, selectivity: target_moved / others_moved.max(LEAST_MOVED) }
     }
 }
 
@@ -87,8 +92,8 @@ impl Selected {
             _ => format!("{} {} as measured", moved.name, percent(moved.measured_change)),
         };
         let mut parts: Vec<String> = self.populations.iter().map(one).collect();
-        if let Some(moved) = &self.moved {
-            parts.push(format!("selectivity {:.2}", moved.selectivity));
+        if self.moved.selectivity.is_finite() {
+            parts.push(format!("selectivity {:.2}", self.moved.selectivity));
         }
         if let Some(open_loop) = &self.open_loop {
             parts.push(format!("open loop {:.2}", open_loop.moved.selectivity));
@@ -147,7 +152,9 @@ fn several(
     Ok(Selected {
         target: selective.populations[selective.target].name.clone(),
         populations: populations.collect(),
-        moved: end.as_ref().map(|(changes, _)| Selectivity::of(changes, selective.target, sign)),
+        moved: end
+            .as_ref()
+            .map_or(Selectivity::UNKNOWN, |(changes, _)| Selectivity::of(changes, selective.target, sign)),
         within_tolerance: end.as_ref().map(|(changes, _)| {
             changes.iter().enumerate().filter(others).all(|(_, change)| change.abs() <= selective.tolerance)
         }),
@@ -167,7 +174,7 @@ fn single(session: &RecordedSession, incumbent: u64, canvas: &Canvas) -> Result<
     let change = end.zip(baseline).map(|(end, baseline)| end / baseline - 1.0);
     let moved = Moved { name: "response".into(), baseline, end, change, measured_change: None };
     let (target, populations) = (moved.name.clone(), vec![moved]);
-    Ok(Selected { target, populations, moved: None, within_tolerance: None, open_loop: None })
+    Ok(Selected { target, populations, moved: Selectivity::UNKNOWN, within_tolerance: None, open_loop: None })
 }
 
 fn is_probe(purpose: Purpose) -> bool {
@@ -189,7 +196,7 @@ impl Levels {
     ) -> Result<Option<Self>, SessionError> {
         let name = session.meta.extra.get(BRAIN_KEY).and_then(|name| name.as_str());
         let Some(brain) = name.and_then(Several::find) else { return Ok(None) };
-        let places = places(&brain.name, selective)?;
+        let places = places(&brain.name, selective).map_err(SessionError::Usage)?;
         Ok(Some(Self { population: ModelPopulation::several(brain, canvas)?, places }))
     }
 
@@ -207,29 +214,38 @@ fn level_of(population: &mut ModelPopulation, session: &RecordedSession, picture
     Some(one.iter().zip(&other).map(|(one, other)| one.max(*other)).collect())
 }
 
-/// Where a committed brain has the protocol's populations.
+/// The place in a brain of each population that a protocol names.
 ///
 /// # Errors
-/// A population that it does not have; a brain with one population.
-pub fn places(brain: &str, selective: &Selective) -> Result<Vec<usize>, SessionError> {
+/// In words, beginning with the brain's name: it has one population, or none of a name.
+pub fn places(brain: &str, selective: &Selective) -> Result<Vec<usize>, String> {
     if Several::find(brain).is_none() {
         let names: Vec<&str> = Several::all().iter().map(|brain| brain.name.as_str()).collect();
         let wanted = selective.populations.len();
-        return Err(SessionError::Usage(format!(
-            "--brain {brain} has 1 population, [planner.selective] has {wanted}; brains with several: {}",
+        return Err(format!(
+            "{brain} has 1 population, [planner.selective] has {wanted}; brains with several: {}",
             names.join(", ")
-        )));
+        ));
     }
     let place = |population: &protocol::Population| {
         Several::POPULATIONS.iter().position(|name| *name == population.name).ok_or_else(|| {
-            SessionError::Usage(format!(
-                "--brain {brain}: no population \"{}\"; there are {}",
-                population.name,
-                Several::POPULATIONS.join(", ")
-            ))
+            let known = Several::POPULATIONS.join(", ");
+            format!("{brain}: no population \"{}\"; there are {known}", population.name)
         })
     };
     selective.populations.iter().map(place).collect()
+}
+
+/// Why a participant with this brain cannot take part in sessions of this planner, in words that begin with its name.
+pub fn misfit(brain: &str, planner: Option<&Planner>) -> Option<String> {
+    match planner.map(|planner| &planner.selective) {
+        None => Some(format!("{brain}: the protocol has no [planner] with pictures")),
+        Some(Some(selective)) => places(brain, selective).err(),
+        Some(None) => Several::find(brain).map(|_| {
+            let known = Several::POPULATIONS.join(", ");
+            format!("{brain} has several populations ({known}): [planner.selective] must say which is meant")
+        }),
+    }
 }
 
 /// Change of each population from the reference to a picture, as measured.

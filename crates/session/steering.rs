@@ -13,11 +13,13 @@ use planner::{
     features::Eyes,
 };
 use protocol::{Aim, ModelFile, Picture, Protocol, ResponseModel, Steer, Stimulus, Uncalibrated};
+use recording::sha256_hex;
+use serde::Serialize;
 use stimulus::{Flicker, Scene, Screen};
 use timeline::{SceneId, ns_from_s};
 
 use crate::error::SessionError;
-use crate::experiment::Lowered;
+use crate::experiment::{Experiment, Lowered};
 use crate::model::Loader;
 use crate::model::encoder::stimulus_input;
 use crate::onset;
@@ -95,32 +97,56 @@ pub struct Given {
 }
 
 impl Given {
-    /// Reads the files; their paths count from the folder `beside`.
+    /// Reads the files that an experiment's protocol names.
     ///
     /// # Errors
     /// Files that cannot be read, or that say something else.
-    pub fn of(protocol: &Protocol, beside: &Path) -> Result<Self, SessionError> {
+    pub fn of(experiment: &Experiment) -> Result<Self, SessionError> {
+        let Experiment { protocol, folder, .. } = experiment;
         let planner = protocol.planner.as_ref();
         let model = match planner.and_then(|planner| planner.model.as_ref()) {
-            Some(ResponseModel::File(file)) => Some(encoder(file, beside)?),
+            Some(ResponseModel::File(file)) => Some(encoder(file, folder)?),
             Some(ResponseModel::Shuffled) | None => None,
         };
-        Ok(Self { people: prior::of(protocol, beside)?, model })
+        Ok(Self { people: prior::of(protocol, folder)?, model })
     }
 }
 
-/// Key of the manifest that lists [`files`].
-pub const FILES_KEY: &str = "files";
+/// A file that decides what is shown or who answers, by its bytes. What an ONNX file keeps outside itself is not in them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedFile {
+    /// What names it: a key of the protocol, or an argument.
+    pub key: &'static str,
+    /// As it is named.
+    pub file: String,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
 
-/// The files beside the protocol that decide what its planner does, each with the key that names it.
-pub fn files(protocol: &Protocol) -> Vec<(&'static str, &str)> {
-    let Some(planner) = &protocol.planner else { return Vec::new() };
+impl NamedFile {
+    /// Reads a file at `path`.
+    ///
+    /// # Errors
+    /// One that cannot be read.
+    pub fn read(key: &'static str, file: &str, path: &Path) -> Result<Self, SessionError> {
+        let bytes = std::fs::read(path).map_err(|error| SessionError::io("read", path, error))?;
+        Ok(Self { key, file: file.to_owned(), sha256: sha256_hex(&bytes) })
+    }
+}
+
+/// The files beside the protocol that decide what its planner does.
+///
+/// # Errors
+/// One that cannot be read.
+pub fn files(experiment: &Experiment) -> Result<Vec<NamedFile>, SessionError> {
+    let Some(planner) = &experiment.protocol.planner else { return Ok(Vec::new()) };
     let prior = planner.prior.as_deref().map(|file| ("planner.prior", file));
     let model = planner.model.as_ref().and_then(|model| match model {
         ResponseModel::File(model) => Some(("planner.model", model.file.as_str())),
         ResponseModel::Shuffled => None,
     });
-    prior.into_iter().chain(model).collect()
+    let named = prior.into_iter().chain(model);
+    named.map(|(key, file)| NamedFile::read(key, file, &experiment.folder.join(file))).collect()
 }
 
 fn encoder(eyes: &ModelFile, beside: &Path) -> Result<Encoder, SessionError> {

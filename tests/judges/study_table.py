@@ -14,7 +14,7 @@ columns = {name: kind for name, kind, *_ in db.execute("describe select * from r
 assert columns["participant"] == "VARCHAR" and columns["seed"] == "BIGINT" and columns["snr"] == "DOUBLE", columns
 rows = db.execute("select count(*) from read_parquet(?)", [table]).fetchone()[0]
 assert rows == study["sessions"], (rows, study["sessions"])
-order = db.execute("select protocol, arm, participant, seed from read_parquet(?)", [table]).fetchall()
+order = db.execute("select protocol, arm, brain, participant, seed from read_parquet(?)", [table]).fetchall()
 assert len(set(order)) == rows
 assert {seeds for (seeds,) in db.execute("select distinct seeds from read_parquet(?)", [table]).fetchall()} == {study["seeds"]}
 
@@ -23,10 +23,12 @@ for outcome in study["outcomes"]:
     for arm in outcome["arms"]:
         for group in arm["by_group"]:
             where = "" if group["group"] == "all" else f"and snr_tercile = '{group['group']}'"
+            # People are averaged first, but where brains were drawn as well every session counts once.
             mean = db.execute(
                 f"""select avg(person) from (
                     select avg({outcome['metric']}) filter (where isfinite({outcome['metric']})) as person
-                    from read_parquet(?) where protocol = ? and arm = ? {where} group by participant)""",
+                    from read_parquet(?) where protocol = ? and arm = ? {where}
+                    group by participant, case brain when '' then '' else brain || seed end)""",
                 [table, outcome["protocol"], arm["arm"]],
             ).fetchone()[0]
             stated = group["value"]

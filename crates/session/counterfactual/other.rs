@@ -68,6 +68,7 @@ impl Other {
             protocol_text: variant_text,
             rig: recorded.rig.clone(),
             rig_text: recorded.rig_text.clone(),
+            folder: recorded.folder.clone(),
         };
         Ok(Self { file, experiment, controller, decoder })
     }

@@ -19,7 +19,7 @@ pub(crate) mod sources;
 pub mod virtual_clock;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::participant::Person;
 use display::Description;
@@ -32,8 +32,9 @@ use timeline::ring::RowReader;
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered};
+use crate::steering::NamedFile;
 use crate::summary::Summary;
-use crate::{person, report, safety, steering};
+use crate::{brain, person, report, safety, selected, steering};
 use carriers::{Source, raw_stream, source_entry};
 pub use live::Hooks;
 pub use operator::HeldSpans;
@@ -50,6 +51,8 @@ pub(crate) struct Prepared {
     pub(crate) network: bool,
     /// The arm of a blinded trial.
     pub(crate) arm: Option<crate::arms::Assigned>,
+    /// What else than protocol and rig decides what is shown and who answers.
+    files: Vec<NamedFile>,
 }
 
 /// What a run on either clock came to.
@@ -122,7 +125,13 @@ pub(crate) fn prepare_experiment(
     }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
     Operator::check(&experiment, &args)?;
-    Ok(Prepared { experiment, lowered, person, args, network, arm })
+    let mut files = steering::files(&experiment)?;
+    // What is neither a committed brain nor a file is refused with the names of those, when the participant is seated.
+    let is_file = |name: &&str| !brain::is_committed(name) && Path::new(name).is_file();
+    if let Some(brain) = args.brain.as_deref().filter(is_file) {
+        files.push(NamedFile::read("--brain", brain, Path::new(brain))?);
+    }
+    Ok(Prepared { experiment, lowered, person, args, network, arm, files })
 }
 
 fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<Person>, SessionError> {
@@ -146,8 +155,7 @@ impl Prepared {
         now_ns: i64,
     ) -> Result<(Option<planner::Seat>, Option<RowReader>), SessionError> {
         let protocol = &self.experiment.protocol;
-        let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
-        let given = steering::Given::of(protocol, beside)?;
+        let given = steering::Given::of(&self.experiment)?;
         if !untimed {
             deadline::admit(protocol, &self.lowered, &given)?;
         }
@@ -167,23 +175,22 @@ impl Prepared {
     /// The simulated participant's brain, where it is not its own.
     fn population(&self) -> Result<Option<Box<dyn ::participant::Population>>, SessionError> {
         let canvas = steering::canvas(&self.experiment.protocol, &self.lowered);
-        let selective =
-            self.experiment.protocol.planner.as_ref().and_then(|planner| planner.selective.as_ref());
-        match (&self.args.brain, canvas) {
-            (None, Some(_)) if selective.is_some() && self.person.is_some() => Err(SessionError::Usage(
-                "the simulated participant's own brain has 1 population: [planner.selective] needs a --brain with several"
-                    .into(),
-            )),
-            (Some(name), Some(canvas)) => {
-                if let Some(selective) = selective {
-                    crate::selected::places(name, selective)?;
-                }
-                Ok(Some(Box::new(crate::brain::ModelPopulation::open(name, &canvas)?)))
+        let planner = self.experiment.protocol.planner.as_ref();
+        let Some(name) = &self.args.brain else {
+            return match planner.and_then(|planner| planner.selective.as_ref()) {
+                Some(_) if self.person.is_some() => Err(SessionError::Usage(
+                    "the simulated participant's own brain has 1 population: [planner.selective] needs a --brain with several"
+                        .into(),
+                )),
+                _ => Ok(None),
+            };
+        };
+        match (selected::misfit(name, planner), canvas) {
+            (Some(text), _) => Err(SessionError::Usage(format!("--brain {text}"))),
+            (None, Some(canvas)) => Ok(Some(Box::new(brain::ModelPopulation::open(name, &canvas)?))),
+            (None, None) => {
+                Err(SessionError::Usage(format!("--brain {name}: the protocol shows no pictures")))
             }
-            (Some(name), None) => Err(SessionError::Usage(format!(
-                "--brain {name}: the protocol has no [planner] with pictures"
-            ))),
-            (None, _) => Ok(None),
         }
     }
 
@@ -221,21 +228,6 @@ impl Prepared {
         let streams: Vec<_> = sources.iter().map(raw_stream).collect();
         let recorder = Recorder::create(&folder, &streams, options)?;
         Ok((folder, manifest, recorder))
-    }
-
-    /// What else than protocol and rig decides what is shown and who answers, by its bytes: the manifest's entry.
-    fn files(&self) -> Option<(String, serde_json::Value)> {
-        let beside = self.args.protocol.parent().unwrap_or(Path::new(""));
-        let named = steering::files(&self.experiment.protocol).into_iter();
-        let named = named.map(|(key, file)| (key, file, beside.join(file)));
-        let brain = self.args.brain.iter().map(|brain| ("--brain", brain.as_str(), PathBuf::from(brain)));
-        let entry = |(key, file, path): (&str, &str, PathBuf)| {
-            // A committed brain has a name and no file.
-            let bytes = std::fs::read(path).ok()?;
-            Some(serde_json::json!({ "key": key, "file": file, "sha256": sha256_hex(&bytes) }))
-        };
-        let files: Vec<_> = named.chain(brain).filter_map(entry).collect();
-        (!files.is_empty()).then(|| (steering::FILES_KEY.to_owned(), files.into()))
     }
 
     fn manifest(
@@ -285,7 +277,9 @@ impl Prepared {
                 let text = |(key, text): (&str, String)| (key.to_owned(), text.into());
                 let arm = self.arm.iter().map(|arm| (crate::arms::ARMS_KEY.to_owned(), arm.entry()));
                 let texts = brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text);
-                texts.chain(arm).chain(self.files()).collect()
+                let files =
+                    (!self.files.is_empty()).then(|| ("files".to_owned(), serde_json::json!(self.files)));
+                texts.chain(arm).chain(files).collect()
             },
         }
     }

@@ -26,8 +26,6 @@ pub struct Instead {
     pub participant: Option<Participant>,
     /// Another brain than the person's own, by name.
     pub brain: Option<String>,
-    /// Where the protocol's file lies: what it names counts from there.
-    pub protocol: PathBuf,
 }
 
 /// A session on the virtual clock, kept in memory; `name` stands for the folder that it does not have.
@@ -42,11 +40,8 @@ pub fn in_memory(
     instead: Instead,
     watcher: &mut impl Watcher,
 ) -> Result<RecordedSession, SessionError> {
-    let args = RunArgs {
-        protocol: instead.protocol,
-        brain: instead.brain,
-        ..virtual_args(PathBuf::from("memory"), person, seed, seconds)
-    };
+    let args =
+        RunArgs { brain: instead.brain, ..virtual_args(PathBuf::from("memory"), person, seed, seconds) };
     let mut prepared = prepare_experiment(experiment, args, false)?;
     if instead.controller.is_some() {
         prepared.lowered.plan.controller = instead.controller;

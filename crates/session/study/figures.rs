@@ -23,7 +23,7 @@ pub fn means(groups: &[Group], outcome: &Outcome) -> Option<Figure> {
     let most = all().map(|estimate| estimate.high).filter(|high| high.is_finite()).reduce(f64::max)?;
     let least = all().map(|estimate| estimate.low).filter(|low| low.is_finite()).reduce(f64::min)?;
     let x = Scale::linear(0.0, groups.len() as f64, LEFT, WIDTH - RIGHT);
-    let mut plot = Plot::new(x, Scale::linear(least.min(0.0), 1.05 * most, 250.0, 12.0));
+    let mut plot = Plot::new(x, Scale::linear(least.min(0.0), 1.05 * most.max(0.0), 250.0, 12.0));
     plot.y_axis(5, outcome.metric);
     for (at, group) in groups.iter().enumerate() {
         let centre = plot.x.px(at as f64 + 0.5);

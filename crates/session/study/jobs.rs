@@ -48,7 +48,7 @@ pub struct Row {
 pub fn jobs(spec: &Spec, seeds: Seeds) -> Vec<Job> {
     let mut jobs = Vec::new();
     for condition in 0..spec.conditions.len() {
-        let brains = spec.brains(seeds, spec.conditions[condition].protocol).len().max(1);
+        let brains = spec.brains[spec.conditions[condition].protocol].of(seeds).len().max(1);
         for (participant, brain) in pairs(spec.participants.len(), brains) {
             jobs.extend(spec.seeds(seeds).iter().map(|&seed| Job { condition, participant, brain, seed }));
         }

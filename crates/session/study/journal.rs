@@ -19,7 +19,7 @@ use crate::error::SessionError;
 pub struct Head {
     study: String,
     seeds: String,
-    /// Of the specification and of all protocols and rigs that it leads to.
+    /// Of the specification and of all protocols, rigs and other files that it leads to.
     study_sha256: String,
     build: String,
     metrics: Vec<String>,
@@ -28,7 +28,10 @@ pub struct Head {
 impl Head {
     /// What a journal of this study begins with.
     pub fn of(spec: &Spec, seeds: Seeds) -> Self {
-        let parts = spec.conditions.iter().map(|condition| condition.protocol_sha256.as_str());
+        let parts = spec.conditions.iter().flat_map(|condition| {
+            let files = condition.files.iter().map(|file| file.sha256.as_str());
+            [condition.protocol_sha256.as_str()].into_iter().chain(files)
+        });
         let all: Vec<&str> = parts.chain([spec.text.as_str(), spec.rig_sha256.as_str()]).collect();
         Self::new(&spec.name, seeds, &all, METRICS.iter().map(|metric| metric.key))
     }

@@ -37,8 +37,8 @@ const fn fact(key: &'static str, words: &'static str) -> Metric {
 }
 
 /// Columns that any session has, and those of sessions that choose pictures for a simulated brain.
-const OF_ANY: usize = 17;
-const STEERED: usize = 14;
+pub const OF_ANY: usize = 17;
+const STEERED: usize = 15;
 
 /// All columns of numbers, in the order of the table.
 pub const METRICS: [Metric; OF_ANY + STEERED] = [
@@ -75,10 +75,11 @@ pub const METRICS: [Metric; OF_ANY + STEERED] = [
     higher("target_moved", "latent change of the target in the wanted direction, as a part of its baseline"),
     lower("others_moved", "largest latent change of another population, as a part of its baseline"),
     higher("others_within", "1 where all others are within the tolerance of their baselines, 0 where not"),
-    higher("selectivity", "target_moved over others_moved"),
+    higher("selectivity", "target_moved over others_moved, of which at least 1e-6"),
     higher("open_loop_target_moved", "target_moved of the first picture after the probes, never corrected"),
     lower("open_loop_others_moved", "others_moved of that picture"),
     higher("open_loop_selectivity", "selectivity of that picture"),
+    higher("more_selective", "1 where the session is more selective than that picture, 0 where not"),
 ];
 
 /// The columns of [`METRICS`] from the normalised gain on.
@@ -86,7 +87,7 @@ pub fn of_pictures(steered: Option<&Steered>) -> [f64; STEERED] {
     let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
     let kept = steered.and_then(|steered| steered.kept.as_ref()?.latent.as_ref());
     let selected = steered.and_then(|steered| steered.selected.as_ref());
-    let moved = selected.and_then(|selected| selected.moved.as_ref());
+    let moved = selected.map(|selected| &selected.moved);
     let open_loop = selected.and_then(|selected| Some(&selected.open_loop.as_ref()?.moved));
     [
         or_nan(steered.and_then(|steered| Some(steered.gain.as_ref()?.normalised))),
@@ -103,6 +104,9 @@ pub fn of_pictures(steered: Option<&Steered>) -> [f64; STEERED] {
         or_nan(open_loop.map(|open| open.target_moved)),
         or_nan(open_loop.map(|open| open.others_moved)),
         or_nan(open_loop.map(|open| open.selectivity)),
+        or_nan(
+            moved.zip(open_loop).map(|(own, open)| f64::from(u8::from(own.selectivity > open.selectivity))),
+        ),
     ]
 }
 

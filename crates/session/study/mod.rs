@@ -6,6 +6,7 @@
 //! the byte however often a study was interrupted and however many shards it ran in. Nothing depends on wall-clock time:
 //! sessions run on the virtual clock, to their end.
 
+mod brains;
 pub mod drive;
 mod figures;
 mod jobs;
@@ -207,7 +208,11 @@ fn checked(spec: &Spec, seeds: Seeds, jobs: usize) -> Seen {
     let mut conditions = Vec::new();
     for condition in &spec.conditions {
         let name = format!("{} / {}", spec.protocols[condition.protocol], spec.arms[condition.arm].name);
-        let _ = writeln!(text, "  {name}: {:.1} s a session", condition.length_s);
+        let brains = match spec.brains[condition.protocol].of(seeds) {
+            [] => String::new(),
+            brains => format!(", each with {} brains", brains.len()),
+        };
+        let _ = writeln!(text, "  {name}: {:.1} s a session{brains}", condition.length_s);
         conditions.push(json!({
             "protocol": spec.protocols[condition.protocol],
             "arm": spec.arms[condition.arm].name,

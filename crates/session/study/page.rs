@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::drive;
 use super::figures;
 use super::journal::build;
 use super::metrics::{Better, METRICS};
@@ -32,6 +33,8 @@ pub struct Outcome {
     pub(super) words: &'static str,
     #[serde(skip)]
     better: Better,
+    /// Behind each interval.
+    resamples: usize,
     #[serde(skip)]
     has_brains: bool,
     pub(super) arms: Vec<ArmOutcome>,
@@ -50,7 +53,7 @@ pub struct ArmOutcome {
     missing: usize,
 }
 
-/// A number with its 95 % interval over people.
+/// A number with its 95 % interval over people, or over brains and people.
 #[derive(Serialize)]
 pub struct Estimate {
     pub(super) group: String,
@@ -86,8 +89,9 @@ impl<'a> Results<'a> {
         }
         let failed = jobs.iter().zip(rows).filter_map(|(job, row)| {
             let condition = &spec.conditions[job.condition];
+            let brain = spec.brain(seeds, job).map_or(String::new(), |brain| format!(", {brain}"));
             let name = format!(
-                "{}, {}, {}, seed {}",
+                "{}, {}, {}{brain}, seed {}",
                 spec.protocols[condition.protocol],
                 spec.arms[condition.arm].name,
                 spec.participants[job.participant].name,
@@ -108,7 +112,8 @@ impl<'a> Results<'a> {
                 serde_json::json!({
                     "protocol": spec.protocols[condition.protocol],
                     "arm": spec.arms[condition.arm].name,
-                    "brains": spec.brains(self.seeds, condition.protocol),
+                    "brains": spec.brains[condition.protocol].of(self.seeds),
+                    "files": condition.files,
                     "length_s": condition.length_s,
                     "protocol_sha256": condition.protocol_sha256,
                 })
@@ -124,7 +129,6 @@ impl<'a> Results<'a> {
             "failed": self.failed,
             "build": build(),
             "rig_sha256": spec.rig_sha256,
-            "resamples": RESAMPLES,
             "conditions": conditions,
             "outcomes": self.outcomes,
         })
@@ -180,14 +184,17 @@ impl<'a> Results<'a> {
             })
             .collect();
         table(page, &columns, &rows);
+        let resamples = outcome.resamples;
         page.how(&if outcome.has_brains {
-            "Mean over sessions, by tercile of signal-to-noise ratio, with the 95 % interval of a bootstrap over brains and \
-             people (pigeonhole bootstrap, Owen 2007; 2,000 resamples, seeded)."
-                .to_owned()
+            format!(
+                "Mean over sessions, by tercile of signal-to-noise ratio, with the 95 % interval of a bootstrap over brains and \
+                 people (pigeonhole bootstrap, Owen 2007; {resamples} resamples, seeded), so over brains alone where n = 1. \
+                 All sessions of a person with the same seed have the same noise and the same course of the gain."
+            )
         } else {
             format!(
                 "Mean over people of each person's mean over sessions, by tercile of signal-to-noise ratio, with the 95 % \
-                 interval of a percentile bootstrap over people ({RESAMPLES} resamples, seeded)."
+                 interval of a percentile bootstrap over people ({resamples} resamples, seeded)."
             )
         });
     }
@@ -234,13 +241,23 @@ impl<'a> Results<'a> {
                 vec![
                     spec.protocols[condition.protocol].clone(),
                     spec.arms[condition.arm].name.clone(),
+                    match spec.brains[condition.protocol].of(self.seeds) {
+                        [] => "their own".into(),
+                        brains => brains.join(", "),
+                    },
                     format!("{:.1}", condition.length_s),
                     condition.protocol_sha256.clone(),
                 ]
             })
             .collect();
         page.table(
-            &[("protocol", false), ("arm", false), ("length (s)", true), ("SHA-256 of what ran", false)],
+            &[
+                ("protocol", false),
+                ("arm", false),
+                ("brains", false),
+                ("length (s)", true),
+                ("SHA-256 of what ran", false),
+            ],
             &rows,
         );
         for (name, error) in &self.failed {
@@ -271,7 +288,7 @@ fn outcome(
     metric: usize,
 ) -> Outcome {
     let better = METRICS[metric].better;
-    let has_brains = !spec.brains[protocol].tuning.is_empty();
+    let has_brains = !spec.brains[protocol].is_empty();
     let arms: Vec<ArmOutcome> = spec
         .arms
         .iter()
@@ -290,8 +307,9 @@ fn outcome(
         })
         .collect();
     let compared = &arms[spec.compared];
-    let others =
-        arms.iter().enumerate().filter(|(arm, _)| *arm != spec.compared && better != Better::Neither);
+    // Ratios and losses pair people; sessions with brains would have to be paired by both.
+    let is_paired = better != Better::Neither && !has_brains;
+    let others = arms.iter().enumerate().filter(|(arm, _)| *arm != spec.compared && is_paired);
     let ratios = others.map(|(_, other)| Ratio {
         arm: compared.arm.clone(),
         over: other.arm.clone(),
@@ -310,6 +328,7 @@ fn outcome(
         metric: METRICS[metric].key,
         words: METRICS[metric].words,
         better,
+        resamples: if has_brains { drive::RESAMPLES } else { RESAMPLES },
         has_brains,
         ratios,
         arms,

@@ -5,7 +5,7 @@ use participant::Person;
 use recording::RecordedSession;
 use timeline::NoticeKind;
 
-use super::metrics::{METRICS, of_pictures};
+use super::metrics::{METRICS, OF_ANY, of_pictures};
 use super::{Job, Row, Seeds, Spec};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, response_of};
@@ -40,7 +40,7 @@ pub fn run(spec: &Spec, seeds: Seeds, job: &Job) -> Row {
     let person = spec.participants[job.participant];
     let known_gain = spec.arms[condition.arm].known_gain;
     let brain = spec.brain(seeds, job).map(str::to_owned);
-    let instead = Instead { brain, protocol: condition.path.clone(), ..Instead::default() };
+    let instead = Instead { brain, ..Instead::default() };
     match measure(&condition.experiment, person, job.seed, known_gain, instead) {
         Ok(values) => Row { values, error: None },
         Err(error) => Row { values: vec![f64::NAN; METRICS.len()], error: Some(error.to_string()) },
@@ -81,7 +81,7 @@ fn measure(
     let slow = Summary::with_protocol(&session, protocol).tracking_error.and_then(|error| error.latent);
     let TrackingError { latent, latent_settled, measured, measured_settled, .. } = error;
     let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    let of_any = [
+    let of_any: [f64; OF_ANY] = [
         or_nan(latent),
         or_nan(latent_settled),
         or_nan(slow),
@@ -100,9 +100,7 @@ fn measure(
         held.seconds,
         length_s,
     ];
-    let values: Vec<f64> = of_any.into_iter().chain(pictures).collect();
-    debug_assert_eq!(values.len(), METRICS.len());
-    Ok(values)
+    Ok(of_any.into_iter().chain(pictures).collect())
 }
 
 /// The contrast over all time with a set point; NaN where there was none.

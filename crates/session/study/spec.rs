@@ -1,6 +1,6 @@
 //! The specification of a study: read, checked, and every protocol of every arm made, before the first session.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use closedloop::Loop;
 use participant::{Person, Tercile, people};
@@ -8,12 +8,12 @@ use protocol::reader::{Document, Range, Table};
 use protocol::{ProtocolError, read_text, variant};
 use recording::sha256_hex;
 
+use super::brains::Brains;
 use super::metrics::{METRICS, metric};
 use super::{Job, Seeds};
-use crate::brain::{Brain, Several};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, SIMULATED_RIG, response_of};
-use crate::steering::Given;
+use crate::steering::{self, Given, NamedFile};
 
 /// A study as its file states it, with everything that it leads to.
 pub struct Spec {
@@ -43,15 +43,6 @@ pub struct Spec {
     held_out_seeds: Vec<u64>,
 }
 
-/// The brains of a protocol's sessions; none in both, all as many sessions. Without any, participants have their own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Brains {
-    /// On which settings may be tuned.
-    pub tuning: Vec<String>,
-    /// For the one look at the end.
-    pub held_out: Vec<String>,
-}
-
 /// One of the things compared. What it changes in a protocol is in [`Condition::experiment`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arm {
@@ -69,8 +60,8 @@ pub struct Condition {
     pub arm: usize,
     /// What runs.
     pub experiment: Experiment,
-    /// Where its protocol lies.
-    pub path: PathBuf,
+    /// The files beside its protocol that it runs with.
+    pub files: Vec<NamedFile>,
     /// SHA-256 of the protocol that runs, with what the arm and the length changed in it.
     pub protocol_sha256: String,
     /// How long a session lasts, in s.
@@ -80,7 +71,7 @@ pub struct Condition {
 const SECTIONS: [&str; 3] = ["study", "protocol", "arm"];
 const STUDY: [&str; 8] =
     ["name", "description", "participants", "tuning_seeds", "held_out_seeds", "outcomes", "compare", "rig"];
-const PROTOCOL: [&str; 5] = ["name", "file", "length_s", "tuning_brains", "held_out_brains"];
+const PROTOCOL: [&str; 5] = ["name", "file", "length_s", Brains::KEYS[0], Brains::KEYS[1]];
 const ARM: [&str; 5] = ["name", "controller", "decoder", "protocol", "known_gain"];
 
 /// A seed is a column of the table, whose whole numbers end here.
@@ -117,7 +108,7 @@ impl Spec {
         let entries = root.list("protocol", &PROTOCOL)?;
         let arms_read = root.list("arm", &ARM)?;
         let protocols = names(&entries)?;
-        let brains = entries.iter().map(brains).collect::<Result<_, _>>()?;
+        let brains: Vec<Brains> = entries.iter().map(Brains::read).collect::<Result<_, _>>()?;
         let arm_names = names(&arms_read)?;
         let mut arms = Vec::new();
         for (table, name) in arms_read.iter().zip(arm_names.iter().cloned()) {
@@ -133,9 +124,9 @@ impl Spec {
                 });
                 let (text, name) = protocol_of(entry, table, &path)?;
                 let experiment = Experiment::parse(text, &name, rig_text.clone(), &rig_file)?;
-                Given::of(&experiment.protocol, path.parent().unwrap_or(Path::new("")))?;
-                let of_arm = (table, arms[arm].known_gain);
-                conditions.push(condition([protocol, arm], experiment, path, of_arm)?);
+                let experiment = experiment.within(path.parent().unwrap_or(Path::new("")));
+                brains[protocol].fit(entry, experiment.protocol.planner.as_ref())?;
+                conditions.push(condition(protocol, arm, experiment, table, arms[arm].known_gain)?);
             }
         }
         let compare = head.optional("compare", |head, key| {
@@ -166,18 +157,10 @@ impl Spec {
         }
     }
 
-    /// The brains of a protocol's sessions.
-    pub fn brains(&self, seeds: Seeds, protocol: usize) -> &[String] {
-        match seeds {
-            Seeds::Tuning => &self.brains[protocol].tuning,
-            Seeds::HeldOut => &self.brains[protocol].held_out,
-        }
-    }
-
     /// The brain of the job's participant, where it is not their own.
     pub fn brain(&self, seeds: Seeds, job: &Job) -> Option<&str> {
-        let brains = self.brains(seeds, self.conditions[job.condition].protocol);
-        brains.get(job.brain).map(String::as_str)
+        let brains = &self.brains[self.conditions[job.condition].protocol];
+        brains.of(seeds).get(job.brain).map(String::as_str)
     }
 
     /// The condition of a protocol in an arm.
@@ -224,28 +207,6 @@ pub(super) fn names(tables: &[Table<'_>]) -> Result<Vec<String>, ProtocolError> 
     Ok(names)
 }
 
-fn brains(entry: &Table<'_>) -> Result<Brains, ProtocolError> {
-    let read = |key| entry.optional(key, committed_brains).map(Option::unwrap_or_default);
-    let brains = Brains { tuning: read("tuning_brains")?, held_out: read("held_out_brains")? };
-    if brains.tuning.is_empty() != brains.held_out.is_empty() {
-        return Err(entry.contradiction("tuning_brains", "goes with held_out_brains: give both or neither"));
-    }
-    if let Some(both) = brains.held_out.iter().find(|name| brains.tuning.contains(name)) {
-        let allowed = format!("brains that are not in tuning_brains, as {both} is");
-        return Err(entry.refuse("held_out_brains", allowed));
-    }
-    Ok(brains)
-}
-
-fn committed_brains(table: &Table<'_>, key: &str) -> Result<Vec<String>, ProtocolError> {
-    let names = table.texts(key)?;
-    let is_known = |name: &&String| Brain::find(name).is_some() || Several::find(name).is_some();
-    match names.iter().find(|name| !is_known(name)) {
-        Some(name) => Err(table.refuse(key, format!("names of committed brains; {name} is none"))),
-        None => Ok(names),
-    }
-}
-
 /// The protocol's text as this arm runs it, and what errors call it.
 fn protocol_of(entry: &Table<'_>, arm: &Table<'_>, path: &Path) -> Result<(String, String), SessionError> {
     if arm.has("protocol") && (arm.has("controller") || arm.has("decoder")) {
@@ -271,13 +232,16 @@ fn protocol_of(entry: &Table<'_>, arm: &Table<'_>, path: &Path) -> Result<(Strin
 
 /// Everything that would keep a session of it from running, except what depends on the participant.
 fn condition(
-    [protocol, arm]: [usize; 2],
+    protocol: usize,
+    arm: usize,
     experiment: Experiment,
-    path: PathBuf,
-    (table, known_gain): (&Table<'_>, bool),
+    table: &Table<'_>,
+    known_gain: bool,
 ) -> Result<Condition, SessionError> {
     let lowered = experiment.lower(0)?;
     Loop::prepare(&lowered.plan)?;
+    // Read for its errors; each session reads them again.
+    Given::of(&experiment)?;
     if known_gain && lowered.plan.controller.as_ref().map(response_of).is_none() {
         let text = "needs a protocol with a [controller]: its limits of contrast hold for the yardstick too";
         return Err(table.contradiction("known_gain", text).into());
@@ -292,8 +256,8 @@ fn condition(
         arm,
         protocol_sha256: sha256_hex(experiment.protocol_text.as_bytes()),
         length_s: lowered.schedule.duration_s(),
+        files: steering::files(&experiment)?,
         experiment,
-        path,
     })
 }
 

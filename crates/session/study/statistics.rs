@@ -1,5 +1,5 @@
-//! Statistics over people: means with bootstrap intervals, paired ratios, losses. A person is the unit everywhere:
-//! sessions of one person are averaged first, and resampling draws people.
+//! Statistics over people: means with bootstrap intervals, paired ratios, losses. A person is the unit: sessions of one
+//! person are averaged first, and resampling draws people; but where brains were drawn as well, both are resampled.
 
 use participant::Tercile;
 use random::Random;
@@ -152,5 +152,18 @@ mod tests {
         assert_eq!(losses(&a, &b, &everybody, Better::Higher), Some((0, 3)));
         assert_eq!(losses(&a, &b, &everybody, Better::Neither), None);
         assert!(interval(&b, &[3])[0].is_nan());
+    }
+
+    #[test]
+    fn with_brains_every_session_counts_once() {
+        let job = |participant, brain| Job { condition: 0, participant, brain, seed: 1 };
+        let row = |value| Row { values: vec![value], error: None };
+        let jobs = [job(0, 0), job(0, 1), job(1, 0), job(1, 1), Job { condition: 1, ..job(0, 0) }];
+        let rows = [1.0, f64::NAN, 4.0, 7.0, 100.0].map(row);
+        // Not the mean of the people's means, which is 3.25: the one that is missing is nobody's.
+        let [mean, low, high] = over_brains_and_people(&jobs, &rows, 0, 0, &[0, 1]);
+        assert_eq!([mean, low, high], [4.0, 1.0, 7.0]);
+        assert_eq!(over_brains_and_people(&jobs, &rows, 0, 0, &[1])[0], 5.5);
+        assert!(over_brains_and_people(&jobs, &rows, 0, 0, &[]).iter().all(|value| value.is_nan()));
     }
 }

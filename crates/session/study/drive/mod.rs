@@ -26,7 +26,7 @@ use crate::inspect::Seen;
 
 pub use session::{AFTER, MARKS, column, columns, run};
 pub use spec::{Arm, Job, Set, Spec};
-pub use statistics::{Estimate, Sample, mean, median};
+pub use statistics::{Estimate, RESAMPLES, Sample, mean, median};
 
 impl Arm {
     /// Name of its method, as in a protocol.
@@ -63,11 +63,16 @@ pub fn study(args: &StudyArgs) -> Result<Seen, SessionError> {
             protocol: spec.set(seeds).brains[job.brain].name.clone(),
             arm: spec.arms[job.arm].name.clone(),
             participant: spec.participants[job.participant].name.clone(),
+            // Stands where other studies have the protocol, of which there is one.
             brain: None,
             seed: job.seed,
         }
     };
-    let all = [spec.text.as_str(), spec.protocol_sha256.as_str(), channel::TABLE];
+    let files = spec.arms.iter().flat_map(|arm| &arm.files).map(|file| file.sha256.as_str());
+    let all: Vec<&str> = [spec.text.as_str(), spec.protocol_sha256.as_str(), channel::TABLE]
+        .into_iter()
+        .chain(files)
+        .collect();
     let work = Work {
         name: &spec.name,
         head: Head::new(&spec.name, seeds, &all, columns()),

@@ -9,12 +9,13 @@ use protocol::{BlockKind, Method, ProtocolError, read_text};
 use recording::sha256_hex;
 
 use super::super::Seeds;
+use super::super::brains::Brains;
 use super::super::spec::{names, participants, seeds};
 use super::channel::Channel;
 use crate::brain::Brain;
 use crate::error::SessionError;
 use crate::experiment::{Experiment, SIMULATED_RIG};
-use crate::steering::{self, Given};
+use crate::steering::{self, Given, NamedFile};
 
 /// A drive study as its file states it, with everything that it leads to.
 pub struct Spec {
@@ -59,6 +60,8 @@ pub struct Arm {
     pub experiment: Experiment,
     /// The files that its planner is given.
     pub given: Given,
+    /// By their bytes.
+    pub files: Vec<NamedFile>,
 }
 
 const SECTIONS: [&str; 3] = ["study", "drive", "arm"];
@@ -85,12 +88,10 @@ impl Spec {
         let root = document.root(&SECTIONS)?;
         let head = root.table("study", &STUDY)?;
         let drive = root.table("drive", &DRIVE)?;
-        let tuning = Set { brains: brains(&drive, "tuning_brains")?, seeds: seeds(&head, "tuning_seeds")? };
-        let held_out =
-            Set { brains: brains(&drive, "held_out_brains")?, seeds: seeds(&head, "held_out_seeds")? };
-        if let Some(both) = held_out.brains.iter().find(|brain| tuning.brains.contains(brain)) {
-            let allowed = format!("brains that are not in tuning_brains, as {} is", both.name);
-            return Err(drive.refuse("held_out_brains", allowed).into());
+        let brains = Brains::read(&drive)?;
+        if brains.is_empty() {
+            // Says what is missing in the reader's words.
+            drive.texts(Brains::KEYS[0])?;
         }
         let (protocol_text, protocol_file) = read_text(&folder.join(drive.text("protocol")?))?;
         let experiment = Experiment::parse(
@@ -98,7 +99,9 @@ impl Spec {
             &protocol_file,
             SIMULATED_RIG.to_owned(),
             "the built-in simulated rig",
-        )?;
+        )?
+        .within(folder);
+        brains.fit(&drive, experiment.protocol.planner.as_ref())?;
         let steer = experiment.protocol.blocks.iter().find_map(|block| match block.kind {
             BlockKind::Steer(steer) => Some(steer),
             _ => None,
@@ -107,6 +110,12 @@ impl Spec {
         let (Some(steer), Some(canvas)) = (steer, canvas) else {
             return Err(drive.refuse("protocol", "a protocol with a block `steer`").into());
         };
+        let set = |of: Seeds, key| -> Result<Set, ProtocolError> {
+            let brains = brains.of(of).iter().filter_map(|name| Brain::find(name)).collect();
+            Ok(Set { brains, seeds: seeds(&head, key)? })
+        };
+        let (tuning, held_out) =
+            (set(Seeds::Tuning, "tuning_seeds")?, set(Seeds::HeldOut, "held_out_seeds")?);
         let unknown =
             tuning.brains.iter().chain(&held_out.brains).find(|b| b.normalised_gain(0.0, &canvas).is_none());
         if let Some(brain) = unknown {
@@ -115,11 +124,8 @@ impl Spec {
         }
         let entries = root.list("arm", &ARM)?;
         let arm_names = names(&entries)?;
-        let arms: Result<Vec<Arm>, SessionError> = entries
-            .iter()
-            .zip(&arm_names)
-            .map(|(table, name)| arm(table, name, &experiment, folder))
-            .collect();
+        let arms: Result<Vec<Arm>, SessionError> =
+            entries.iter().zip(&arm_names).map(|(table, name)| arm(table, name, &experiment)).collect();
         let compare = head.optional("compare", |head, key| {
             head.reference(key, "arm", arm_names.iter().map(String::as_str))
         })?;
@@ -180,7 +186,7 @@ pub struct Job {
     pub seed: u64,
 }
 
-fn arm(table: &Table<'_>, name: &str, experiment: &Experiment, folder: &Path) -> Result<Arm, SessionError> {
+fn arm(table: &Table<'_>, name: &str, experiment: &Experiment) -> Result<Arm, SessionError> {
     let mut experiment = experiment.clone();
     let probes = table.optional("probes", |table, key| table.integer(key, 2..=10_000))?;
     let prior = table.optional("prior", Table::text)?;
@@ -193,14 +199,6 @@ fn arm(table: &Table<'_>, name: &str, experiment: &Experiment, folder: &Path) ->
         planner.model = model;
     }
     let presentations = table.integer("presentations", 1..=100_000)? as u32;
-    let given = Given::of(&experiment.protocol, folder)?;
-    Ok(Arm { name: name.to_owned(), presentations, experiment, given })
-}
-
-fn brains(table: &Table<'_>, key: &str) -> Result<Vec<&'static Brain>, ProtocolError> {
-    let find = |name: &String| {
-        let allowed = || format!("names of committed brains; {name} is none");
-        Brain::find(name).ok_or_else(|| table.refuse(key, allowed()))
-    };
-    table.texts(key)?.iter().map(find).collect()
+    let (given, files) = (Given::of(&experiment)?, steering::files(&experiment)?);
+    Ok(Arm { name: name.to_owned(), presentations, experiment, given, files })
 }

@@ -30,6 +30,17 @@ impl Axis {
         })
     }
 
+    /// The same for weights that are larger in some places: each is multiplied by its factor, of which only the proportions
+    /// count (the mean variance stays).
+    #[must_use]
+    pub fn with_factors(mut self, factors: &[f64]) -> Self {
+        let square = factors.iter().map(|factor| factor * factor).sum::<f64>() / self.size as f64;
+        for (at, value) in self.matrix.iter_mut().enumerate() {
+            *value *= factors[at / self.size] * factors[at % self.size] / square;
+        }
+        self
+    }
+
     /// Nothing in common.
     pub fn independent(size: usize) -> Self {
         let places: Vec<f64> = (0..size).map(|at| at as f64).collect();
@@ -104,6 +115,19 @@ mod tests {
                 assert!((value - wanted).abs() < 1e-14, "{row} {at}");
             }
         }
+    }
+
+    #[test]
+    fn weights_near_a_place_are_larger_and_the_mean_variance_stays() {
+        let places = [-2.0, -1.0, 0.0, 1.0, 2.0];
+        let factors = places.map(|place: f64| libm::exp(-0.5 * (place - 1.0) * (place - 1.0)));
+        let near = Axis::smooth(&places, 1.5).with_factors(&factors);
+        let variances: Vec<f64> = (0..5).map(|at| near.matrix[at * 6]).collect();
+        assert!((variances.iter().sum::<f64>() - 5.0).abs() < 1e-12, "{variances:?}");
+        assert!((variances[3] / variances[1] - libm::exp(4.0)).abs() < 1e-9, "{variances:?}");
+        // How alike two weights are has not changed.
+        let alike = near.matrix[1] / (variances[0] * variances[1]).sqrt();
+        assert!((alike - Axis::smooth(&places, 1.5).matrix[1]).abs() < 1e-12, "{alike}");
     }
 
     #[test]

@@ -228,16 +228,33 @@ impl Eyes {
     }
 
     /// What is believed of H beforehand, with these length scales: degrees of the visual field, radians of orientation,
-    /// octaves. Features of a probe then have about the variance 1 in each of the covariance's directions.
-    pub fn covariance(&self, place_deg: f64, orientation_rad: f64, octaves: f64) -> Covariance {
+    /// octaves. Features of a probe then have about the variance 1 in each of the covariance's directions. `near`: where the
+    /// weights are expected, if that is known.
+    pub fn covariance(
+        &self,
+        [place_deg, orientation_rad, octaves]: [f64; 3],
+        near: Option<Near>,
+    ) -> Covariance {
         let grid = &self.grid;
         let channels = match grid.orientations_rad.len() {
             0 => Axis::independent(grid.channels),
             _ => Axis::circular(&grid.orientations_rad, orientation_rad),
         };
         let places = Axis::smooth(&grid.places_deg, place_deg);
+        let around = |centre_deg: f64, sd_deg: f64, up: f64| -> Vec<f64> {
+            let factor = |place: &f64| libm::exp(-0.5 * ((up * place - centre_deg) / sd_deg).powi(2));
+            grid.places_deg.iter().map(factor).collect()
+        };
+        let (rows, columns) = match near {
+            None => (places.clone(), places),
+            // Rows go down, y goes up.
+            Some(Near { centre_deg: [x, y], sd_deg }) => (
+                places.clone().with_factors(&around(y, sd_deg, -1.0)),
+                places.with_factors(&around(x, sd_deg, 1.0)),
+            ),
+        };
         let kinds = Axis::independent(grid.kinds);
-        Covariance::new(vec![kinds, Axis::smooth(&grid.scales, octaves), channels, places.clone(), places])
+        Covariance::new(vec![kinds, Axis::smooth(&grid.scales, octaves), channels, rows, columns])
     }
 
     /// Features of a picture [1, 1, 1, n, n] of light.
@@ -321,6 +338,15 @@ impl Eyes {
         }
         plain
     }
+}
+
+/// Where in the visual field weights are expected: a Gaussian.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Its middle, [x, y] in degrees with y up.
+    pub centre_deg: [f64; 2],
+    /// Its standard deviation.
+    pub sd_deg: f64,
 }
 
 /// Puts numbers in any order, all orders alike (Fisher and Yates).

@@ -2,7 +2,7 @@
 
 use crate::belief::{Belief, Offset, Prediction, Wandering};
 use crate::covariance::Covariance;
-use crate::features::Eyes;
+use crate::features::{Eyes, Near};
 use crate::wavering::USUAL;
 
 /// Part of what H explains that a picture may do on its own.
@@ -25,8 +25,16 @@ pub struct Linear {
 impl Linear {
     /// Nothing measured yet.
     pub fn new(eyes: &Eyes, forgetting_s: f64) -> Self {
-        let shapes: Vec<Covariance> =
-            LENGTHS.map(|[place, turn, octaves]| eyes.covariance(place, turn, octaves)).into();
+        Self::over(eyes, forgetting_s, None)
+    }
+
+    /// Nothing measured yet, of a population that sees a known part of the visual field.
+    pub fn near(eyes: &Eyes, forgetting_s: f64, near: Near) -> Self {
+        Self::over(eyes, forgetting_s, Some(near))
+    }
+
+    fn over(eyes: &Eyes, forgetting_s: f64, near: Option<Near>) -> Self {
+        let shapes: Vec<Covariance> = LENGTHS.map(|lengths| eyes.covariance(lengths, near)).into();
         let belief = Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, forgetting_s);
         Self { belief, shapes, sum: 0.0, count: 0 }
     }

@@ -18,7 +18,7 @@ use crate::belief::Prediction;
 use crate::components::{Components, FEWEST, TRUSTED};
 use crate::confine::{Confined, climb_within};
 use crate::drift::Drift;
-use crate::features::Eyes;
+use crate::features::{Eyes, Near};
 use crate::linear::Linear;
 use crate::policy::Settings;
 use crate::selection::Selection;
@@ -29,6 +29,8 @@ use crate::{Aim, Canvas, PlannerError, Proposal, probe};
 const LOCALISER_RMS: f64 = 0.45;
 /// Diameter within which a population sees over that of its region: it has soft borders.
 const WIDER: f64 = 1.4;
+/// Standard deviation of where its population's weights are expected, as a part of a region's diameter.
+const NEAR: f64 = 0.6;
 
 /// A part of the visual field, and so a population.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +137,7 @@ impl Selective {
         let count = regions.regions.len();
         Ok(Self {
             selection,
-            responses: (0..count).map(|_| Linear::new(&eyes, settings.forgetting_s)).collect(),
+            responses: regions.regions.iter().map(|region| response(&eyes, &settings, region)).collect(),
             drift: Drift::new(settings.forgetting_s),
             canvas,
             settings,
@@ -480,6 +482,12 @@ fn localiser(canvas: &Canvas, region: &Region, random: &mut Random) -> Result<Ve
     let pattern: Vec<f32> =
         noise.iter().zip(window).map(|(n, window)| (f64::from(*n) * window) as f32).collect();
     weaker.allowed(&pattern)
+}
+
+/// The model of the population that sees a region: what lies elsewhere says little of it.
+fn response(eyes: &Eyes, settings: &Settings, region: &Region) -> Linear {
+    let near = Near { centre_deg: region.centre_deg, sd_deg: NEAR * region.diameter_deg };
+    Linear::near(eyes, settings.forgetting_s, near)
 }
 
 /// 1 in a region, 0 outside, one half at the border of `wider` times its diameter.

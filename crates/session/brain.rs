@@ -163,10 +163,7 @@ impl ModelPopulation {
         }
         let path = Path::new(name);
         if path.extension().is_none_or(|end| end != "onnx") {
-            let several = Several::all().iter().map(|brain| brain.name.as_str());
-            let names: Vec<&str> =
-                Brain::all().iter().map(|brain| brain.name.as_str()).chain(several).collect();
-            let known = names.join(", ");
+            let known = names().collect::<Vec<_>>().join(", ");
             return Err(SessionError::Usage(format!(
                 "--brain {name}: no such brain and no .onnx file; there are {known}"
             )));

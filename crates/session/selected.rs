@@ -62,6 +62,13 @@ pub const LEAST_MOVED: f64 = 1e-6;
 impl Selectivity {
     const UNKNOWN: Self = Self { target_moved: f64::NAN, others_moved: f64::NAN, selectivity: f64::NAN };
 
+    /// Whether the target moved in the wanted direction, and more selectively than in `other`; `None` where either is not
+    /// known.
+    pub fn beats(&self, other: &Self) -> Option<bool> {
+        let is_known = self.selectivity.is_finite() && other.selectivity.is_finite();
+        is_known.then(|| self.target_moved > 0.0 && self.selectivity > other.selectivity)
+    }
+
     fn of(changes: &[f64], target: usize, sign: f64) -> Self {
         let others = changes.iter().enumerate().filter(|(at, _)| *at != target);
         let others_moved = others.fold(0.0, |most: f64, (_, change)| most.max(change.abs()));

@@ -112,6 +112,9 @@ impl Given {
     }
 }
 
+/// Key of the manifest that lists [`NamedFile`]s, where there are any.
+pub const FILES_KEY: &str = "files";
+
 /// A file that decides what is shown or who answers, by its bytes. What an ONNX file keeps outside itself is not in them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NamedFile {
@@ -129,7 +132,9 @@ impl NamedFile {
     /// # Errors
     /// One that cannot be read.
     pub fn read(key: &'static str, file: &str, path: &Path) -> Result<Self, SessionError> {
-        let bytes = std::fs::read(path).map_err(|error| SessionError::io("read", path, error))?;
+        let bytes = std::fs::read(path).map_err(|error| {
+            SessionError::Usage(format!("{key}: {} cannot be read: {error}", path.display()))
+        })?;
         Ok(Self { key, file: file.to_owned(), sha256: sha256_hex(&bytes) })
     }
 }

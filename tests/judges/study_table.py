@@ -28,7 +28,7 @@ for outcome in study["outcomes"]:
                 f"""select avg(person) from (
                     select avg({outcome['metric']}) filter (where isfinite({outcome['metric']})) as person
                     from read_parquet(?) where protocol = ? and arm = ? {where}
-                    group by participant, case brain when '' then '' else brain || seed end)""",
+                    group by participant, brain, case brain when '' then 0 else seed end)""",
                 [table, outcome["protocol"], arm["arm"]],
             ).fetchone()[0]
             stated = group["value"]

@@ -242,8 +242,10 @@ impl Eyes {
         };
         let places = Axis::smooth(&grid.places_deg, place_deg);
         let around = |centre_deg: f64, sd_deg: f64, up: f64| -> Vec<f64> {
-            let factor = |place: &f64| libm::exp(-0.5 * ((up * place - centre_deg) / sd_deg).powi(2));
-            grid.places_deg.iter().map(factor).collect()
+            let off = |place: &f64| 0.5 * ((up * place - centre_deg) / sd_deg).powi(2);
+            // Against the nearest place, or a small region between places would be nowhere.
+            let least = grid.places_deg.iter().map(off).fold(f64::INFINITY, f64::min);
+            grid.places_deg.iter().map(|place| libm::exp(least - off(place))).collect()
         };
         let (rows, columns) = match near {
             None => (places.clone(), places),
@@ -380,4 +382,39 @@ fn restored(values: Vec<f64>, order: Option<&[usize]>) -> Vec<f64> {
     let mut plain = vec![0.0; values.len()];
     order.iter().zip(values).for_each(|(&at, value)| plain[at] = value);
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_expected_where_cells_see_the_region() {
+        let canvas =
+            Canvas { texels: 32, texels_per_deg: 4.0, contrast_rms: 0.2, aperture_deg: 7.6, edge_deg: 0.8 };
+        let mut eyes = Eyes::v1(&canvas, true).unwrap();
+        let centre_deg = [2.4, 1.2];
+        let covariance = eyes.covariance([1.0, 0.35, 0.8], Some(Near { centre_deg, sd_deg: 1.0 }));
+        let side = eyes.grid().places_deg.len();
+        let mut unit = vec![0.0; covariance.size()];
+        let mut variance = |at: usize| {
+            unit[at] = 1.0;
+            let variance = covariance.apply(&unit)[at];
+            unit[at] = 0.0;
+            variance
+        };
+        let expected = (0..side * side).max_by(|&a, &b| variance(a).total_cmp(&variance(b))).unwrap();
+        // A grating there, and nothing elsewhere: the cells whose features it changes most.
+        let grating = |[x, y]: [f64; 2]| {
+            let inside = libm::hypot(x - centre_deg[0], y - centre_deg[1]) < 0.8;
+            if inside { libm::sin(6.0 * x) as f32 } else { 0.0 }
+        };
+        let pattern: Vec<f32> = canvas.places_deg().map(grating).collect();
+        let grey = eyes.features(&canvas.light(&vec![0.0; canvas.count()])).unwrap();
+        let lit = eyes.features(&canvas.light(&pattern)).unwrap();
+        let change: Vec<f64> = lit.iter().zip(&grey).map(|(lit, grey)| (lit - grey).abs()).collect();
+        let most =
+            (0..change.len()).max_by(|&a, &b| change[a].total_cmp(&change[b])).unwrap() % (side * side);
+        assert_eq!([most / side, most % side], [expected / side, expected % side]);
+    }
 }

@@ -23,17 +23,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Nothing measured yet.
-    pub fn new(eyes: &Eyes, forgetting_s: f64) -> Self {
-        Self::over(eyes, forgetting_s, None)
-    }
-
-    /// Nothing measured yet, of a population that sees a known part of the visual field.
-    pub fn near(eyes: &Eyes, forgetting_s: f64, near: Near) -> Self {
-        Self::over(eyes, forgetting_s, Some(near))
-    }
-
-    fn over(eyes: &Eyes, forgetting_s: f64, near: Option<Near>) -> Self {
+    /// Nothing measured yet. `near`: where in the visual field the weights are expected, if that is known.
+    pub fn new(eyes: &Eyes, forgetting_s: f64, near: Option<Near>) -> Self {
         let shapes: Vec<Covariance> = LENGTHS.map(|lengths| eyes.covariance(lengths, near)).into();
         let belief = Belief::new(shapes[1].clone(), Offset { mean: 0.0, sd: 1.0 }, 0.1, forgetting_s);
         Self { belief, shapes, sum: 0.0, count: 0 }
@@ -41,7 +32,7 @@ impl Linear {
 
     /// Nothing measured yet, of responses whose common gain wanders; nothing is forgotten otherwise.
     pub fn wandering(eyes: &Eyes, wandering: Wandering) -> Self {
-        let Self { belief, shapes, .. } = Self::new(eyes, f64::INFINITY);
+        let Self { belief, shapes, .. } = Self::new(eyes, f64::INFINITY, None);
         Self { belief: belief.wandering(wandering), shapes, sum: 0.0, count: 0 }
     }
 

@@ -43,7 +43,7 @@ impl Response {
         particles: (usize, u64),
     ) -> Self {
         if !eyes.is_tuned() {
-            return Self::Linear(Box::new(Linear::new(eyes, forgetting_s)));
+            return Self::Linear(Box::new(Linear::new(eyes, forgetting_s, None)));
         }
         let grid = eyes.grid().clone();
         let prior = match people {

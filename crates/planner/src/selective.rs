@@ -487,7 +487,7 @@ fn localiser(canvas: &Canvas, region: &Region, random: &mut Random) -> Result<Ve
 /// The model of the population that sees a region: what lies elsewhere says little of it.
 fn response(eyes: &Eyes, settings: &Settings, region: &Region) -> Linear {
     let near = Near { centre_deg: region.centre_deg, sd_deg: NEAR * region.diameter_deg };
-    Linear::near(eyes, settings.forgetting_s, near)
+    Linear::new(eyes, settings.forgetting_s, Some(near))
 }
 
 /// 1 in a region, 0 outside, one half at the border of `wider` times its diameter.

@@ -277,8 +277,8 @@ impl Prepared {
                 let text = |(key, text): (&str, String)| (key.to_owned(), text.into());
                 let arm = self.arm.iter().map(|arm| (crate::arms::ARMS_KEY.to_owned(), arm.entry()));
                 let texts = brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text);
-                let files =
-                    (!self.files.is_empty()).then(|| ("files".to_owned(), serde_json::json!(self.files)));
+                let files = (!self.files.is_empty())
+                    .then(|| (steering::FILES_KEY.to_owned(), serde_json::json!(self.files)));
                 texts.chain(arm).chain(files).collect()
             },
         }

@@ -79,7 +79,10 @@ pub const METRICS: [Metric; OF_ANY + STEERED] = [
     higher("open_loop_target_moved", "target_moved of the first picture after the probes, never corrected"),
     lower("open_loop_others_moved", "others_moved of that picture"),
     higher("open_loop_selectivity", "selectivity of that picture"),
-    higher("more_selective", "1 where the session is more selective than that picture, 0 where not"),
+    higher(
+        "more_selective",
+        "1 where the target moved in the wanted direction, and more selectively than by that picture; 0 where not",
+    ),
 ];
 
 /// The columns of [`METRICS`] from the normalised gain on.
@@ -105,7 +108,7 @@ pub fn of_pictures(steered: Option<&Steered>) -> [f64; STEERED] {
         or_nan(open_loop.map(|open| open.others_moved)),
         or_nan(open_loop.map(|open| open.selectivity)),
         or_nan(
-            moved.zip(open_loop).map(|(own, open)| f64::from(u8::from(own.selectivity > open.selectivity))),
+            moved.zip(open_loop).and_then(|(own, open)| own.beats(open)).map(|is| f64::from(u8::from(is))),
         ),
     ]
 }

@@ -162,6 +162,7 @@ impl<'a> Results<'a> {
             }
             let compared = spec.compared;
             if outcome.better != Better::Neither
+                && !outcome.has_brains
                 && let Some(figure) = figures::pairs(outcome, compared)
             {
                 page.figure(&figure);

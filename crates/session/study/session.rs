@@ -6,14 +6,15 @@ use recording::RecordedSession;
 use timeline::NoticeKind;
 
 use super::metrics::{METRICS, OF_ANY, of_pictures};
-use super::{Job, Row, Seeds, Spec};
+use super::{Condition, Job, Row, Seeds, Spec};
 use crate::error::SessionError;
-use crate::experiment::{Experiment, response_of};
+use crate::experiment::response_of;
 use crate::report::{Block, blocks, extent};
 use crate::run::participant::Chair;
 use crate::run::simulated::{Instead, in_memory};
 use crate::run::virtual_clock::Watcher;
 use crate::steered::Steered;
+use crate::steering::FILES_KEY;
 use crate::summary::{Summary, TrackingError};
 use crate::turns::LoopDriver;
 
@@ -41,14 +42,14 @@ pub fn run(spec: &Spec, seeds: Seeds, job: &Job) -> Row {
     let known_gain = spec.arms[condition.arm].known_gain;
     let brain = spec.brain(seeds, job).map(str::to_owned);
     let instead = Instead { brain, ..Instead::default() };
-    match measure(&condition.experiment, person, job.seed, known_gain, instead) {
+    match measure(condition, person, job.seed, known_gain, instead) {
         Ok(values) => Row { values, error: None },
         Err(error) => Row { values: vec![f64::NAN; METRICS.len()], error: Some(error.to_string()) },
     }
 }
 
 fn measure(
-    experiment: &Experiment,
+    Condition { experiment, files, .. }: &Condition,
     person: &Person,
     seed: u64,
     known_gain: bool,
@@ -65,6 +66,11 @@ fn measure(
     }
     let mut whisper = Whisper::default();
     let mut session = in_memory(experiment.clone(), &person.name, seed, None, instead, &mut whisper)?;
+    let ran_with = session.meta.extra.get(FILES_KEY).cloned().unwrap_or_else(|| serde_json::json!([]));
+    if ran_with != serde_json::json!(files) {
+        let text = "a file that the protocol names was changed while the study ran";
+        return Err(SessionError::Usage(text.into()));
+    }
     let protocol = Some(&experiment.protocol);
     let summary = Summary::with_protocol(&session, protocol);
     let held = contrast_held(&session, &blocks(&session, protocol));

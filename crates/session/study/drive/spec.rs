@@ -110,6 +110,10 @@ impl Spec {
         let (Some(steer), Some(canvas)) = (steer, canvas) else {
             return Err(drive.refuse("protocol", "a protocol with a block `steer`").into());
         };
+        if experiment.protocol.planner.as_ref().is_some_and(|planner| planner.selective.is_some()) {
+            let allowed = "a protocol with one response; one with [planner.selective] runs in whole sessions";
+            return Err(drive.refuse("protocol", allowed).into());
+        }
         let set = |of: Seeds, key| -> Result<Set, ProtocolError> {
             let brains = brains.of(of).iter().filter_map(|name| Brain::find(name)).collect();
             Ok(Set { brains, seeds: seeds(&head, key)? })

@@ -66,7 +66,7 @@ impl Selectivity {
     /// known.
     pub fn beats(&self, other: &Self) -> Option<bool> {
         let is_known = self.selectivity.is_finite() && other.selectivity.is_finite();
-        is_known.then(|| self.target_moved > 0.0 && self.selectivity > other.selectivity)
+        is_known.then_some(self.target_moved > 0.0 && self.selectivity > other.selectivity)
     }
 
     fn of(changes: &[f64], target: usize, sign: f64) -> Self {

@@ -64,11 +64,8 @@ pub fn over_brains_and_people(
     let own = |job: &Job| job.condition == condition && chosen.contains(&job.participant);
     let sample = |(job, row): (&Job, &Row)| {
         let value = row.values[metric];
-        (own(job) && value.is_finite()).then(|| Sample {
-            brain: job.brain,
-            participant: job.participant,
-            value,
-        })
+        let sample = Sample { brain: job.brain, participant: job.participant, value };
+        (own(job) && value.is_finite()).then_some(sample)
     };
     let samples: Vec<Sample> = jobs.iter().zip(rows).filter_map(sample).collect();
     let Estimate { value, low, high } = drive::mean(&samples);

@@ -49,13 +49,16 @@ pub fn jobs(spec: &Spec, seeds: Seeds) -> Vec<Job> {
     let mut jobs = Vec::new();
     for condition in 0..spec.conditions.len() {
         let brains = spec.brains[spec.conditions[condition].protocol].of(seeds).len().max(1);
-        for (participant, brain) in pairs(spec.participants.len(), brains) {
-            jobs.extend(spec.seeds(seeds).iter().map(|&seed| Job { condition, participant, brain, seed }));
+        for participant in 0..spec.participants.len() {
+            for brain in 0..brains {
+                jobs.extend(spec.seeds(seeds).iter().map(|&seed| Job {
+                    condition,
+                    participant,
+                    brain,
+                    seed,
+                }));
+            }
         }
     }
     jobs
-}
-
-fn pairs(first: usize, second: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..first).flat_map(move |a| (0..second).map(move |b| (a, b)))
 }

@@ -1,15 +1,7 @@
-// What every pass of a frame shares: the numbers of the frame (one buffer write) and the triangle that covers the target.
-// The layout is mirrored by `display::uniform` and held to it by a test. Units: px (y down, pixel centre at +0.5), rad,
-// cycles per px; luminance is linear light, 0..1.
+// What every pass of a frame shares: the numbers of the frame and the triangle that covers the target. The layout is
+// mirrored by `display::uniform` and held to it by a test. Units: px (y down, pixel centre at +0.5); light is linear, 0..1.
 
 struct Frame {
-    cycles_per_px: vec2<f32>,
-    center_px: vec2<f32>,
-    phase_rad: f32,
-    radius_px: f32,
-    edge_px: f32,
-    // contrast times modulation of this frame, -1..1
-    amplitude: f32,
     size_px: vec2<u32>,
     // where the stimulus begins on a surface that is larger than it
     origin_px: vec2<i32>,
@@ -18,16 +10,12 @@ struct Frame {
     patch_luminance: f32,
     retina_px: vec2<u32>,
     retina_cells: vec2<u32>,
+    // of red, green and blue, for the luminance that the retina sees
+    luminance_weights: vec3<f32>,
     retina_cell_px: u32,
-    // 0 grey, 1 grating, 2 picture
-    kind: u32,
     gamma_inverse: f32,
-    // of the texture array of pictures
+    // of the texture array of pictures; 0xffffffff is none
     picture_layer: u32,
-    picture_px: vec2<u32>,
-    // along a side
-    picture_texels: u32,
-    texel_px: u32,
 }
 
 const MEAN_LUMINANCE: f32 = 0.5;

@@ -11,11 +11,12 @@ use closedloop::{
     StimulusClock,
 };
 use protocol::{Protocol, Rig, Schedule, StreamKind};
-use stimulus::{FlashReport, Patch, RetinaGrid, Scene, Screen};
+use stimulus::{FlashReport, Patch, RetinaGrid, RetinaTemplate, Scene, Screen, Sheets};
 use timeline::{SceneId, SourceId, ns_from_s};
 
 use crate::error::SessionError;
 use crate::onset;
+use crate::stage::{self, Stage};
 
 /// Side of the photodiode patch, as a part of the screen's shorter side.
 const PATCH_PART: f64 = 0.08;
@@ -81,10 +82,7 @@ impl Experiment {
         let protocol = &self.protocol;
         let screen = screen(&self.rig)?;
         let schedule = protocol.schedule(seed);
-        let mut scenes = vec![Scene::Grey];
-        for stimulus in &protocol.stimuli {
-            scenes.push(lower_stimulus(stimulus, &screen)?);
-        }
+        let Stage { scenes, sheets } = stage::lower(self, &screen)?;
         let plan = Plan {
             refresh_hz: screen.refresh_hz,
             grey_ramp_ns: ns_from_s(protocol.grey_ramp_s),
@@ -105,7 +103,7 @@ impl Experiment {
         let patch_px =
             (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
         let retina = RetinaGrid::for_scenes(&scenes, &screen);
-        Ok(Lowered { patch: Patch::lower_right(&screen, patch_px), plan, schedule, screen, scenes, retina })
+        Ok(Lowered { patch: Patch::lower_right(&screen, patch_px), plan, schedule, screen, scenes, sheets, retina })
     }
 }
 
@@ -119,6 +117,8 @@ pub struct Lowered {
     pub screen: Screen,
     /// By [`SceneId`]; 0 is grey.
     pub scenes: Vec<Scene>,
+    /// What their elements look up.
+    pub sheets: Sheets,
     /// The photodiode patch.
     pub patch: Patch,
     /// What the simulated participant sees of each frame.
@@ -154,11 +154,19 @@ impl Lowered {
         highest.into_iter().collect()
     }
 
+    /// What a participant sees of each scene.
+    pub fn templates(&self) -> Vec<RetinaTemplate> {
+        let template = |scene| RetinaTemplate::prepare(scene, &self.sheets, &self.retina, &self.screen);
+        self.scenes.iter().map(template).collect()
+    }
+
     /// The photosensitivity rule on every scene at the highest contrast of the schedule, from two seconds of frames.
     pub fn assess_flashes(&self) -> Vec<(SceneId, f64, FlashReport)> {
-        let scene = |id: SceneId| self.scenes.get(usize::from(id.0)).unwrap_or(&Scene::Grey);
-        let assess =
-            |(id, contrast)| (id, contrast, stimulus::assess(scene(id), contrast, 2.0, &self.screen));
+        let grey = Scene::grey();
+        let assess = |(id, contrast): (SceneId, f64)| {
+            let scene = self.scenes.get(usize::from(id.0)).unwrap_or(&grey);
+            (id, contrast, stimulus::assess(scene, &self.sheets, contrast, 2.0, &self.screen))
+        };
         self.highest_contrasts().into_iter().map(assess).collect()
     }
 }
@@ -186,63 +194,6 @@ pub(crate) fn screen(rig: &Rig) -> Result<Screen, SessionError> {
         luminance_min_cd_m2: screen.luminance_min_cd_m2,
         gamma: screen.gamma,
     })?)
-}
-
-fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scene, SessionError> {
-    let flicker = lower_flicker(stimulus, screen)?;
-    let grating = match &stimulus.kind {
-        protocol::StimulusKind::Grating(grating) => grating,
-        protocol::StimulusKind::Picture(picture) => {
-            return crate::steering::lower_picture(stimulus, picture, flicker, screen);
-        }
-    };
-    let px_per_cycle = 1.0 / screen.cycles_per_px(grating.sf_cpd);
-    if px_per_cycle < 4.0 {
-        return Err(SessionError::TooFine {
-            stimulus: stimulus.name.clone(),
-            sf_cpd: grating.sf_cpd,
-            px_per_cycle,
-            most_cpd: screen.px_per_deg / 4.0,
-        });
-    }
-    let diameter_px = screen.size_px(grating.diameter_deg);
-    let shorter_px = f64::from(screen.width_px.min(screen.height_px));
-    if diameter_px > shorter_px {
-        return Err(SessionError::TooLarge {
-            stimulus: stimulus.name.clone(),
-            diameter_deg: grating.diameter_deg,
-            diameter_px,
-            shorter_px,
-        });
-    }
-    Ok(Scene::Grating(stimulus::Grating {
-        cycles_per_px: screen.wave_vector(grating.sf_cpd, grating.orientation_deg),
-        phase_rad: grating.phase_deg.to_radians(),
-        center_px: screen.centre_px(),
-        diameter_px,
-        edge_px: screen.size_px(grating.edge_deg),
-        flicker,
-    }))
-}
-
-/// The flicker that the refresh really makes.
-fn lower_flicker(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<stimulus::Flicker, SessionError> {
-    let flicker = stimulus.kind.flicker();
-    let named =
-        |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
-    stimulus::Flicker::realise(
-        match flicker.kind {
-            protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
-            protocol::FlickerKind::OnOff => stimulus::FlickerKind::OnOff,
-        },
-        flicker.frequency_hz,
-        match flicker.waveform {
-            protocol::Waveform::Sine => stimulus::Waveform::Sine,
-            protocol::Waveform::Square => stimulus::Waveform::Square,
-        },
-        screen.refresh_hz,
-    )
-    .map_err(named)
 }
 
 fn lower_stream(stream: &protocol::Stream) -> SourcePlan {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use recording::{FileInfo, RepairError, Report, SessionFolder};
 use serde_json::{Value, json};
-use stimulus::Scene;
 
 use crate::cli::CheckArgs;
 use crate::error::SessionError;
@@ -45,38 +44,30 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     );
     let mut stimuli = Vec::new();
     for (id, scene) in lowered.scenes.iter().enumerate() {
-        if let Scene::Picture(picture) = scene {
-            let name = scene_name(&experiment, id as u16);
-            let _ = writeln!(
-                text,
-                "stimulus  {name}: pictures of {0} x {0} texels of {1} px, flicker realised at {2} Hz, response at {3} Hz",
-                picture.texels,
-                picture.texel_px,
-                picture.flicker.frequency_hz(),
-                picture.flicker.response_hz()
-            );
-            stimuli.push(json!({
-                "name": name, "texels": picture.texels, "texel_px": picture.texel_px,
-                "flicker_hz": picture.flicker.frequency_hz(), "response_hz": picture.flicker.response_hz(),
-            }));
+        if scene.is_grey() {
+            continue;
         }
-        if let Scene::Grating(grating) = scene {
-            let name = scene_name(&experiment, id as u16);
-            let (num, den) = grating.flicker.cycles_per_frame();
-            let _ = writeln!(
-                text,
-                "stimulus  {name}: grating, {:.1} px per cycle, diameter {:.0} px, flicker realised at {} Hz ({num} cycles \
-                 in {den} frames), response at {} Hz",
-                1.0 / grating.frequency_per_px(),
-                grating.diameter_px,
-                grating.flicker.frequency_hz(),
-                grating.flicker.response_hz()
-            );
-            stimuli.push(json!({
-                "name": name, "px_per_cycle": 1.0 / grating.frequency_per_px(), "diameter_px": grating.diameter_px,
-                "flicker_hz": grating.flicker.frequency_hz(), "response_hz": grating.flicker.response_hz(),
-            }));
+        let name = scene_name(&experiment, id as u16);
+        let px_per_cycle = scene.highest_frequency_per_px().map(|per_px| 1.0 / per_px);
+        let _ = write!(text, "stimulus  {name}: {} elements", scene.elements.len());
+        if let Some(px) = px_per_cycle {
+            let _ = write!(text, ", {px:.1} px per cycle at the finest");
         }
+        if let Some(flicker) = scene.flicker() {
+            let (num, den) = flicker.cycles_per_frame();
+            let _ = write!(
+                text,
+                ", flicker realised at {} Hz ({num} cycles in {den} frames), response at {} Hz",
+                flicker.frequency_hz(),
+                flicker.response_hz()
+            );
+        }
+        let _ = writeln!(text);
+        stimuli.push(json!({
+            "name": name, "elements": scene.elements.len(), "px_per_cycle": px_per_cycle,
+            "flicker_hz": scene.flicker().map(stimulus::Flicker::frequency_hz),
+            "response_hz": scene.flicker().map(stimulus::Flicker::response_hz),
+        }));
     }
     for stream in &experiment.protocol.streams {
         let _ = writeln!(text, "stream    {}: type {}", stream.name, stream.lsl_type);

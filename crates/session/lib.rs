@@ -26,6 +26,7 @@ pub mod run;
 mod safety;
 pub mod selected;
 pub mod simulate;
+pub mod stage;
 pub mod steered;
 pub mod steering;
 pub mod study;

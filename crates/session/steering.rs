@@ -46,7 +46,7 @@ pub fn lower_picture(
     }
     let side_px = texel_px * f64::from(picture.texels);
     stimulus::Picture::centred(screen, picture.texels, texel_px as u32, flicker)
-        .map(Scene::Picture)
+        .map(|picture| Scene::picture(&picture))
         .ok_or_else(|| {
             refuse(format!(
                 "{} texels of {texel_px} px are {side_px} px; the screen has {} x {} px",
@@ -74,13 +74,10 @@ pub fn lower_steer(steer: &Steer, scene: SceneId, protocol: &Protocol) -> SteerP
 /// What pictures of a protocol have in common; `None` where it has no planner or no picture.
 pub fn canvas(protocol: &Protocol, lowered: &Lowered) -> Option<Canvas> {
     let planner = protocol.planner.as_ref()?;
-    let picture = lowered.scenes.iter().find_map(|scene| match scene {
-        Scene::Picture(picture) => Some(picture),
-        Scene::Grey | Scene::Grating(_) => None,
-    })?;
+    let (_, sheet) = lowered.scenes.iter().find_map(Scene::picture_sheet)?;
     Some(Canvas {
-        texels: picture.texels as usize,
-        texels_per_deg: lowered.screen.px_per_deg / f64::from(picture.texel_px),
+        texels: sheet.width as usize,
+        texels_per_deg: lowered.screen.px_per_deg / sheet.texel_px,
         contrast_rms: planner.contrast_rms,
         aperture_deg: planner.aperture_deg,
         edge_deg: planner.edge_deg,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use display::{Config, Display, Mode, Ports, Progress};
-use stimulus::{Flicker, FlickerKind, Grating, Patch, RetinaGrid, Scene, Screen, ScreenSpec, Waveform};
+use stimulus::{Flicker, FlickerKind, Grating, Patch, RetinaGrid, Scene, Screen, ScreenSpec, Sheets, Waveform};
 use timeline::latest::latest;
 use timeline::ring::{ring, rows};
 use timeline::{Command, Ramp, SceneId};
@@ -38,19 +38,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     let grating = Grating {
         cycles_per_px: screen.wave_vector(1.0, 45.0),
-        phase_rad: 0.0,
+        phase: 0.0,
         center_px: screen.centre_px(),
         diameter_px: screen.size_px(10.0),
         edge_px: screen.size_px(1.0),
         flicker: Flicker::realise(FlickerKind::Counterphase, 7.5, Waveform::Sine, screen.refresh_hz)?,
     };
-    let scenes = vec![Scene::Grey, Scene::Grating(grating)];
+    let scenes = vec![Scene::grey(), Scene::grating(&grating)];
     let grid = RetinaGrid::for_scenes(&scenes, &screen);
     let (rows_in, mut rows_out) = rows(64, grid.cells());
     let display = Display::prepare(Config {
         mode,
         screen,
         scenes,
+        sheets: Sheets::default(),
         retina: Some((grid, rows_in)),
         patch: Patch::lower_right(&screen, 24),
         title: "Photic".to_string(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::Thread;
 
 use crate::interlock::Interlock;
-use stimulus::{Patch, RetinaGrid, Scene, Screen};
+use stimulus::{Patch, RetinaGrid, Scene, Screen, Sheets};
 use thiserror::Error;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowReader, RowWriter, Writer};
@@ -29,8 +29,10 @@ pub struct Config {
     pub mode: Mode,
     /// The rig's screen.
     pub screen: Screen,
-    /// What can be shown; a scene's id is its place. Place 0 must be [`Scene::Grey`].
+    /// What can be shown; a scene's id is its place. Place 0 must be [`Scene::grey`].
     pub scenes: Vec<Scene>,
+    /// What their elements look up.
+    pub sheets: Sheets,
     /// The retina's grid, and the ring that takes one row of `grid.cells()` luminances per presented frame.
     pub retina: Option<(RetinaGrid, RowWriter)>,
     /// The photodiode patch; [`Patch::NONE`] for none.
@@ -205,6 +207,24 @@ pub enum DisplayError {
     /// No usable graphics adapter.
     #[error("no Vulkan adapter found ({0}); software rendering needs Mesa's lavapipe")]
     NoAdapter(String),
+    /// More sheets, or larger ones, than the adapter's textures hold.
+    #[error(
+        "{layers} {what} of up to {width} x {height} texels: this adapter holds {most} of up to {side} x {side}"
+    )]
+    Sheets {
+        /// `values` or `images`.
+        what: &'static str,
+        /// Columns of the largest.
+        width: u32,
+        /// Rows of the largest.
+        height: u32,
+        /// How many.
+        layers: u32,
+        /// The adapter's limit along a side.
+        side: u32,
+        /// The adapter's limit of their number.
+        most: u32,
+    },
     /// The adapter refused a device.
     #[error("adapter `{adapter}` gives no device: {reason}")]
     NoDevice {

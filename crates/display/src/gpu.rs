@@ -40,8 +40,14 @@ impl Gpu {
         if width > limit || height > limit {
             return Err(DisplayError::TooLarge { adapter: info.name, width, height, limit });
         }
+        if !adapter.features().contains(wgpu::Features::FLOAT32_BLENDABLE) {
+            let reason = "it cannot blend textures of 32-bit floats (FLOAT32_BLENDABLE)".into();
+            return Err(DisplayError::NoDevice { adapter: info.name, reason });
+        }
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("photic display"),
+            // Linear light is blended in 32 bits: with 16, contrasts below 1/256 would be lost.
+            required_features: wgpu::Features::FLOAT32_BLENDABLE,
             required_limits: wgpu::Limits::downlevel_defaults().using_resolution(available),
             ..Default::default()
         }))

@@ -15,8 +15,10 @@
 //! One frame: newest command -> contrast at the predicted onset -> one buffer write -> stimulus pass in linear light ->
 //! retina reduction -> gamma and photodiode patch -> submit, present -> flip.
 
+mod build;
 pub mod clock;
 mod config;
+mod elements;
 mod gpu;
 mod grey;
 mod histogram;
@@ -26,6 +28,7 @@ pub mod plan;
 mod readback;
 mod renderer;
 mod run;
+mod sheets;
 mod snapshot;
 mod target;
 pub mod uniform;

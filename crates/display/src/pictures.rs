@@ -25,11 +25,7 @@ pub(crate) struct Pictures {
 impl Pictures {
     /// Room for the pictures of these scenes; a single texel where no scene is one.
     pub(crate) fn prepare(device: &wgpu::Device, scenes: &[Scene]) -> Self {
-        let texels = scenes.iter().find_map(|scene| match scene {
-            Scene::Picture(picture) => Some(picture.texels),
-            Scene::Grey | Scene::Grating(_) => None,
-        });
-        let texels = texels.unwrap_or(1);
+        let texels = scenes.iter().find_map(Scene::picture_sheet).map_or(1, |(_, sheet)| sheet.width);
         let texture = device.create_texture(&wgpu::TextureDescriptor {
             label: Some("pictures"),
             size: wgpu::Extent3d { width: texels, height: texels, depth_or_array_layers: KEPT as u32 },

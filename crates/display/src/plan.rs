@@ -1,6 +1,7 @@
 //! The part of a frame that is ours: which refresh, which numbers, which flip. No GPU, no clock, no allocation.
 
-use stimulus::Scene;
+use stimulus::element::Onset;
+use stimulus::{Moment, Scene};
 use timeline::{Command, Flip, OnsetClass, SceneId};
 
 use crate::clock::RefreshClock;
@@ -15,8 +16,8 @@ const WORK_GAIN: f64 = 0.125;
 pub struct FrameParams {
     /// Place of the scene in the display's list.
     pub scene: usize,
-    /// Contrast times modulation, -1..=1.
-    pub amplitude: f32,
+    /// Which of its frames, at which contrast.
+    pub moment: Moment,
     /// Linear luminance of the photodiode patch, 0 or 1.
     pub patch_luminance: f32,
     /// Which picture, where the scene shows pictures.
@@ -43,6 +44,7 @@ pub struct FramePlan {
     scenes: Vec<Scene>,
     pacing: Pacing,
     last_shown: Option<u64>,
+    onset: Onset,
     next: u64,
     work_ns: f64,
 }
@@ -50,7 +52,7 @@ pub struct FramePlan {
 impl FramePlan {
     /// `scenes[0]` must be grey; the clock's refresh 0 is the first that can be drawn for.
     pub fn prepare(scenes: Vec<Scene>, clock: RefreshClock, pacing: Pacing) -> Self {
-        Self { clock, scenes, pacing, last_shown: None, next: 0, work_ns: 0.0 }
+        Self { clock, scenes, pacing, last_shown: None, onset: Onset::default(), next: 0, work_ns: 0.0 }
     }
 
     /// The next frame, at `now_ns`. With `end` it is grey, whatever the command says.
@@ -74,18 +76,18 @@ impl FramePlan {
         let scene_id = command.map_or(SceneId::GREY, |command| command.scene);
         let scene_id = if usize::from(scene_id.0) < self.scenes.len() { scene_id } else { SceneId::GREY };
         let place = usize::from(scene_id.0);
-        let scene = self.scenes.get(place).copied().unwrap_or(Scene::Grey);
+        let scene = self.scenes.get(place).filter(|scene| !scene.is_grey());
         let contrast = match (command, scene) {
-            (None, _) | (_, Scene::Grey) => 0.0,
-            (Some(command), Scene::Grating(_) | Scene::Picture(_)) => {
-                allowed(command.contrast.at(onset_ns)) * factor
-            }
+            (Some(command), Some(_)) => allowed(command.contrast.at(onset_ns)) * factor,
+            _ => 0.0,
         };
+        let since_onset = self.onset.since(place, frame);
+        let moment = Moment { frame, since_onset, contrast };
         Planned {
             params: FrameParams {
                 scene: place,
-                amplitude: (contrast * scene.modulation(frame)) as f32,
-                patch_luminance: if scene.patch_is_white(frame) { 1.0 } else { 0.0 },
+                moment,
+                patch_luminance: if scene.is_some_and(|scene| scene.patch_is_white(&moment)) { 1.0 } else { 0.0 },
                 picture: command.and_then(|command| command.picture).unwrap_or(0),
             },
             flip: Flip {
@@ -116,6 +118,7 @@ impl FramePlan {
     /// The planned frame was handed over at `submitted_ns` and is shown: its flip, complete.
     pub fn shown(&mut self, planned: &Planned, submitted_ns: i64) -> Flip {
         self.last_shown = Some(planned.flip.frame);
+        self.onset.shown(planned.params.scene, planned.flip.frame);
         self.next = planned.flip.frame + 1;
         Flip { submitted_ns, ..planned.flip }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stimulus::{Scene, Screen};
+use stimulus::{Moment, Scene, Screen};
 use timeline::{Command, Event, Flip, NoticeKind, SceneId};
 
 use crate::clock::RefreshClock;
@@ -13,7 +13,7 @@ use crate::histogram::Histogram;
 use crate::interlock::{Guard, Interlock, notice};
 use crate::plan::{FrameParams, FramePlan, Planned};
 use crate::readback::Readback;
-use crate::renderer::Renderer;
+use crate::renderer::{Renderer, Stage};
 use crate::target::{Acquired, OFFSCREEN_FORMAT, Offscreen, OnScreen, describe, pacing_of};
 use crate::window::OpenWindow;
 
@@ -59,7 +59,7 @@ impl Display {
     /// the one of the rig file.
     pub fn prepare(config: Config) -> Result<Self, DisplayError> {
         check(&config)?;
-        let Config { mode, screen, scenes, retina, patch, title } = config;
+        let Config { mode, screen, scenes, sheets, retina, patch, title } = config;
         let (grid, writer) = retina.unzip();
         let (gpu, target, format) = match mode {
             Mode::Offscreen => {
@@ -75,7 +75,15 @@ impl Display {
                 (gpu, Target::Window(Box::new(window), on_screen), format)
             }
         };
-        let mut renderer = Renderer::prepare(&gpu.device, &screen, &scenes, &patch, grid.as_ref(), format);
+        let stage = Stage {
+            screen: &screen,
+            scenes: &scenes,
+            sheets: &sheets,
+            patch: &patch,
+            grid: grid.as_ref(),
+            format,
+        };
+        let mut renderer = Renderer::prepare(&gpu.device, &gpu.queue, &stage)?;
         let description = settle(&gpu, &mut renderer, &target, &screen, format)?;
         let readback = grid.zip(writer).map(|(grid, writer)| Readback::prepare(&gpu.device, &grid, writer));
         if let Some(reason) = gpu.failure() {
@@ -122,7 +130,7 @@ impl Display {
 }
 
 fn check(config: &Config) -> Result<(), DisplayError> {
-    if config.scenes.first() != Some(&Scene::Grey) {
+    if !config.scenes.first().is_some_and(Scene::is_grey) {
         return Err(DisplayError::NoGrey { count: config.scenes.len() });
     }
     if let Some((grid, writer)) = &config.retina {
@@ -147,7 +155,7 @@ fn settle(
     screen: &Screen,
     format: wgpu::TextureFormat,
 ) -> Result<Description, DisplayError> {
-    let grey = FrameParams { scene: 0, amplitude: 0.0, patch_luminance: 0.0, picture: 0 };
+    let grey = FrameParams { scene: 0, moment: Moment::new(0, 0.0), patch_luminance: 0.0, picture: 0 };
     let surface_px = match target {
         Target::Offscreen(_) => [screen.width_px, screen.height_px],
         Target::Window(_, on_screen) => on_screen.size_px(),

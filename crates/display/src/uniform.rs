@@ -1,121 +1,263 @@
-//! What one buffer write hands to the shaders: the `Frame` struct of `shaders/frame.wgsl`, byte for byte.
+//! What buffer writes hand to the shaders: the structs of `shaders/frame.wgsl` and `shaders/element.wgsl`, byte for byte.
 
-use stimulus::{Patch, RetinaGrid, Scene, Screen};
+use stimulus::element::{Draw, Element, Now, Outline, Paint, Pattern, Wave};
+use stimulus::hash::threshold;
+use stimulus::sheet::{Between, Sheet, Source, Transfer};
+use stimulus::{Patch, RetinaGrid, Screen};
 
-/// Size of the WGSL struct in bytes.
-pub const SIZE: usize = 112;
+/// Names and byte offsets of a WGSL struct's fields; the last one, without a name, is its size.
+pub type Layout = &'static [(&'static str, usize)];
 
-/// Byte offset of each field of the WGSL struct, by its name there.
-pub const FIELDS: [(&str, usize); 21] = [
-    ("cycles_per_px", CYCLES_PER_PX),
-    ("center_px", CENTER_PX),
-    ("phase_rad", PHASE_RAD),
-    ("radius_px", RADIUS_PX),
-    ("edge_px", EDGE_PX),
-    ("amplitude", AMPLITUDE),
-    ("size_px", SIZE_PX),
-    ("origin_px", ORIGIN_PX),
-    ("patch_px", PATCH_PX),
-    ("patch_size_px", PATCH_SIZE_PX),
-    ("patch_luminance", PATCH_LUMINANCE),
-    ("retina_px", RETINA_PX),
-    ("retina_cells", RETINA_CELLS),
-    ("retina_cell_px", RETINA_CELL_PX),
-    ("kind", KIND),
-    ("gamma_inverse", GAMMA_INVERSE),
-    ("picture_layer", PICTURE_LAYER),
-    ("picture_px", PICTURE_PX),
-    ("picture_texels", PICTURE_TEXELS),
-    ("texel_px", TEXEL_PX),
-    ("", SIZE),
-];
+/// Luminance of red, green and blue relative to white, where the rig says nothing else: ITU-R BT.709.
+const BT709: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
-const CYCLES_PER_PX: usize = 0;
-const CENTER_PX: usize = 8;
-const PHASE_RAD: usize = 16;
-const RADIUS_PX: usize = 20;
-const EDGE_PX: usize = 24;
-const AMPLITUDE: usize = 28;
-const SIZE_PX: usize = 32;
-const ORIGIN_PX: usize = 40;
-const PATCH_PX: usize = 48;
-const PATCH_SIZE_PX: usize = 56;
-const PATCH_LUMINANCE: usize = 60;
-const RETINA_PX: usize = 64;
-const RETINA_CELLS: usize = 72;
-const RETINA_CELL_PX: usize = 80;
-const KIND: usize = 84;
-const GAMMA_INVERSE: usize = 88;
-const PICTURE_LAYER: usize = 92;
-const PICTURE_PX: usize = 96;
-const PICTURE_TEXELS: usize = 104;
-const TEXEL_PX: usize = 108;
+/// No picture.
+const NO_PICTURE: u32 = u32::MAX;
 
-/// One scene's numbers, laid out once; a frame changes three of them in place.
+/// The numbers of a frame that all passes share.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FrameUniform([u8; SIZE]);
+pub struct FrameUniform([u8; Self::SIZE]);
 
 impl FrameUniform {
-    /// Lays out what does not change from frame to frame.
-    pub fn prepare(scene: &Scene, screen: &Screen, patch: &Patch, retina: Option<&RetinaGrid>) -> Self {
-        let mut uniform = Self([0; SIZE]);
-        uniform.put(SIZE_PX, screen.width_px.to_le_bytes());
-        uniform.put(SIZE_PX + 4, screen.height_px.to_le_bytes());
-        uniform.put(PATCH_PX, patch.x_px.to_le_bytes());
-        uniform.put(PATCH_PX + 4, patch.y_px.to_le_bytes());
-        uniform.put(PATCH_SIZE_PX, patch.size_px.to_le_bytes());
-        uniform.put(GAMMA_INVERSE, ((1.0 / screen.gamma) as f32).to_le_bytes());
+    /// Size of the WGSL struct `Frame`.
+    pub const SIZE: usize = 80;
+    /// Its fields.
+    pub const LAYOUT: Layout = &[
+        ("size_px", 0),
+        ("origin_px", 8),
+        ("patch_px", 16),
+        ("patch_size_px", 24),
+        ("patch_luminance", 28),
+        ("retina_px", 32),
+        ("retina_cells", 40),
+        ("luminance_weights", 48),
+        ("retina_cell_px", 60),
+        ("gamma_inverse", 64),
+        ("picture_layer", 68),
+        ("", Self::SIZE),
+    ];
+
+    /// Lays out what does not change from frame to frame. `achromatic` says that the linear frame has one channel.
+    pub fn prepare(screen: &Screen, patch: &Patch, retina: Option<&RetinaGrid>, achromatic: bool) -> Self {
+        let mut uniform = Self([0; Self::SIZE]);
+        let put = &mut uniform.0;
+        put_u32(put, 0, [screen.width_px, screen.height_px]);
+        put_u32(put, 16, [patch.x_px, patch.y_px, patch.size_px]);
+        put_f32(put, 48, if achromatic { [1.0, 0.0, 0.0] } else { BT709 });
+        put_f32(put, 64, [(1.0 / screen.gamma) as f32]);
         if let Some(grid) = retina {
-            uniform.put(RETINA_PX, grid.left_px.to_le_bytes());
-            uniform.put(RETINA_PX + 4, grid.top_px.to_le_bytes());
-            uniform.put(RETINA_CELLS, grid.columns.to_le_bytes());
-            uniform.put(RETINA_CELLS + 4, grid.rows.to_le_bytes());
-            uniform.put(RETINA_CELL_PX, grid.cell_px.to_le_bytes());
-        }
-        if let Scene::Grating(grating) = scene {
-            uniform.put(KIND, 1_u32.to_le_bytes());
-            uniform.put(CYCLES_PER_PX, (grating.cycles_per_px[0] as f32).to_le_bytes());
-            uniform.put(CYCLES_PER_PX + 4, (grating.cycles_per_px[1] as f32).to_le_bytes());
-            uniform.put(CENTER_PX, (grating.center_px[0] as f32).to_le_bytes());
-            uniform.put(CENTER_PX + 4, (grating.center_px[1] as f32).to_le_bytes());
-            uniform.put(PHASE_RAD, (grating.phase_rad as f32).to_le_bytes());
-            uniform.put(RADIUS_PX, ((grating.diameter_px / 2.0) as f32).to_le_bytes());
-            uniform.put(EDGE_PX, (grating.edge_px as f32).to_le_bytes());
-        }
-        if let Scene::Picture(picture) = scene {
-            uniform.put(KIND, 2_u32.to_le_bytes());
-            uniform.put(PICTURE_PX, picture.left_px.to_le_bytes());
-            uniform.put(PICTURE_PX + 4, picture.top_px.to_le_bytes());
-            uniform.put(PICTURE_TEXELS, picture.texels.to_le_bytes());
-            uniform.put(TEXEL_PX, picture.texel_px.to_le_bytes());
+            put_u32(put, 32, [grid.left_px, grid.top_px, grid.columns, grid.rows]);
+            put_u32(put, 60, [grid.cell_px]);
         }
         uniform
     }
 
     /// Where the stimulus begins on its surface.
     pub fn set_origin(&mut self, origin_px: [i32; 2]) {
-        self.put(ORIGIN_PX, origin_px[0].to_le_bytes());
-        self.put(ORIGIN_PX + 4, origin_px[1].to_le_bytes());
+        put_u32(&mut self.0, 8, origin_px.map(|at| at as u32));
     }
 
     /// The numbers of one frame.
-    pub fn set_frame(&mut self, amplitude: f32, patch_luminance: f32, picture_layer: u32) {
-        self.put(AMPLITUDE, amplitude.to_le_bytes());
-        self.put(PICTURE_LAYER, picture_layer.to_le_bytes());
-        self.put(PATCH_LUMINANCE, patch_luminance.to_le_bytes());
-    }
-
-    /// Whether the scene shows pictures.
-    pub fn is_picture(&self) -> bool {
-        self.0[KIND] == 2
+    pub fn set_frame(&mut self, patch_luminance: f32, picture_layer: Option<u32>) {
+        put_f32(&mut self.0, 28, [patch_luminance]);
+        put_u32(&mut self.0, 68, [picture_layer.unwrap_or(NO_PICTURE)]);
     }
 
     /// The bytes, as the shaders read them.
-    pub fn bytes(&self) -> &[u8; SIZE] {
+    pub fn bytes(&self) -> &[u8; Self::SIZE] {
         &self.0
     }
+}
 
-    fn put(&mut self, at: usize, bytes: [u8; 4]) {
-        self.0[at..at + 4].copy_from_slice(&bytes);
+/// What a course comes to in a frame.
+pub struct CourseRow;
+
+impl CourseRow {
+    /// Size of the WGSL struct `Course`.
+    pub const SIZE: usize = 40;
+    /// Its fields.
+    pub const LAYOUT: Layout = &[
+        ("offset_px", 0),
+        ("amplitude", 8),
+        ("opacity", 12),
+        ("phase", 16),
+        ("scale", 20),
+        ("turn_rad", 24),
+        ("layer", 28),
+        ("step", 32),
+        ("", Self::SIZE),
+    ];
+
+    /// Writes it into a row of a buffer.
+    pub fn write(now: &Now, row: &mut [u8; Self::SIZE]) {
+        let [x, y] = now.offset_px;
+        let numbers = [x, y, now.amplitude, now.opacity, now.phase, now.scale, now.turn_rad];
+        put_f32(row, 0, numbers.map(|number| number as f32));
+        put_u32(row, 28, [now.layer, now.step]);
     }
+}
+
+/// What of an element does not change from frame to frame.
+pub struct InstanceRow;
+
+impl InstanceRow {
+    /// Size of the WGSL struct `Instance`.
+    pub const SIZE: usize = 128;
+    /// Its fields.
+    pub const LAYOUT: Layout = &[
+        ("center_px", 0),
+        ("half_px", 8),
+        ("clip_px", 16),
+        ("outline", 32),
+        ("pattern", 48),
+        ("low", 64),
+        ("rotation_rad", 76),
+        ("high", 80),
+        ("margin_px", 92),
+        ("edge_px", 96),
+        ("inverted", 100),
+        ("course", 104),
+        ("variant", 108),
+        ("seed", 112),
+        ("first", 116),
+        ("between", 120),
+        ("transfer", 124),
+        ("", Self::SIZE),
+    ];
+
+    /// The bytes of an element.
+    pub fn of(element: &Element) -> [u8; Self::SIZE] {
+        let mut row = [0; Self::SIZE];
+        let put = &mut row;
+        let f32s = |numbers: [f64; 2]| numbers.map(|number| number as f32);
+        put_f32(put, 0, f32s(element.place.center_px));
+        put_f32(put, 8, f32s(element.place.half_px));
+        let everywhere = [-1e9, -1e9, 1e9, 1e9];
+        put_f32(put, 16, element.clip_px.unwrap_or(everywhere).map(|edge| edge as f32));
+        put_f32(put, 32, outline_numbers(&element.aperture.outline));
+        let (low, high) = match element.paint {
+            Paint::Modulate(direction) => (direction, [0.0; 3]),
+            Paint::Cover { low, high } => (low, high),
+            Paint::Stencil(colour) => ([0.0; 3], colour),
+        };
+        put_f32(put, 64, low.map(|part| part as f32));
+        put_f32(put, 76, [element.place.rotation_rad as f32]);
+        put_f32(put, 80, high.map(|part| part as f32));
+        put_f32(put, 92, [element.aperture.margin_px() as f32, element.aperture.edge_px as f32]);
+        put_u32(put, 100, [u32::from(element.aperture.inverted), element.course as u32]);
+        put_pattern(put, &element.pattern);
+        row
+    }
+}
+
+/// Which of the shader's cases an element needs: the constants of its pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Case {
+    /// Kind of pattern.
+    pub pattern: u32,
+    /// Kind of outline.
+    pub outline: u32,
+    /// Kind of paint.
+    pub paint: u32,
+    /// Which of red, green and blue are written.
+    pub channels: [bool; 3],
+}
+
+impl Case {
+    /// Of an element.
+    pub fn of(element: &Element) -> Self {
+        let pattern = match element.pattern {
+            Pattern::Uniform => 0,
+            Pattern::Grating { .. } => 1,
+            Pattern::Polar { .. } => 2,
+            Pattern::Checkerboard { .. } => 3,
+            Pattern::RadialCheckerboard { .. } => 4,
+            Pattern::Noise { .. } => 5,
+            Pattern::Values(Sheet { source: Source::Place(_), .. }) => 6,
+            Pattern::Values(Sheet { source: Source::Command, .. }) => 7,
+            Pattern::Image(_) => 8,
+        };
+        let outline = match element.aperture.outline {
+            Outline::Open => 0,
+            Outline::Rectangle { .. } => 1,
+            Outline::Ellipse { radii_px: [u, v] } if u == v => 2,
+            Outline::Ellipse { .. } => 3,
+            Outline::Sector { .. } => 4,
+            Outline::Gauss { .. } => 5,
+            Outline::Polygon { .. } => 6,
+            Outline::Cross { .. } => 7,
+        };
+        let paint = match element.paint {
+            _ if element.is_image() => 3,
+            Paint::Modulate(_) => 0,
+            Paint::Cover { .. } => 1,
+            Paint::Stencil(_) => 2,
+        };
+        Self { pattern, outline, paint, channels: element.channels }
+    }
+}
+
+fn outline_numbers(outline: &Outline) -> [f32; 4] {
+    let numbers = match *outline {
+        Outline::Open => [0.0; 4],
+        Outline::Rectangle { half_px: [u, v] }
+        | Outline::Ellipse { radii_px: [u, v] }
+        | Outline::Gauss { sigma_px: [u, v] } => [u, v, 0.0, 0.0],
+        Outline::Sector { inner_px, outer_px, middle_rad, half_rad } => {
+            [inner_px, outer_px, middle_rad, half_rad]
+        }
+        Outline::Polygon { corners, radius_px } => [f64::from(corners), radius_px, 0.0, 0.0],
+        Outline::Cross { arm_px, half_px } => [arm_px, half_px, 0.0, 0.0],
+    };
+    numbers.map(|number| number as f32)
+}
+
+fn put_pattern(put: &mut [u8; InstanceRow::SIZE], pattern: &Pattern) {
+    let numbers = match *pattern {
+        Pattern::Uniform => [0.0; 4],
+        Pattern::Grating { cycles_per_px: [u, v], phase, .. } => [u, v, phase, 0.0],
+        Pattern::Polar { rings_per_px, spokes, phase, .. } => [rings_per_px, spokes, phase, 0.0],
+        Pattern::Checkerboard { check_px: [u, v] } => [u, v, 0.0, 0.0],
+        Pattern::RadialCheckerboard { rings_per_px, rings_per_fold, checks_around } => {
+            [rings_per_px, rings_per_fold, checks_around, 0.0]
+        }
+        Pattern::Noise { left_px, top_px, cell_px, draw, .. } => {
+            let sd = if let Draw::Gaussian { sd } = draw { sd } else { 0.0 };
+            [f64::from(left_px), f64::from(top_px), f64::from(cell_px), sd]
+        }
+        Pattern::Values(sheet) | Pattern::Image(sheet) => {
+            [f64::from(sheet.width), f64::from(sheet.height), sheet.texel_px, 0.0]
+        }
+    };
+    put_f32(put, 48, numbers.map(|number| number as f32));
+    match *pattern {
+        Pattern::Grating { wave, .. } | Pattern::Polar { wave, .. } => {
+            put_u32(put, 108, [u32::from(wave == Wave::Square)]);
+        }
+        Pattern::Noise { draw, seed, .. } => {
+            let (variant, bound) = match draw {
+                Draw::Uniform => (0, 0),
+                Draw::Binary => (1, 0),
+                Draw::Gaussian { .. } => (2, 0),
+                Draw::Sparse { density } => (3, threshold(density)),
+            };
+            put_u32(put, 108, [variant, seed, bound]);
+        }
+        Pattern::Values(sheet) | Pattern::Image(sheet) => {
+            let first = if let Source::Place(first) = sheet.source { first } else { 0 };
+            let linear = u32::from(sheet.between == Between::Linear);
+            put_u32(put, 116, [first, linear, u32::from(sheet.transfer == Transfer::Linear)]);
+        }
+        Pattern::Uniform | Pattern::Checkerboard { .. } | Pattern::RadialCheckerboard { .. } => {}
+    }
+}
+
+fn put_u32<const N: usize>(bytes: &mut [u8], at: usize, numbers: [u32; N]) {
+    for (place, number) in bytes[at..].chunks_exact_mut(4).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+}
+
+fn put_f32<const N: usize>(bytes: &mut [u8], at: usize, numbers: [f32; N]) {
+    put_u32(bytes, at, numbers.map(f32::to_bits));
 }

@@ -6,8 +6,9 @@ use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
-use display::uniform::FrameUniform;
-use stimulus::{Patch, RetinaGrid, RetinaTemplate};
+use display::uniform::{CourseRow, FrameUniform};
+use stimulus::element::Now;
+use stimulus::{Patch, RetinaGrid, RetinaTemplate, Sheets};
 use timeline::latest::latest;
 use timeline::ring::{RowHead, ring, rows};
 use timeline::{Command, Event, Ramp, SceneId};
@@ -21,9 +22,11 @@ fn ten_thousand_frames_without_an_allocation() {
     let scenes = support::scenes(&screen);
     let grid = RetinaGrid::for_scenes(&scenes, &screen);
     let patch = Patch::lower_right(&screen, 24);
-    let mut uniforms: Vec<_> =
-        scenes.iter().map(|scene| FrameUniform::prepare(scene, &screen, &patch, Some(&grid))).collect();
-    let template = RetinaTemplate::prepare(&scenes[1], &grid);
+    let mut uniform = FrameUniform::prepare(&screen, &patch, Some(&grid), true);
+    let mut nows = [Now::NONE];
+    let mut row = [0; CourseRow::SIZE];
+    let mut template = RetinaTemplate::prepare(&scenes[1], &Sheets::default(), &grid, &screen);
+    let scene = scenes[1].clone();
     let mut cells = vec![0.0; grid.cells()];
     let mut plan =
         FramePlan::prepare(scenes, RefreshClock::new(0, screen.refresh_period_ns()), Pacing::Simulated);
@@ -46,14 +49,15 @@ fn ten_thousand_frames_without_an_allocation() {
             }));
             let command = *commands.read();
             let planned = plan.step(plan.begin_ns(), command.as_ref(), index > 9_000);
-            let uniform = &mut uniforms[planned.params.scene];
-            uniform.set_frame(planned.params.amplitude, planned.params.patch_luminance, 0);
-            checksum += u64::from(uniform.bytes()[28]);
+            uniform.set_frame(planned.params.patch_luminance, None);
+            scene.courses_at(&planned.params.moment, &mut nows);
+            CourseRow::write(&nows[0], &mut row);
+            checksum += u64::from(uniform.bytes()[28]) + u64::from(row[9]);
             plan.worked(1_000_000);
             let flip = plan.shown(&planned, planned.flip.onset_ns);
             // Full rings refuse, which must not allocate either.
             let _ = flips.push(flip) | events.push(Event::Flip(flip));
-            template.frame(flip.frame, flip.contrast, &mut cells);
+            template.frame(&planned.params.moment, &mut cells);
             let head = RowHead { index: flip.frame, stamp_s: 0.0, at_ns: flip.onset_ns };
             let _ = retina.push(head, cells.iter().copied());
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use display::{Config, Display, DisplayError, Mode, Pacing, Ports, Progress};
-use stimulus::{Patch, RetinaGrid, RetinaTemplate, Scene};
+use stimulus::{Moment, Patch, RetinaGrid, RetinaTemplate, Scene, Sheets};
 use timeline::latest::latest;
 use timeline::ring::{ring, rows};
 use timeline::{Command, Event, Flip, OnsetClass, Ramp, SceneId};
@@ -17,12 +17,13 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
     let screen = support::screen(160, 120);
     let scenes = support::scenes(&screen);
     let grid = RetinaGrid::for_scenes(&scenes, &screen);
-    let template = RetinaTemplate::prepare(&scenes[1], &grid);
+    let mut template = RetinaTemplate::prepare(&scenes[1], &Sheets::default(), &grid, &screen);
     let (row_writer, mut row_reader) = rows(256, grid.cells());
     let config = Config {
         mode: Mode::Offscreen,
         screen,
         scenes,
+        sheets: Sheets::default(),
         retina: Some((grid, row_writer)),
         patch: Patch::lower_right(&screen, 12),
         title: String::new(),
@@ -101,7 +102,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
         if flip.scene == SceneId::GREY {
             twin.fill(0.5);
         } else {
-            template.frame(flip.frame, flip.contrast, &mut twin);
+            template.frame(&Moment::new(flip.frame, flip.contrast), &mut twin);
         }
         let worst = cells.iter().zip(&twin).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
         assert!(worst <= 1e-3, "frame {}: {worst}", head.index);
@@ -118,6 +119,7 @@ fn contradictions_are_refused_before_anything_opens() {
         mode: Mode::Offscreen,
         screen,
         scenes,
+        sheets: Sheets::default(),
         retina,
         patch: Patch::NONE,
         title: String::new(),
@@ -125,9 +127,9 @@ fn contradictions_are_refused_before_anything_opens() {
     let grid = RetinaGrid { cell_px: 2, columns: 8, rows: 8, left_px: 0, top_px: 0 };
     let refused = |config| Display::prepare(config).err().unwrap();
     assert!(matches!(refused(config(vec![], None)), DisplayError::NoGrey { count: 0 }));
-    let narrow = config(vec![Scene::Grey], Some((grid, rows(2, 63).0)));
+    let narrow = config(vec![Scene::grey()], Some((grid, rows(2, 63).0)));
     assert!(matches!(refused(narrow), DisplayError::RetinaWidth { cells: 64, width: 63 }));
     let outside = RetinaGrid { left_px: 60, ..grid };
-    let outside = config(vec![Scene::Grey], Some((outside, rows(2, 64).0)));
+    let outside = config(vec![Scene::grey()], Some((outside, rows(2, 64).0)));
     assert!(matches!(refused(outside), DisplayError::RetinaOutside { right: 76, .. }));
 }

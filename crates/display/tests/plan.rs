@@ -6,7 +6,7 @@ use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
 use proptest::prelude::*;
-use stimulus::Scene;
+use stimulus::Moment;
 use timeline::{Command, OnsetClass, Ramp, SceneId};
 
 const PERIOD_NS: f64 = 1e9 / 60.0;
@@ -33,7 +33,6 @@ fn plan(pacing: Pacing) -> FramePlan {
 fn a_punctual_loop_misses_nothing() {
     let mut plan = plan(Pacing::Simulated);
     let full = command(3, 1, Ramp::constant(0.8));
-    let Scene::Grating(grating) = support::scenes(&support::screen(320, 240))[1] else { panic!("a grating") };
     for frame in 0..10_000_u64 {
         let planned = plan.step(plan.begin_ns(), Some(&full), false);
         plan.worked(1_000_000);
@@ -42,7 +41,7 @@ fn a_punctual_loop_misses_nothing() {
         assert_eq!(flip.class, OnsetClass::Simulated);
         assert_eq!(flip.submitted_ns, flip.onset_ns - 500_000);
         assert!((flip.onset_ns as f64 - START_NS as f64 - frame as f64 * PERIOD_NS).abs() <= 1.0);
-        assert_eq!(planned.params.amplitude, (0.8 * grating.flicker.modulation(frame)) as f32);
+        assert_eq!(planned.params.moment, Moment::new(frame, 0.8));
         assert_eq!(planned.params.patch_luminance, if frame % 8 < 4 { 1.0 } else { 0.0 });
     }
 }
@@ -71,7 +70,7 @@ fn what_cannot_be_shown_is_grey() {
     for (command, end) in cases {
         let planned = plan.step(now_ns, command.as_ref(), end);
         assert_eq!(
-            (planned.params.scene, planned.params.amplitude, planned.params.patch_luminance),
+            (planned.params.scene, planned.params.moment.contrast, planned.params.patch_luminance),
             (0, 0.0, 0.0)
         );
         assert_eq!((planned.flip.scene, planned.flip.contrast), (SceneId::GREY, 0.0));
@@ -153,7 +152,6 @@ proptest! {
     fn refreshes_are_either_shown_or_missed(late_ns in prop::collection::vec(0_i64..60_000_000, 1..300)) {
         let mut plan = plan(Pacing::Simulated);
         let full = command(0, 1, Ramp::constant(1.0));
-        let Scene::Grating(grating) = support::scenes(&support::screen(320, 240))[1] else { panic!("a grating") };
         let mut now_ns = START_NS - 5_000_000;
         let (mut first, mut last, mut shown, mut missed) = (None, None, 0, 0);
         for late_ns in late_ns {
@@ -161,9 +159,10 @@ proptest! {
             let planned = plan.step(now_ns, Some(&full), false);
             prop_assert!(planned.flip.onset_ns >= now_ns, "aims at a refresh that is over");
             prop_assert!(last.is_none_or(|last| planned.flip.frame > last));
-            // Phase is that of the refresh, whatever was missed before.
-            let expected = grating.flicker.modulation(planned.flip.frame) as f32;
-            prop_assert_eq!(planned.params.amplitude, expected);
+            // Phase is that of the refresh, whatever was missed before; time since the onset counts missed ones, too.
+            let frame = planned.flip.frame;
+            let since_onset = first.map_or(0, |first| frame - first);
+            prop_assert_eq!(planned.params.moment, Moment { frame, since_onset, contrast: 1.0 });
             now_ns += late_ns;
             plan.worked(late_ns);
             if now_ns <= planned.flip.onset_ns {

@@ -1,6 +1,6 @@
 //! Every WGSL file is valid, and the bytes of the uniform are where the shaders look for them.
 
-use display::uniform;
+use display::uniform::{CourseRow, FrameUniform, InstanceRow};
 
 const FRAME: &str = include_str!("../../../shaders/frame.wgsl");
 
@@ -30,19 +30,26 @@ fn every_shader_of_the_folder_is_valid() {
         assert!(module.entry_points.iter().any(|entry| entry.name == name), "{name}");
         passes += 1;
     }
-    assert_eq!(passes, 3, "stimulus, retina, encode");
+    assert_eq!(passes, 3, "element, retina, encode");
 }
 
 #[test]
-fn uniform_offsets_are_the_shaders_own() {
-    let module = module("");
-    let (_, frame) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Frame")).unwrap();
-    let naga::TypeInner::Struct { members, span } = &frame.inner else {
-        panic!("Frame is a struct");
-    };
-    let mut found: Vec<(&str, usize)> =
-        members.iter().map(|member| (member.name.as_deref().unwrap(), member.offset as usize)).collect();
-    found.push(("", *span as usize));
-    assert_eq!(found, uniform::FIELDS);
-    assert_eq!(*span as usize, uniform::SIZE);
+fn buffer_layouts_are_the_shaders_own() {
+    let element = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shaders/element.wgsl")).unwrap();
+    let module = module(&element);
+    for (name, size, layout) in [
+        ("Frame", FrameUniform::SIZE, FrameUniform::LAYOUT),
+        ("Instance", InstanceRow::SIZE, InstanceRow::LAYOUT),
+        ("Course", CourseRow::SIZE, CourseRow::LAYOUT),
+    ] {
+        let (_, found) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name)).unwrap();
+        let naga::TypeInner::Struct { members, span } = &found.inner else {
+            panic!("{name} is a struct");
+        };
+        let mut fields: Vec<(&str, usize)> =
+            members.iter().map(|member| (member.name.as_deref().unwrap(), member.offset as usize)).collect();
+        fields.push(("", *span as usize));
+        assert_eq!(fields, layout, "{name}");
+        assert_eq!(*span as usize, size, "{name}");
+    }
 }

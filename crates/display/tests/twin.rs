@@ -1,73 +1,277 @@
-//! The GPU against the CPU twin: linear light, code values, retina.
+//! The GPU against the CPU twin: linear light, code values, retina. Every kind of pattern, window and paint is drawn over a
+//! sweep of its numbers; `photic gallery --compare` does the same for whole stimuli on a user's own driver.
 
 mod support;
 
+use std::f64::consts::{PI, TAU};
+
 use display::Snapshots;
-use stimulus::twin::{encode, render, render_with};
+use random::Random;
+use stimulus::dots::{Dot, Field};
+use stimulus::element::{
+    Aperture, Contrast, Course, Draw, Modulation, Motion, Outline, Paint, Pattern, Renewal, Wave,
+};
+use stimulus::sheet::{Between, Sheet, Source, Texels, Transfer};
+use stimulus::twin::{Twin, encode};
 use stimulus::{
-    Flicker, FlickerKind, Grating, Patch, Picture, RetinaGrid, RetinaTemplate, Scene, Waveform, retina_of,
+    Content, Element, Flicker, FlickerKind, Moment, Patch, Picture, RetinaGrid, RetinaTemplate, Scene, Screen,
+    Sheets, Waveform, retina_of,
 };
 
-const LINEAR_TOLERANCE: f32 = 1e-3;
+const LINEAR_TOLERANCE: f64 = 1e-3;
 const RETINA_TOLERANCE: f64 = 1e-3;
 
-#[test]
-fn gratings_of_a_sweep_equal_their_twin() {
-    // 203 is odd on purpose: rows that are no multiple of the copy alignment, and a centre between pixels.
-    let screen = support::screen(203, 150);
-    let mut scenes = vec![Scene::Grey];
-    for (cpd, orientation_deg, diameter_deg) in [
-        (0.25, 0.0, 30.0),
-        (0.5, 30.0, 12.0),
-        (1.0, 45.0, 10.0),
-        (1.5, 90.0, 8.0),
-        (2.0, 137.0, 6.0),
-        (2.4, 171.0, 3.0),
-    ] {
-        scenes.push(Scene::Grating(support::grating(&screen, cpd, orientation_deg, diameter_deg)));
+/// Odd on purpose: rows that are no multiple of the copy alignment, and a centre between pixels.
+const SIZE: [u32; 2] = [203, 150];
+
+/// Something between two bounds.
+fn between(random: &mut Random, from: f64, to: f64) -> f64 {
+    from + (to - from) * random.uniform()
+}
+
+fn pick<T: Copy>(random: &mut Random, all: &[T]) -> T {
+    all[(random.uniform() * all.len() as f64) as usize % all.len()]
+}
+
+fn pattern(kind: usize, random: &mut Random) -> Pattern {
+    let mut frequency = || between(random, -0.25, 0.25);
+    let (a, b) = (frequency(), frequency());
+    let phase = random.uniform();
+    let wave = pick(random, &[Wave::Sine, Wave::Square]);
+    let sheet = |first: u32, width: u32, height: u32, random: &mut Random| Sheet {
+        source: Source::Place(first),
+        width,
+        height,
+        texel_px: between(random, 0.7, 5.0),
+        between: pick(random, &[Between::Nearest, Between::Linear]),
+        transfer: pick(random, &[Transfer::Srgb, Transfer::Linear]),
+    };
+    match kind {
+        0 => Pattern::Uniform,
+        1 => Pattern::Grating { cycles_per_px: [a, b], phase, wave },
+        2 => Pattern::Polar { rings_per_px: a.abs(), spokes: (b * 60.0).round(), phase, wave },
+        3 => Pattern::Checkerboard { check_px: [between(random, 2.0, 20.0), between(random, 2.0, 20.0)] },
+        4 => Pattern::RadialCheckerboard {
+            rings_per_px: a.abs(),
+            rings_per_fold: if b > 0.0 { 12.0 * b } else { 0.0 },
+            checks_around: 2.0 * (1.0 + (8.0 * random.uniform()).floor()),
+        },
+        5 => Pattern::Noise {
+            left_px: (200.0 * a) as i32,
+            top_px: (200.0 * b) as i32,
+            cell_px: 1 + (7.0 * random.uniform()) as u32,
+            draw: pick(
+                random,
+                &[Draw::Uniform, Draw::Binary, Draw::Gaussian { sd: 0.3 }, Draw::Sparse { density: 0.1 }],
+            ),
+            seed: (1e9 * random.uniform()) as u32,
+        },
+        6 => Pattern::Values(sheet(0, 40, 31, random)),
+        _ => Pattern::Image(sheet(1, 33, 27, random)),
     }
-    scenes.push(Scene::Grating(Grating {
-        edge_px: 0.0,
-        center_px: [40.25, 110.5],
-        flicker: Flicker::realise(FlickerKind::OnOff, 10.0, Waveform::Square, 60.0).unwrap(),
-        ..support::grating(&screen, 0.7, 10.0, 9.0)
-    }));
-    let patch = Patch::lower_right(&screen, 16);
-    let grid = RetinaGrid::for_scenes(&scenes[..4], &screen);
+}
+
+fn outline(kind: usize, random: &mut Random) -> Outline {
+    let mut size = || between(random, 8.0, 60.0);
+    let (a, b) = (size(), size());
+    match kind {
+        0 => Outline::Open,
+        1 => Outline::Rectangle { half_px: [a, b] },
+        2 => Outline::Ellipse { radii_px: [a, a] },
+        3 => Outline::Ellipse { radii_px: [a, b] },
+        4 => Outline::Sector {
+            inner_px: if b < 20.0 { 0.0 } else { 0.4 * a },
+            outer_px: a,
+            middle_rad: between(random, -PI, PI),
+            half_rad: between(random, 0.2, 4.0),
+        },
+        5 => Outline::Gauss { sigma_px: [a / 3.0, b / 3.0] },
+        6 => Outline::Polygon { corners: 3 + (5.0 * random.uniform()) as u32, radius_px: a },
+        _ => Outline::Cross { arm_px: a.max(b), half_px: a.min(b) / 3.0 },
+    }
+}
+
+fn paint(kind: usize, random: &mut Random) -> Paint {
+    let mut colour = || [random.uniform(), random.uniform(), random.uniform()];
+    match kind {
+        0 => Paint::ACHROMATIC,
+        1 => Paint::Modulate(colour()),
+        2 => Paint::Cover { low: colour(), high: colour() },
+        _ => Paint::Stencil(colour()),
+    }
+}
+
+fn course(random: &mut Random) -> Course {
+    let square = Flicker::realise(FlickerKind::OnOff, 10.0, Waveform::Square, 60.0).unwrap();
+    let sine = Flicker::realise(FlickerKind::Counterphase, 7.5, Waveform::Sine, 60.0).unwrap();
+    let field = Field {
+        half_px: 60.0,
+        seen_px: 55.0,
+        px_per_frame: 1.3,
+        direction_rad: 0.4,
+        coherence: 0.5,
+        lifetime_frames: 9,
+        seed: 5,
+    };
+    let largest = between(random, 0.1, 0.5);
+    Course {
+        modulation: match (5.0 * random.uniform()) as u32 {
+            0 => Modulation::Flicker(square),
+            1 => Modulation::OnsetFlicker(sine),
+            2 => Modulation::Levels { levels: vec![1.0, -1.0, 0.25, 0.0, 1.0], frames_each: 2 },
+            3 => Modulation::Fade { after: 3, frames: 20 },
+            _ => Modulation::Steady,
+        },
+        contrast: pick(random, &[Contrast::Commanded(0.8), Contrast::Own(0.9)]),
+        span: pick(random, &[None, None, Some([2, 4000])]),
+        drift: between(random, -0.2, 0.2),
+        motion: match (5.0 * random.uniform()) as u32 {
+            0 => Motion::Linear { px_per_frame: [1.7, -0.6], frames: 30 },
+            1 => Motion::Turn { cycles_per_frame: between(random, -0.02, 0.02) },
+            2 => Motion::Loom { l_over_v_frames: 6.0, collision_frames: 60.0, largest },
+            3 => Motion::Dot(Dot { index: (40.0 * random.uniform()) as u32, field }),
+            _ => Motion::Still,
+        },
+        renewal: pick(
+            random,
+            &[Renewal::Never, Renewal::Every { frames: 3, count: 0 }, Renewal::Once { frames: 2, count: 1 }],
+        ),
+    }
+}
+
+/// Sheets of noise, so that no two texels are alike.
+fn sheets(random: &mut Random) -> Sheets {
+    let values = (0..40 * 31).map(|_| (2.0 * random.uniform() - 1.0) as f32).collect();
+    let mut image = |width: u32, height: u32| {
+        let texel = |random: &mut Random| [0; 4].map(|_: u8| (256.0 * random.uniform()) as u8);
+        let texels = (0..width * height).map(|_| texel(random)).collect();
+        Texels::new(width, height, texels).unwrap()
+    };
+    Sheets { values: vec![Texels::new(40, 31, values).unwrap()], images: vec![image(20, 44), image(33, 27)] }
+}
+
+/// One element somewhere on the screen, on top of a coarse grating: what covers must be told from what adds.
+fn scene(kinds: [usize; 3], random: &mut Random, screen: &Screen) -> Scene {
+    let below = Scene::grating(&support::grating(screen, 0.5, 20.0, 14.0));
+    let center_px = [between(random, 20.0, 180.0), between(random, 20.0, 130.0)];
+    let aperture = Aperture {
+        outline: outline(kinds[1], random),
+        edge_px: pick(random, &[0.0, 1.5, 6.0]),
+        inverted: random.uniform() < 0.15,
+    };
+    let element = Element::new(center_px, pattern(kinds[0], random), aperture, paint(kinds[2], random), 0);
+    let open = element.place.half_px == [0.0; 2];
+    let element = if open { element.with_half_px([33.3, 21.7]) } else { element };
+    let mut element = element.turned(between(random, 0.0, TAU));
+    if random.uniform() < 0.3 {
+        element.clip_px = Some([30.25, 20.75, 150.25, 110.0]);
+    }
+    if random.uniform() < 0.2 {
+        element.channels = pick(random, &[[true, false, false], [false, true, true]]);
+    }
+    Scene::together(&[&below, &Scene::of(element, course(random))])
+}
+
+/// The largest difference of a frame, and the part of pixels that differ by more than the tolerance.
+struct Difference {
+    linear: f64,
+    code: u8,
+    above: usize,
+}
+
+fn difference(gpu: &mut Snapshots, place: usize, scene: &Scene, content: &Content<'_>, moment: &Moment, screen: &Screen) -> Difference {
+    let shot = gpu.shoot(place, moment).unwrap();
+    let mut twin = Twin::prepare(screen, scene.courses.len());
+    let mut worst = Difference { linear: 0.0, code: 0, above: 0 };
+    for ((gpu, codes), cpu) in shot.linear.iter().zip(&shot.codes).zip(twin.render(scene, moment, content)) {
+        let mut off = 0.0_f64;
+        for channel in 0..3 {
+            off = off.max((f64::from(gpu[channel]) - cpu[channel]).abs());
+            worst.code = worst.code.max(codes[channel].abs_diff(encode(cpu[channel], screen.gamma)));
+        }
+        worst.linear = worst.linear.max(off);
+        worst.above += usize::from(off > LINEAR_TOLERANCE);
+    }
+    worst
+}
+
+#[test]
+fn every_pattern_window_and_paint_equals_its_twin() {
+    let screen = support::screen(SIZE[0], SIZE[1]);
+    let mut random = Random::new(20_261_126, 1);
+    let sheets = sheets(&mut random);
+    let mut scenes = vec![Scene::grey()];
+    let mut kinds = Vec::new();
+    for pattern in 0..8 {
+        for outline in 0..8 {
+            kinds.push([pattern, outline, (pattern + outline) % 4]);
+            kinds.push([pattern, outline, (pattern + outline + 1) % 4]);
+        }
+    }
+    for &kinds in &kinds {
+        scenes.push(scene(kinds, &mut random, &screen));
+    }
     let Some(mut gpu) =
-        support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &patch, Some(&grid)))
+        support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &sheets, &Patch::NONE, None))
     else {
         return;
     };
     println!("{}", gpu.description());
-    let pixels = 203 * 150;
-    let (mut twin, mut bare, mut retina) = (vec![0.0; pixels], vec![0.0; pixels], vec![0.0; grid.cells()]);
-    let (mut worst_linear, mut worst_code, mut worst_retina) = (0.0_f32, 0, 0.0_f64);
-    for (number, scene) in scenes.iter().enumerate() {
-        for (frame, contrast) in [(0, 1.0), (1, 0.3), (2, 0.9), (5, 0.02), (6, 1.0), (3_000_000_002, 0.7)] {
-            let shot = gpu.shoot(number, frame, contrast).unwrap();
-            render(scene, frame, contrast, &patch, &screen, &mut twin);
-            render(scene, frame, contrast, &Patch::NONE, &screen, &mut bare);
-            retina_of(scene, frame, contrast, &grid, &mut retina);
-            for (gpu, cpu) in shot.linear.iter().zip(&bare) {
-                worst_linear = worst_linear.max((gpu - cpu).abs());
-            }
-            for (&gpu, &cpu) in shot.codes.iter().zip(&twin) {
-                worst_code = worst_code.max(gpu.abs_diff(encode(f64::from(cpu), screen.gamma)));
-            }
-            for (gpu, cpu) in shot.retina.iter().zip(&retina) {
-                worst_retina = worst_retina.max((gpu - cpu).abs());
-            }
-            assert_eq!(
-                (shot.linear.len(), shot.codes.len(), shot.retina.len()),
-                (pixels, pixels, grid.cells())
+    let content = Content { sheets: &sheets, picture: &[] };
+    let mut worst = [(0.0_f64, 0_u8); 8];
+    for (place, kinds) in kinds.iter().enumerate() {
+        for frame in [0, 7, 23, 1_000_003] {
+            let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+            let found = difference(&mut gpu, place + 1, &scenes[place + 1], &content, &moment, &screen);
+            let (linear, code) = &mut worst[kinds[0]];
+            (*linear, *code) = (linear.max(found.linear), (*code).max(found.code));
+            assert!(
+                found.linear <= LINEAR_TOLERANCE && found.code <= 1,
+                "{kinds:?} in frame {frame}: {} in linear light ({} pixels), {} in codes: {:?}",
+                found.linear,
+                found.above,
+                found.code,
+                scenes[place + 1].elements[1]
             );
         }
     }
-    println!("largest differences: linear {worst_linear:.2e}, code {worst_code}, retina {worst_retina:.2e}");
-    assert!(worst_linear <= LINEAR_TOLERANCE, "{worst_linear}");
-    assert!(worst_code <= 1, "{worst_code}");
-    assert!(worst_retina <= RETINA_TOLERANCE, "{worst_retina}");
+    for (name, (linear, code)) in
+        ["uniform", "grating", "polar", "checkerboard", "radial checkerboard", "noise", "values", "image"]
+            .iter()
+            .zip(worst)
+    {
+        println!("{name:20} linear {linear:.1e}, code {code}");
+    }
+}
+
+#[test]
+fn retina_and_patch_equal_their_twins() {
+    let screen = support::screen(SIZE[0], SIZE[1]);
+    let scenes: Vec<Scene> = std::iter::once(Scene::grey())
+        .chain([(0.25, 0.0, 14.0), (1.0, 45.0, 10.0), (2.4, 171.0, 3.0)].map(|(cpd, orientation_deg, diameter_deg)| {
+            Scene::grating(&support::grating(&screen, cpd, orientation_deg, diameter_deg))
+        }))
+        .collect();
+    let patch = Patch::lower_right(&screen, 16);
+    let grid = RetinaGrid::for_scenes(&scenes, &screen);
+    let sheets = Sheets::default();
+    let Some(mut gpu) =
+        support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &sheets, &patch, Some(&grid)))
+    else {
+        return;
+    };
+    let mut retina = vec![0.0; grid.cells()];
+    for (place, scene) in scenes.iter().enumerate() {
+        for (frame, contrast) in [(0, 1.0), (2, 0.9), (5, 0.02), (3_000_000_002, 0.7)] {
+            let moment = Moment::new(frame, contrast);
+            let shot = gpu.shoot(place, &moment).unwrap();
+            retina_of(scene, &Content::NONE, &moment, &grid, &screen, &mut retina);
+            let worst = shot.retina.iter().zip(&retina).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
+            assert!(worst <= RETINA_TOLERANCE, "{worst}");
+            let corner = *shot.codes.last().unwrap();
+            assert_eq!(corner, [if scene.patch_is_white(&moment) { 255 } else { 0 }; 3]);
+        }
+    }
 }
 
 #[test]
@@ -75,48 +279,49 @@ fn the_comparison_can_fail() {
     // A twin with another phase must be told apart, or the sweep above proves nothing.
     let screen = support::screen(96, 64);
     let scenes = support::scenes(&screen);
-    let Some(mut gpu) =
-        support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &Patch::NONE, None))
-    else {
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(
+        &screen,
+        scenes,
+        &Sheets::default(),
+        &Patch::NONE,
+        None,
+    )) else {
         return;
     };
-    let shot = gpu.shoot(1, 2, 0.5).unwrap();
-    let Scene::Grating(grating) = scenes[1] else { panic!("scene 1 is a grating") };
-    let other = Scene::Grating(Grating { phase_rad: grating.phase_rad + 0.02, ..grating });
-    let mut twin = vec![0.0; 96 * 64];
-    render(&other, 2, 0.5, &Patch::NONE, &screen, &mut twin);
-    let worst = shot.linear.iter().zip(&twin).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f32::max);
-    assert!(worst > LINEAR_TOLERANCE, "{worst}");
+    let grating = support::grating(&screen, 1.0, 45.0, 10.0);
+    let other = Scene::grating(&stimulus::Grating { phase: grating.phase + 0.003, ..grating });
+    let found = difference(&mut gpu, 1, &other, &Content::NONE, &Moment::new(2, 0.5), &screen);
+    assert!(found.linear > LINEAR_TOLERANCE, "{}", found.linear);
 }
 
 #[test]
 fn pictures_equal_their_twin() {
-    let screen = support::screen(203, 150);
+    let screen = support::screen(SIZE[0], SIZE[1]);
     let flicker = Flicker::realise(FlickerKind::Counterphase, 7.5, Waveform::Sine, 60.0).unwrap();
     for (texels, texel_px) in [(1, 1), (12, 3), (48, 3), (7, 20)] {
         let picture = Picture::centred(&screen, texels, texel_px, flicker).unwrap();
-        let scenes = vec![Scene::Grey, Scene::Picture(picture)];
+        let scenes = vec![Scene::grey(), Scene::picture(&picture)];
         let grid = RetinaGrid::for_scenes(&scenes, &screen);
-        let Some(mut gpu) =
-            support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &Patch::NONE, Some(&grid)))
-        else {
-            return;
-        };
-        let grey = gpu.shoot(1, 1, 1.0).unwrap();
-        assert!(grey.linear.iter().all(|&value| value == 0.5), "a picture without a pattern is grey");
+        assert_eq!((grid.cell_px, grid.left_px, grid.top_px), (texel_px, picture.left_px, picture.top_px));
+        let sheets = Sheets::default();
+        let prepared = Snapshots::prepare(&screen, scenes.clone(), &sheets, &Patch::NONE, Some(&grid));
+        let Some(mut gpu) = support::with_adapter(prepared) else { return };
+        let grey = gpu.shoot(1, &Moment::new(1, 1.0)).unwrap();
+        assert!(grey.linear.iter().all(|&value| value == [0.5; 3]), "a picture without a pattern is grey");
         // A pattern without any symmetry, from -1 to 1.
         let pattern: Vec<f32> =
             (0..picture.count()).map(|at| ((at * at * 7 + at) % 256) as f32 / 127.5 - 1.0).collect();
         gpu.load(&pattern);
-        let (mut twin, mut retina) = (vec![0.0; 203 * 150], vec![0.0; grid.cells()]);
-        let mut template = RetinaTemplate::prepare(&scenes[1], &grid);
+        let content = Content { sheets: &sheets, picture: &pattern };
+        let mut retina = vec![0.0; grid.cells()];
+        let mut template = RetinaTemplate::prepare(&scenes[1], &sheets, &grid, &screen);
         template.load(&pattern);
         for (frame, contrast) in [(1, 1.0), (3, 0.4), (6, 0.03)] {
-            let shot = gpu.shoot(1, frame, contrast).unwrap();
-            render_with(&scenes[1], &pattern, frame, contrast, &Patch::NONE, &screen, &mut twin);
-            template.frame(frame, contrast, &mut retina);
-            let worst = shot.linear.iter().zip(&twin).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f32::max);
-            assert!(worst <= 1e-6, "{texels} texels of {texel_px} px: {worst}");
+            let moment = Moment::new(frame, contrast);
+            let found = difference(&mut gpu, 1, &scenes[1], &content, &moment, &screen);
+            assert!(found.linear <= 1e-6, "{texels} texels of {texel_px} px: {}", found.linear);
+            let shot = gpu.shoot(1, &moment).unwrap();
+            template.frame(&moment, &mut retina);
             let worst =
                 shot.retina.iter().zip(&retina).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
             // The shader sums the pixels of a cell in f32: 400 of them where a texel is 20 px.

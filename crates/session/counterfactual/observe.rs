@@ -6,7 +6,8 @@ use std::f64::consts::TAU;
 use participant::{Brain, ContrastResponse, Participant, Person, Setup};
 use recording::{ClockKind, RecordedSession};
 use signal::{Cascade, StampModel, StampPlan};
-use stimulus::RetinaTemplate;
+use stimulus::Moment;
+use stimulus::element::Onset;
 use timeline::Flip;
 
 use super::refuse;
@@ -192,18 +193,18 @@ impl Observed {
 
     /// Frames and samples in the order of time; frames come from the shaders' twin.
     fn watch(&self, mut eye: impl FnMut(Seen<'_>)) {
-        let templates: Vec<RetinaTemplate> = self
-            .lowered
-            .scenes
-            .iter()
-            .map(|scene| RetinaTemplate::prepare(scene, &self.lowered.retina))
-            .collect();
+        let mut templates = self.lowered.templates();
+        let mut onset = Onset::default();
         let mut cells = vec![0.0; self.lowered.retina.cells()];
         let mut flips = self.flips.iter().peekable();
         for &at_ns in &self.at_ns {
             while let Some(flip) = flips.next_if(|flip| flip.onset_ns <= at_ns) {
-                if let Some(template) = templates.get(usize::from(flip.scene.0)) {
-                    template.frame(flip.frame, flip.contrast, &mut cells);
+                let scene = usize::from(flip.scene.0);
+                onset.shown(scene, flip.frame);
+                if let Some(template) = templates.get_mut(scene) {
+                    let since_onset = onset.since(scene, flip.frame);
+                    let moment = Moment { frame: flip.frame, since_onset, contrast: flip.contrast };
+                    template.frame(&moment, &mut cells);
                     eye(Seen::Frame(flip.onset_ns, &cells));
                 }
             }

@@ -120,6 +120,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         },
         screen: prepared.lowered.screen,
         scenes: prepared.lowered.scenes.clone(),
+        sheets: prepared.lowered.sheets.clone(),
         retina: with_retina.then_some((prepared.lowered.retina, retina_in)),
         patch: prepared.lowered.patch,
         title: format!("Photic: {}", prepared.experiment.protocol.name),

@@ -3,6 +3,7 @@
 use acquisition::{AcquisitionError, ChannelFormat, ChunkSink, OutletSpec, SampleOutlet};
 use participant::{Participant, Person, Population, PopulationResponse, Setup};
 use stimulus::Scene;
+use stimulus::element::Pattern;
 use timeline::ring::{RowReader, Writer};
 use timeline::{Event, LatentRhythm, Notice, NoticeKind, s_from_ns};
 
@@ -84,10 +85,9 @@ pub fn prepare(
 pub fn setup(lowered: &Lowered, samples: &protocol::Samples, seed: u64) -> Setup {
     let grid = &lowered.retina;
     let cell_px = f64::from(grid.cell_px);
-    let grating = lowered.scenes.iter().find_map(|scene| match scene {
-        Scene::Grating(grating) => Some(grating),
-        Scene::Grey | Scene::Picture(_) => None,
-    });
+    let gratings = lowered.scenes.iter().flat_map(|scene| &scene.elements);
+    let grating = gratings.map(|element| &element.pattern).find(|pattern| matches!(pattern, Pattern::Grating { .. }));
+    let per_px = grating.and_then(Pattern::highest_frequency_per_px);
     let flickering = lowered.scenes.iter().find_map(Scene::flicker);
     let cells_per_deg = lowered.screen.px_per_deg / cell_px;
     let flicker = flickering.map_or(
@@ -115,8 +115,7 @@ pub fn setup(lowered: &Lowered, samples: &protocol::Samples, seed: u64) -> Setup
         retina_width: grid.columns as usize,
         retina_height: grid.rows as usize,
         cells_per_deg,
-        cells_per_cycle: grating
-            .map_or(cells_per_deg, |grating| 1.0 / (grating.frequency_per_px() * cell_px)),
+        cells_per_cycle: per_px.map_or(cells_per_deg, |per_px| 1.0 / (per_px * cell_px)),
         pixels_per_cell: grid.cell_px,
         refresh_hz: lowered.screen.refresh_hz,
         flicker,

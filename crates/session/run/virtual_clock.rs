@@ -4,7 +4,7 @@
 use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
-use stimulus::{RetinaTemplate, Scene, picture};
+use stimulus::{Moment, RetinaTemplate, picture};
 use timeline::latest::LatestReader;
 use timeline::ring::{RowHead, RowReader, RowWriter, Writer};
 use timeline::{Command, Event, Flip, s_from_ns};
@@ -57,13 +57,9 @@ impl ScriptedPresenter {
         let clock = RefreshClock::new(START_NS, period_ns);
         Self {
             plan: FramePlan::prepare(lowered.scenes.clone(), clock, Pacing::Simulated),
-            templates: lowered
-                .scenes
-                .iter()
-                .map(|scene| RetinaTemplate::prepare(scene, &lowered.retina))
-                .collect(),
+            templates: lowered.templates(),
             pictures: pictures.map(Album::new),
-            is_picture: lowered.scenes.iter().map(|scene| matches!(scene, Scene::Picture(_))).collect(),
+            is_picture: lowered.scenes.iter().map(|scene| scene.picture_sheet().is_some()).collect(),
             cells: vec![0.0; lowered.retina.cells()],
             retina,
             commands,
@@ -92,7 +88,7 @@ impl ScriptedPresenter {
                 template.load(texels);
             }
             let frame = flip.frame.saturating_add_signed(self.phase_frames);
-            template.frame(frame, flip.contrast, &mut self.cells);
+            template.frame(&Moment { frame, ..planned.params.moment }, &mut self.cells);
         }
         let head = RowHead { index: flip.frame, stamp_s: s_from_ns(flip.onset_ns), at_ns: flip.onset_ns };
         let taken = self.retina.push(head, self.cells.iter().copied())

@@ -6,8 +6,10 @@
 //!
 //! - [`screen`]: the rig's screen and the conversions that need it.
 //! - [`flicker`]: temporal modulation that the refresh can really make; anything else is refused with numbers.
-//! - [`scene`]: what a frame shows, as a pure function of the frame index.
-//! - [`picture`]: a square whose content comes while the session runs.
+//! - [`element`]: one thing on the screen: its pattern, window, paint and course. [`dots`]: those that wander.
+//! - [`scene`]: what a frame shows: elements on grey, as a pure function of the frame index.
+//! - [`sheet`]: texels that are looked up: letters, images, movies. [`picture`]: a square whose content comes while the
+//!   session runs.
 //! - [`twin`]: the reference renderer that the shaders are compared with.
 //! - [`retina`]: the reduction of a frame that the simulated participant sees.
 //! - [`safety`]: WCAG 2.2 general flash and ITU-R BT.1702-3, as pure code.
@@ -15,17 +17,23 @@
 //! Nothing here knows a GPU, a clock or a thread. Transcendental functions come from `libm`, so that two machines give
 //! the same bits.
 
+pub mod dots;
+pub mod element;
 pub mod flicker;
+pub mod hash;
 pub mod picture;
 pub mod retina;
 pub mod safety;
 pub mod scene;
 pub mod screen;
+pub mod sheet;
 pub mod twin;
 
+pub use element::{Element, Moment};
 pub use flicker::{Flicker, FlickerError, FlickerKind, Waveform};
 pub use picture::Picture;
 pub use retina::{RetinaGrid, RetinaTemplate, retina_of};
 pub use safety::{FlashAnalyser, FlashReport, FlashVerdict, assess};
 pub use scene::{Grating, MEAN_LUMINANCE, Patch, Scene};
 pub use screen::{Screen, ScreenError, ScreenSpec};
+pub use sheet::{Content, Sheets};

@@ -2,6 +2,7 @@
 
 use crate::flicker::Flicker;
 use crate::screen::Screen;
+use crate::sheet::{Between, Sheet, Source, Transfer};
 
 /// A square of texels centred on fixation. Where it lies and how it flickers is settled before the run; what is in it is
 /// a pattern of `texels * texels` values -1..=1, row-major from the top left corner, that comes by the picture's number
@@ -39,18 +40,22 @@ impl Picture {
         self.texels * self.texel_px
     }
 
-    /// The texel that covers a point of the screen.
-    pub fn texel_at(&self, x_px: f64, y_px: f64) -> Option<usize> {
-        let along = |at_px: f64, from_px: u32| {
-            let texel = libm::floor((at_px - f64::from(from_px)) / f64::from(self.texel_px));
-            (texel >= 0.0 && texel < f64::from(self.texels)).then_some(texel as usize)
-        };
-        Some(along(y_px, self.top_px)? * self.texels as usize + along(x_px, self.left_px)?)
+    /// Its centre on the screen.
+    pub fn center_px(&self) -> [f64; 2] {
+        let middle = |from_px: u32| f64::from(from_px) + 0.5 * f64::from(self.side_px());
+        [middle(self.left_px), middle(self.top_px)]
     }
 
-    /// The pattern at a point of the screen; 0 outside, and where the pattern has no such texel.
-    pub fn pattern(&self, texels: &[f32], x_px: f64, y_px: f64) -> f64 {
-        self.texel_at(x_px, y_px).and_then(|texel| texels.get(texel)).map_or(0.0, |&value| f64::from(value))
+    /// How an element reads it.
+    pub fn sheet(&self) -> Sheet {
+        Sheet {
+            source: Source::Command,
+            width: self.texels,
+            height: self.texels,
+            texel_px: f64::from(self.texel_px),
+            between: Between::Nearest,
+            transfer: Transfer::Linear,
+        }
     }
 }
 
@@ -67,6 +72,7 @@ pub fn layer(picture: u64) -> usize {
 mod tests {
     use super::*;
     use crate::screen::tests::SPEC;
+    use crate::sheet::Content;
     use crate::{FlickerKind, Waveform};
 
     fn flicker() -> Flicker {
@@ -78,11 +84,15 @@ mod tests {
         let screen = Screen::new(&SPEC).unwrap();
         let picture = Picture::centred(&screen, 48, 2, flicker()).unwrap();
         assert_eq!((picture.left_px, picture.top_px, picture.side_px()), (112, 72, 96));
-        assert_eq!(picture.texel_at(112.5, 72.5), Some(0));
-        assert_eq!(picture.texel_at(207.5, 167.5), Some(48 * 48 - 1));
-        assert_eq!(picture.texel_at(114.0, 72.5), Some(1));
-        assert_eq!(picture.texel_at(111.9, 72.5), None);
-        assert_eq!(picture.texel_at(208.0, 100.0), None);
+        assert_eq!(picture.center_px(), [160.0, 120.0]);
+        let texels: Vec<f32> = (1..=48 * 48).map(|texel| texel as f32).collect();
+        let content = Content { picture: &texels, ..Content::NONE };
+        let at = |x: f64, y: f64| content.value(&picture.sheet(), 0, x - 160.0, y - 120.0);
+        assert_eq!(at(112.5, 72.5), 1.0);
+        assert_eq!(at(207.5, 167.5), 48.0 * 48.0);
+        assert_eq!(at(114.0, 72.5), 2.0);
+        assert_eq!(at(111.9, 72.5), 0.0);
+        assert_eq!(at(208.0, 100.0), 0.0);
         assert!(Picture::centred(&screen, 121, 2, flicker()).is_none(), "242 px are higher than the screen");
         assert!(Picture::centred(&screen, 0, 2, flicker()).is_none());
     }

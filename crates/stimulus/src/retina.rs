@@ -3,9 +3,11 @@
 //! The cells are fine enough for the highest spatial frequency on screen (4 or more per cycle), so that what is seen is
 //! the local contrast, not a grey average.
 
-use crate::picture::Picture;
+use crate::element::{Moment, Now};
 use crate::scene::{MEAN_LUMINANCE, Scene};
 use crate::screen::Screen;
+use crate::sheet::{Content, Sheets};
+use crate::twin::Twin;
 
 /// The most cells along a side.
 pub const MAX_CELLS: u32 = 64;
@@ -33,23 +35,26 @@ impl RetinaGrid {
     /// at least), at most 64 x 64 of them, centred on fixation. When the centre of a stimulus lies outside, the crop
     /// moves just so far that it is covered. A picture settles all: its texels are the cells.
     pub fn for_scenes(scenes: &[Scene], screen: &Screen) -> Self {
-        let picture = scenes.iter().find_map(|scene| match scene {
-            Scene::Picture(picture) => Some(picture),
-            Scene::Grey | Scene::Grating(_) => None,
-        });
-        if let Some(&Picture { left_px, top_px, texels, texel_px, .. }) = picture {
-            return Self { cell_px: texel_px, columns: texels, rows: texels, left_px, top_px };
+        let picture = scenes.iter().find_map(Scene::picture_sheet);
+        if let Some((element, sheet)) = picture {
+            let ([x, y], [width, height]) = (element.place.center_px, sheet.size_px());
+            return Self {
+                cell_px: sheet.texel_px as u32,
+                columns: sheet.width,
+                rows: sheet.height,
+                left_px: (x - 0.5 * width) as u32,
+                top_px: (y - 0.5 * height) as u32,
+            };
         }
         let cell_px = cell_for(scenes, screen);
         let columns = (screen.width_px / cell_px).clamp(1, MAX_CELLS);
         let rows = (screen.height_px / cell_px).clamp(1, MAX_CELLS);
         let mut left_px = (screen.width_px - columns * cell_px) / 2;
         let mut top_px = (screen.height_px - rows * cell_px) / 2;
-        for scene in scenes {
-            if let Scene::Grating(grating) = scene {
-                left_px = moved(left_px, columns * cell_px, grating.center_px[0], screen.width_px);
-                top_px = moved(top_px, rows * cell_px, grating.center_px[1], screen.height_px);
-            }
+        // Of a crowd nobody can see everything from one place.
+        for [element] in scenes.iter().filter_map(|scene| scene.elements.first_chunk().filter(|_| scene.elements.len() == 1)) {
+            left_px = moved(left_px, columns * cell_px, element.place.center_px[0], screen.width_px);
+            top_px = moved(top_px, rows * cell_px, element.place.center_px[1], screen.height_px);
         }
         Self { cell_px, columns, rows, left_px, top_px }
     }
@@ -58,6 +63,26 @@ impl RetinaGrid {
     pub fn cells(&self) -> usize {
         self.columns as usize * self.rows as usize
     }
+
+    /// Mean over each cell of the luminance of a whole frame.
+    ///
+    /// # Panics
+    /// When `out` does not have one value per cell, or the frame not the screen's pixels.
+    pub fn reduce(&self, light: &[[f64; 3]], screen: &Screen, out: &mut [f64]) {
+        assert_eq!(out.len(), self.cells(), "out must have one value per cell");
+        for (cell, mean) in out.iter_mut().enumerate() {
+            *mean = mean_over(self, cell, |x, y| {
+                // A pixel's centre lies half a pixel behind its index.
+                let [r, g, b] = light[y as usize * screen.width_px as usize + x as usize];
+                if r == g && g == b { g } else { luminance([r, g, b]) }
+            });
+        }
+    }
+}
+
+/// Luminance relative to white of linear light on a display with the primaries of ITU-R BT.709.
+pub fn luminance([r, g, b]: [f64; 3]) -> f64 {
+    0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 
 /// Side in px of the largest square cell with 4 or more per cycle of the finest pattern, 1 px at least.
@@ -88,39 +113,86 @@ fn moved(start: u32, length: u32, point: f64, limit: u32) -> u32 {
 ///
 /// # Panics
 /// When `out` does not have [`RetinaGrid::cells`] values: a mistake of the caller.
-pub fn retina_of(scene: &Scene, frame: u64, contrast: f64, grid: &RetinaGrid, out: &mut [f64]) {
-    assert_eq!(out.len(), grid.cells(), "out must have one value per cell");
-    for (cell, mean) in out.iter_mut().enumerate() {
-        *mean = mean_over(grid, cell, |x, y| scene.luminance(frame, contrast, x, y));
-    }
+pub fn retina_of(
+    scene: &Scene,
+    content: &Content<'_>,
+    moment: &Moment,
+    grid: &RetinaGrid,
+    screen: &Screen,
+    out: &mut [f64],
+) {
+    let mut twin = Twin::prepare(screen, scene.courses.len());
+    let light = twin.render(scene, moment, content);
+    grid.reduce(light, screen, out);
 }
 
-/// A scene's retina, prepared: luminance is separable in space and time, so a frame costs one multiply-add per cell.
-#[derive(Debug, Clone, PartialEq)]
+/// A scene's retina, prepared. Where light is separable in space and time, a frame costs one multiply-add per cell and
+/// element; any other scene is rendered by the twin.
+#[derive(Debug, Clone)]
 pub struct RetinaTemplate {
     scene: Scene,
     grid: RetinaGrid,
-    pattern: Vec<f64>,
+    screen: Screen,
+    sheets: Sheets,
+    picture: Vec<f32>,
+    nows: Vec<Now>,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// Mean pattern of each cell, for each course: elements that share one are added up.
+    Separable(Vec<Vec<f64>>),
+    Rendered(Twin),
 }
 
 impl RetinaTemplate {
-    /// Averages the pattern over each cell once.
-    pub fn prepare(scene: &Scene, grid: &RetinaGrid) -> Self {
-        let pattern = match scene {
-            Scene::Grey => vec![0.0; grid.cells()],
-            Scene::Grating(grating) => {
-                (0..grid.cells()).map(|cell| mean_over(grid, cell, |x, y| grating.pattern(x, y))).collect()
-            }
-            Scene::Picture(_) => vec![0.0; grid.cells()],
+    /// Averages the patterns over each cell once, where that suffices.
+    pub fn prepare(scene: &Scene, sheets: &Sheets, grid: &RetinaGrid, screen: &Screen) -> Self {
+        let courses = scene.courses.len();
+        let way = if scene.is_separable() {
+            Way::Separable(vec![vec![0.0; grid.cells()]; courses])
+        } else {
+            Way::Rendered(Twin::prepare(screen, courses))
         };
-        Self { scene: *scene, grid: *grid, pattern }
+        let mut template = Self {
+            scene: scene.clone(),
+            grid: *grid,
+            screen: *screen,
+            sheets: sheets.clone(),
+            picture: vec![0.0; scene.picture_sheet().map_or(0, |(_, sheet)| (sheet.width * sheet.height) as usize)],
+            nows: vec![Now::NONE; courses],
+            way,
+        };
+        template.average();
+        template
     }
 
-    /// Takes what is now in the picture; nothing where the scene is none. Does not allocate.
+    /// Takes what is now in the picture, where the scene has one; other than its number of texels makes it grey. Does not
+    /// allocate.
     pub fn load(&mut self, texels: &[f32]) {
-        let Scene::Picture(picture) = &self.scene else { return };
-        for (cell, pattern) in self.pattern.iter_mut().enumerate() {
-            *pattern = mean_over(&self.grid, cell, |x, y| picture.pattern(texels, x, y));
+        if self.picture.is_empty() {
+            return;
+        }
+        match texels.len() == self.picture.len() {
+            true => self.picture.copy_from_slice(texels),
+            false => self.picture.fill(0.0),
+        }
+        self.average();
+    }
+
+    fn average(&mut self) {
+        let Way::Separable(patterns) = &mut self.way else { return };
+        let content = Content { sheets: &self.sheets, picture: &self.picture };
+        // At amplitude 1 each course shows its elements' patterns as they are.
+        let still = Now { amplitude: 1.0, opacity: 1.0, ..Now::NONE };
+        for (course, pattern) in patterns.iter_mut().enumerate() {
+            for (cell, mean) in pattern.iter_mut().enumerate() {
+                *mean = mean_over(&self.grid, cell, |x, y| {
+                    let elements = self.scene.elements.iter().filter(|element| element.course == course);
+                    elements.map(|element| element.change(&still, &content, x, y)).sum()
+                });
+            }
         }
     }
 
@@ -128,17 +200,24 @@ impl RetinaTemplate {
     ///
     /// # Panics
     /// When `out` does not have one value per cell.
-    pub fn frame(&self, frame: u64, contrast: f64, out: &mut [f64]) {
-        assert_eq!(out.len(), self.pattern.len(), "out must have one value per cell");
-        let amplitude = MEAN_LUMINANCE * contrast * self.scene.modulation(frame);
-        for (cell, pattern) in out.iter_mut().zip(&self.pattern) {
-            *cell = MEAN_LUMINANCE + amplitude * pattern;
+    pub fn frame(&mut self, moment: &Moment, out: &mut [f64]) {
+        assert_eq!(out.len(), self.grid.cells(), "out must have one value per cell");
+        match &mut self.way {
+            Way::Separable(patterns) => {
+                self.scene.courses_at(moment, &mut self.nows);
+                out.fill(MEAN_LUMINANCE);
+                for (now, pattern) in self.nows.iter().zip(&*patterns) {
+                    let amplitude = MEAN_LUMINANCE * now.amplitude;
+                    for (cell, pattern) in out.iter_mut().zip(pattern) {
+                        *cell += amplitude * pattern;
+                    }
+                }
+            }
+            Way::Rendered(twin) => {
+                let content = Content { sheets: &self.sheets, picture: &self.picture };
+                self.grid.reduce(twin.render(&self.scene, moment, &content), &self.screen, out);
+            }
         }
-    }
-
-    /// Mean pattern (carrier times window, -1..=1) of each cell.
-    pub fn pattern(&self) -> &[f64] {
-        &self.pattern
     }
 }
 

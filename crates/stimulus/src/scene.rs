@@ -1,125 +1,134 @@
-//! What a frame shows, as a pure function of the frame index.
+//! What a frame shows: elements on neutral grey, each a pure function of the frame.
 
-use std::f64::consts::{PI, TAU};
-
+use crate::element::{Aperture, Course, Element, Moment, Now, Outline, Paint, Pattern, Wave};
 use crate::flicker::Flicker;
 use crate::picture::Picture;
-use crate::retina::CELLS_PER_CYCLE;
 use crate::screen::Screen;
+use crate::sheet::Source;
 
-/// Linear luminance of the neutral grey, which is also the mean of every stimulus.
+/// Linear luminance of the neutral grey, which is also the mean of every pattern.
 pub const MEAN_LUMINANCE: f64 = 0.5;
 
-/// A sinusoidal grating in a round window with a raised-cosine edge.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grating {
-    /// Wave vector in cycles per px (x to the right, y down); see [`Screen::wave_vector`].
-    pub cycles_per_px: [f64; 2],
-    /// Phase of the cosine at the centre.
-    pub phase_rad: f64,
-    /// Centre of the window, in px from the top left corner.
-    pub center_px: [f64; 2],
-    /// Diameter at which the window reaches 0.
-    pub diameter_px: f64,
-    /// Width of the raised-cosine edge, inside the diameter; 0 gives a hard edge.
-    pub edge_px: f64,
-    /// Its flicker.
-    pub flicker: Flicker,
-}
-
-impl Grating {
-    /// Spatial frequency in cycles per px.
-    pub fn frequency_per_px(&self) -> f64 {
-        libm::sqrt(
-            self.cycles_per_px[0] * self.cycles_per_px[0] + self.cycles_per_px[1] * self.cycles_per_px[1],
-        )
-    }
-
-    /// The carrier, -1..=1, at a point of the screen.
-    pub fn carrier(&self, x_px: f64, y_px: f64) -> f64 {
-        let dx = x_px - self.center_px[0];
-        let dy = y_px - self.center_px[1];
-        libm::cos(TAU * (self.cycles_per_px[0] * dx + self.cycles_per_px[1] * dy) + self.phase_rad)
-    }
-
-    /// The window, 0..=1, at a point of the screen.
-    pub fn window(&self, x_px: f64, y_px: f64) -> f64 {
-        let dx = x_px - self.center_px[0];
-        let dy = y_px - self.center_px[1];
-        let inside = self.diameter_px / 2.0 - libm::sqrt(dx * dx + dy * dy);
-        if inside <= 0.0 {
-            0.0
-        } else if inside >= self.edge_px {
-            1.0
-        } else {
-            0.5 * (1.0 - libm::cos(PI * inside / self.edge_px))
-        }
-    }
-
-    /// Carrier times window: what the modulation and the contrast scale.
-    pub fn pattern(&self, x_px: f64, y_px: f64) -> f64 {
-        let window = self.window(x_px, y_px);
-        if window == 0.0 { 0.0 } else { window * self.carrier(x_px, y_px) }
-    }
-}
-
 /// What the display can be told to show. The scene's id is its place in the list that `display` was prepared with; place
-/// 0 is always [`Scene::Grey`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scene {
-    /// The neutral grey field.
-    Grey,
-    /// A flickering grating on neutral grey.
-    Grating(Grating),
-    /// A flickering picture on neutral grey.
-    Picture(Picture),
+/// 0 is always the neutral grey field, [`Scene::grey`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scene {
+    /// What is on the grey, from the lowest to the topmost.
+    pub elements: Vec<Element>,
+    /// How they change; elements that change alike share one.
+    pub courses: Vec<Course>,
+    /// The course that the photodiode patch follows.
+    pub patch_course: Option<usize>,
 }
 
 impl Scene {
-    /// Linear luminance 0..=1 of a point: `0.5 (1 + contrast * modulation(frame) * pattern(x, y))`. Pixel (i, j) is the
-    /// point (i + 0.5, j + 0.5). A picture is taken as empty, which is grey.
-    pub fn luminance(&self, frame: u64, contrast: f64, x_px: f64, y_px: f64) -> f64 {
-        let amplitude = contrast * self.modulation(frame);
-        MEAN_LUMINANCE * (1.0 + amplitude * self.pattern(&[], x_px, y_px))
+    /// The neutral grey field.
+    pub fn grey() -> Self {
+        Self::default()
     }
 
-    /// The pattern -1..=1 at a point; `texels` is what is in the picture, where the scene is one.
-    pub fn pattern(&self, texels: &[f32], x_px: f64, y_px: f64) -> f64 {
-        match self {
-            Scene::Grey => 0.0,
-            Scene::Grating(grating) => grating.pattern(x_px, y_px),
-            Scene::Picture(picture) => picture.pattern(texels, x_px, y_px),
+    /// One element with its course; the patch follows it.
+    pub fn of(element: Element, course: Course) -> Self {
+        let element = Element { course: 0, ..element };
+        Self { elements: vec![element], courses: vec![course], patch_course: Some(0) }
+    }
+
+    /// A flickering sine grating in a round window with a raised-cosine edge.
+    pub fn grating(grating: &Grating) -> Self {
+        let Grating { cycles_per_px, phase, center_px, diameter_px, edge_px, flicker } = *grating;
+        let pattern = Pattern::Grating { cycles_per_px, phase, wave: Wave::Sine };
+        let outline = Outline::Ellipse { radii_px: [0.5 * diameter_px; 2] };
+        let element = Element::new(center_px, pattern, Aperture::new(outline, edge_px), Paint::ACHROMATIC, 0);
+        Self::of(element, Course::flickering(flicker))
+    }
+
+    /// A flickering picture that a command names.
+    pub fn picture(picture: &Picture) -> Self {
+        let pattern = Pattern::Values(picture.sheet());
+        let element = Element::new(picture.center_px(), pattern, Aperture::OPEN, Paint::ACHROMATIC, 0);
+        Self::of(element, Course::flickering(picture.flicker))
+    }
+
+    /// All elements of several scenes on top of each other, the last one's topmost. The patch follows the first that has one.
+    pub fn together(scenes: &[&Self]) -> Self {
+        let mut all = Self::grey();
+        for scene in scenes {
+            let (first, courses) = (all.courses.len(), scene.courses.iter().cloned());
+            all.courses.extend(courses);
+            all.elements.extend(scene.elements.iter().cloned().map(|mut element| {
+                element.course += first;
+                element
+            }));
+            all.patch_course = all.patch_course.or(scene.patch_course.map(|course| course + first));
+        }
+        all
+    }
+
+    /// Whether it shows nothing.
+    pub fn is_grey(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// Whether red, green and blue are always alike.
+    pub fn is_achromatic(&self) -> bool {
+        self.elements.iter().all(Element::is_achromatic)
+    }
+
+    /// What its courses come to in a frame. `out` has one value per course; nothing is allocated.
+    pub fn courses_at(&self, moment: &Moment, out: &mut [Now]) {
+        for (now, course) in out.iter_mut().zip(&self.courses) {
+            *now = course.now(moment);
         }
     }
 
-    /// Modulation of a frame; 0 for grey.
-    pub fn modulation(&self, frame: u64) -> f64 {
-        self.flicker().map_or(0.0, |flicker| flicker.modulation(frame))
+    /// Whether the photodiode patch is white in a frame. Black on grey.
+    pub fn patch_is_white(&self, moment: &Moment) -> bool {
+        let course = self.patch_course.and_then(|course| self.courses.get(course));
+        course.is_some_and(|course| course.modulation.patch_is_white(moment))
     }
 
-    /// Whether the photodiode patch is white in a frame: in the first half of each cycle of the flicker. Black on grey.
-    pub fn patch_is_white(&self, frame: u64) -> bool {
-        self.flicker().is_some_and(|flicker| flicker.is_first_half(frame))
-    }
-
-    /// The flicker, if the scene has one.
+    /// The flicker that the patch follows, if the scene has one.
     pub fn flicker(&self) -> Option<&Flicker> {
-        match self {
-            Scene::Grey => None,
-            Scene::Grating(grating) => Some(&grating.flicker),
-            Scene::Picture(picture) => Some(&picture.flicker),
-        }
+        self.courses.get(self.patch_course?)?.flicker()
+    }
+
+    /// Whether a command names what is in it.
+    pub fn picture_sheet(&self) -> Option<(&Element, &crate::sheet::Sheet)> {
+        self.elements.iter().find_map(|element| match &element.pattern {
+            Pattern::Values(sheet) if sheet.source == Source::Command => Some((element, sheet)),
+            _ => None,
+        })
+    }
+
+    /// Whether frames differ in the amplitudes of patterns alone, so that light is separable in space and time: nothing
+    /// moves, drifts or covers.
+    pub fn is_separable(&self) -> bool {
+        let modulates = |element: &Element| matches!(element.paint, Paint::Modulate(_)) && !element.is_image();
+        self.courses.iter().all(Course::is_separable) && self.elements.iter().all(modulates)
     }
 
     /// The highest spatial frequency in cycles per px; `None` when the scene has no pattern.
     pub fn highest_frequency_per_px(&self) -> Option<f64> {
-        match self {
-            Scene::Grey => None,
-            Scene::Grating(grating) => Some(grating.frequency_per_px()),
-            // Half a cycle per texel is finer than cells of four per cycle; a cell that is a texel sees all there is.
-            Scene::Picture(picture) => Some(1.0 / (CELLS_PER_CYCLE * f64::from(picture.texel_px))),
-        }
+        let frequencies = self.elements.iter().filter_map(|element| element.pattern.highest_frequency_per_px());
+        frequencies.reduce(f64::max)
     }
+}
+
+/// The measures of [`Scene::grating`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grating {
+    /// Wave vector in cycles per px (x to the right, y down); see [`Screen::wave_vector`].
+    pub cycles_per_px: [f64; 2],
+    /// Phase of the cosine at the centre, in cycles.
+    pub phase: f64,
+    /// Centre of the window, in px from the top left corner.
+    pub center_px: [f64; 2],
+    /// Diameter at which the window reaches 0.
+    pub diameter_px: f64,
+    /// Width of the raised-cosine edge, inside the diameter; below 1 px the edge is hard.
+    pub edge_px: f64,
+    /// Its flicker.
+    pub flicker: Flicker,
 }
 
 /// The square in a corner of the screen that a photodiode looks at. It is no part of the scene: the retina does not see

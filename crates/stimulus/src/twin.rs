@@ -1,43 +1,117 @@
 //! The CPU twin of the shaders: the same frame, pixel by pixel, in f64.
 
+use crate::element::{Element, Now, Paint, Pattern};
 use crate::scene::{MEAN_LUMINANCE, Patch, Scene};
 use crate::screen::Screen;
+use crate::sheet::Content;
+use crate::Moment;
 
-/// Renders a frame in linear light into `out`, row-major, `width_px * height_px` values of 0..=1, with the patch.
+/// Renders frames of scenes in linear light. Prepared once; a frame allocates nothing.
+#[derive(Debug, Clone)]
+pub struct Twin {
+    size_px: [u32; 2],
+    nows: Vec<Now>,
+    light: Vec<[f64; 3]>,
+}
+
+impl Twin {
+    /// For scenes of this screen with at most this many courses.
+    pub fn prepare(screen: &Screen, courses: usize) -> Self {
+        let size_px = [screen.width_px, screen.height_px];
+        let pixels = screen.width_px as usize * screen.height_px as usize;
+        Self { size_px, nows: vec![Now::NONE; courses], light: vec![[MEAN_LUMINANCE; 3]; pixels] }
+    }
+
+    /// Linear light of red, green and blue of each pixel, row-major, without the photodiode patch. Like the texture that the
+    /// shaders draw to, it is not clamped: only the screen's codes are.
+    pub fn render(&mut self, scene: &Scene, moment: &Moment, content: &Content<'_>) -> &[[f64; 3]] {
+        self.light.fill([MEAN_LUMINANCE; 3]);
+        let courses = scene.courses.len();
+        if self.nows.len() < courses {
+            self.nows.resize(courses, Now::NONE);
+        }
+        scene.courses_at(moment, &mut self.nows);
+        let width = self.size_px[0] as usize;
+        for element in &scene.elements {
+            let Some(now) = self.nows.get(element.course).filter(|now| now.is_seen()) else { continue };
+            let [left, top, right, bottom] = element.bounds_px(now);
+            let pixels = |from: f64, to: f64, size: u32| {
+                let first = libm::ceil(from - 0.5).max(0.0) as u32;
+                let end = (libm::floor(to - 0.5) + 1.0).clamp(0.0, f64::from(size)) as u32;
+                first..end
+            };
+            for row in pixels(top, bottom, self.size_px[1]) {
+                for column in pixels(left, right, self.size_px[0]) {
+                    let at = [f64::from(column) + 0.5, f64::from(row) + 0.5];
+                    paint(element, now, content, at, &mut self.light[row as usize * width + column as usize]);
+                }
+            }
+        }
+        &self.light
+    }
+}
+
+/// What an element makes of the light of one point.
+fn paint(element: &Element, now: &Now, content: &Content<'_>, [x_px, y_px]: [f64; 2], light: &mut [f64; 3]) {
+    let Some(point) = element.local(now, x_px, y_px) else { return };
+    let window = element.aperture.at(point.u, point.v, now.scale);
+    if window == 0.0 {
+        return;
+    }
+    let (added, opacity) = match (&element.pattern, &element.paint) {
+        (Pattern::Image(sheet), _) => {
+            let [r, g, b, a] = content.colour(sheet, now.layer, point.u, point.v);
+            let contrast = |light: f64| MEAN_LUMINANCE + now.amplitude * (light - MEAN_LUMINANCE);
+            ([r, g, b].map(contrast), a * window * now.opacity)
+        }
+        (pattern, Paint::Modulate(direction)) => {
+            let change = MEAN_LUMINANCE * now.amplitude * pattern.at(&point, now, content) * window;
+            (direction.map(|part| part * change), 0.0)
+        }
+        (pattern, Paint::Cover { low, high }) => {
+            let part = 0.5 * (1.0 + now.amplitude * pattern.at(&point, now, content));
+            let mixed = [0, 1, 2].map(|channel| low[channel] + part * (high[channel] - low[channel]));
+            (mixed, window * now.opacity)
+        }
+        (pattern, Paint::Stencil(colour)) => {
+            let seen = pattern.at(&point, now, content) * now.amplitude.abs() * now.opacity;
+            (*colour, window * seen)
+        }
+    };
+    let covers = !matches!(element.paint, Paint::Modulate(_)) || element.is_image();
+    for channel in 0..3 {
+        if element.channels[channel] {
+            let below = light[channel];
+            light[channel] = if covers {
+                opacity * added[channel] + (1.0 - opacity) * below
+            } else {
+                below + added[channel]
+            };
+        }
+    }
+}
+
+/// Renders a frame in linear light into `out`, row-major, `width_px * height_px` values of 0..=1, with the patch: the green
+/// channel, which is the luminance of everything achromatic.
 ///
 /// # Panics
 /// When `out` has another length: that is a mistake of the caller, not of the input.
-pub fn render(scene: &Scene, frame: u64, contrast: f64, patch: &Patch, screen: &Screen, out: &mut [f32]) {
-    render_with(scene, &[], frame, contrast, patch, screen, out);
-}
-
-/// The same with the pattern of a picture.
-///
-/// # Panics
-/// As [`render`].
-pub fn render_with(
+pub fn render(
     scene: &Scene,
-    texels: &[f32],
-    frame: u64,
-    contrast: f64,
+    content: &Content<'_>,
+    moment: &Moment,
     patch: &Patch,
     screen: &Screen,
     out: &mut [f32],
 ) {
     let width = screen.width_px as usize;
     assert_eq!(out.len(), width * screen.height_px as usize, "out must have width x height values");
-    let patch_luminance = if scene.patch_is_white(frame) { 1.0 } else { 0.0 };
-    // The modulation holds for the whole frame; only the pattern differs between pixels.
-    let amplitude = contrast * scene.modulation(frame);
-    for (row, line) in out.chunks_exact_mut(width).enumerate() {
-        for (column, pixel) in line.iter_mut().enumerate() {
-            *pixel = if patch.covers(column as u32, row as u32) {
-                patch_luminance
-            } else {
-                let pattern = scene.pattern(texels, column as f64 + 0.5, row as f64 + 0.5);
-                (MEAN_LUMINANCE * (1.0 + amplitude * pattern)) as f32
-            };
-        }
+    let mut twin = Twin::prepare(screen, scene.courses.len());
+    let patch_luminance = if scene.patch_is_white(moment) { 1.0 } else { 0.0 };
+    let light = twin.render(scene, moment, content);
+    for (place, (pixel, light)) in out.iter_mut().zip(light).enumerate() {
+        let covered = patch.covers((place % width) as u32, (place / width) as u32);
+        *pixel = if covered { patch_luminance } else { light[1].clamp(0.0, 1.0) as f32 };
     }
 }
 

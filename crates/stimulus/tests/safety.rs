@@ -4,7 +4,7 @@
 
 use stimulus::safety::{BT1702_AREA_FRACTION, WCAG_AREA_SR};
 use stimulus::{
-    FlashAnalyser, FlashReport, Flicker, FlickerKind, Grating, Scene, Screen, ScreenSpec, Waveform, assess,
+    FlashAnalyser, FlashReport, Flicker, FlickerKind, Grating, Scene, Screen, ScreenSpec, Sheets, Waveform, assess,
 };
 
 fn screen(luminance_max_cd_m2: f64) -> Screen {
@@ -119,23 +119,23 @@ fn two_far_spots_are_not_one_field() {
 fn a_counterphase_grating_flashes_though_its_mean_is_constant() {
     let screen = screen(120.0);
     let scene = |hz, diameter_deg| {
-        Scene::Grating(Grating {
+        Scene::grating(&Grating {
             cycles_per_px: screen.wave_vector(1.0, 45.0),
-            phase_rad: 0.0,
+            phase: 0.0,
             center_px: screen.centre_px(),
             diameter_px: screen.size_px(diameter_deg),
             edge_px: screen.size_px(1.0),
             flicker: Flicker::realise(FlickerKind::Counterphase, hz, Waveform::Sine, 60.0).unwrap(),
         })
     };
-    let report = assess(&scene(7.5, 10.0), 0.9, 2.0, &screen);
+    let report = assess(&scene(7.5, 10.0), &Sheets::default(), 0.9, 2.0, &screen);
     assert!(!report.wcag.passes && report.bt1702.passes, "{report:?}");
     assert!((7..=8).contains(&report.max_flashes_per_s()), "{report:?}");
     // Slower than three a second, fainter than a tenth, or smaller than five degrees: allowed.
-    assert!(assess(&scene(3.0, 10.0), 0.9, 3.0, &screen).passes());
-    assert_eq!(assess(&scene(7.5, 10.0), 0.09, 2.0, &screen).max_flashes_per_s(), 0);
-    assert!(assess(&scene(7.5, 4.0), 0.9, 2.0, &screen).passes());
-    assert_eq!(assess(&Scene::Grey, 1.0, 2.0, &screen).max_flashes_per_s(), 0);
+    assert!(assess(&scene(3.0, 10.0), &Sheets::default(), 0.9, 3.0, &screen).passes());
+    assert_eq!(assess(&scene(7.5, 10.0), &Sheets::default(), 0.09, 2.0, &screen).max_flashes_per_s(), 0);
+    assert!(assess(&scene(7.5, 4.0), &Sheets::default(), 0.9, 2.0, &screen).passes());
+    assert_eq!(assess(&Scene::grey(), &Sheets::default(), 1.0, 2.0, &screen).max_flashes_per_s(), 0);
 }
 
 #[test]

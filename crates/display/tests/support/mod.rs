@@ -24,7 +24,7 @@ pub fn screen(width_px: u32, height_px: u32) -> Screen {
 pub fn grating(screen: &Screen, cpd: f64, orientation_deg: f64, diameter_deg: f64) -> Grating {
     Grating {
         cycles_per_px: screen.wave_vector(cpd, orientation_deg),
-        phase_rad: 0.3,
+        phase: 0.05,
         center_px: screen.centre_px(),
         diameter_px: screen.size_px(diameter_deg),
         edge_px: screen.size_px(1.0),
@@ -34,7 +34,7 @@ pub fn grating(screen: &Screen, cpd: f64, orientation_deg: f64, diameter_deg: f6
 
 /// Grey and the thermostat's grating.
 pub fn scenes(screen: &Screen) -> Vec<Scene> {
-    vec![Scene::Grey, Scene::Grating(grating(screen, 1.0, 45.0, 10.0))]
+    vec![Scene::grey(), Scene::grating(&grating(screen, 1.0, 45.0, 10.0))]
 }
 
 /// The value, or `None` with the reason printed where this machine has no adapter. In CI that is a failure.

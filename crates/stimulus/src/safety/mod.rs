@@ -17,8 +17,10 @@ use area::FieldSearch;
 use counter::FlashCounter;
 
 use crate::retina::{CELLS_PER_CYCLE, RetinaGrid, RetinaTemplate, cell_for};
+use crate::element::Moment;
 use crate::scene::Scene;
 use crate::screen::Screen;
+use crate::sheet::Sheets;
 
 /// Flashes that both rules allow within any second.
 pub const FLASHES_ALLOWED: u32 = 3;
@@ -146,7 +148,7 @@ impl FlashAnalyser {
 
 /// Runs both rules over `seconds` of a scene at a constant contrast, with cells of 4 or more per cycle of its pattern.
 /// Two seconds see every second of a flicker of 1 Hz or more. A picture is taken at its worst: white and black in turn.
-pub fn assess(scene: &Scene, contrast: f64, seconds: f64, screen: &Screen) -> FlashReport {
+pub fn assess(scene: &Scene, sheets: &Sheets, contrast: f64, seconds: f64, screen: &Screen) -> FlashReport {
     let cell_px = cell_for(std::slice::from_ref(scene), screen);
     let grid = RetinaGrid {
         cell_px,
@@ -160,15 +162,15 @@ pub fn assess(scene: &Scene, contrast: f64, seconds: f64, screen: &Screen) -> Fl
             .highest_frequency_per_px()
             .is_none_or(|f| cell_px == 1 || f * f64::from(cell_px) * CELLS_PER_CYCLE <= 1.01)
     );
-    let mut template = RetinaTemplate::prepare(scene, &grid);
-    if let Scene::Picture(picture) = scene {
+    let mut template = RetinaTemplate::prepare(scene, sheets, &grid, screen);
+    if let Some((_, sheet)) = scene.picture_sheet() {
         // Nobody knows yet what will be in it. Nothing flashes more, or on a larger area, than all of it at once.
-        template.load(&vec![1.0; picture.count()]);
+        template.load(&vec![1.0; (sheet.width * sheet.height) as usize]);
     }
     let mut analyser = FlashAnalyser::prepare(screen, grid.columns, grid.rows);
     let mut cells = vec![0.0; grid.cells()];
     for frame in 0..(seconds * screen.refresh_hz).ceil().max(1.0) as u64 {
-        template.frame(frame, contrast, &mut cells);
+        template.frame(&Moment::new(frame, contrast), &mut cells);
         analyser.push(&cells);
     }
     analyser.worst()

@@ -1,0 +1,323 @@
+//! How an element changes from frame to frame: a pure function of the frame, and of how long its scene has been shown.
+
+use std::f64::consts::TAU;
+
+use crate::dots::Dot;
+use crate::flicker::Flicker;
+
+/// A frame of a scene.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// Index of the refresh.
+    pub frame: u64,
+    /// Refreshes since the scene's first frame.
+    pub since_onset: u64,
+    /// The contrast that was commanded, 0..=1.
+    pub contrast: f64,
+}
+
+impl Moment {
+    /// A frame of a scene that was there from frame 0 on.
+    pub fn new(frame: u64, contrast: f64) -> Self {
+        Self { frame, since_onset: frame, contrast }
+    }
+}
+
+/// Since when a scene is shown: its onset is the first frame of it that was shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Onset {
+    shown: Option<(usize, u64)>,
+}
+
+impl Onset {
+    /// Refreshes since the onset, if this frame shows the scene of this number.
+    pub fn since(&self, scene: usize, frame: u64) -> u64 {
+        let same = self.shown.filter(|&(shown, _)| shown == scene);
+        same.map_or(0, |(_, first)| frame.saturating_sub(first))
+    }
+
+    /// This frame was shown.
+    pub fn shown(&mut self, scene: usize, frame: u64) {
+        if self.shown.is_none_or(|(shown, _)| shown != scene) {
+            self.shown = Some((scene, frame));
+        }
+    }
+}
+
+/// What a course comes to in one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Now {
+    /// Contrast with its sign, -1..=1: what patterns are multiplied with.
+    pub amplitude: f64,
+    /// 0..=1: how much of what covers is seen.
+    pub opacity: f64,
+    /// What drifted, in cycles, 0..1.
+    pub phase: f64,
+    /// What moved, in screen px.
+    pub offset_px: [f64; 2],
+    /// Size over its own.
+    pub scale: f64,
+    /// What turned, anticlockwise.
+    pub turn_rad: f64,
+    /// How many sheets after its own.
+    pub layer: u32,
+    /// Renewals of noise.
+    pub step: u32,
+}
+
+impl Now {
+    /// Not to be seen.
+    pub const NONE: Self = Self {
+        amplitude: 0.0,
+        opacity: 0.0,
+        phase: 0.0,
+        offset_px: [0.0; 2],
+        scale: 1.0,
+        turn_rad: 0.0,
+        layer: 0,
+        step: 0,
+    };
+
+    /// Whether anything may be seen.
+    pub fn is_seen(&self) -> bool {
+        self.amplitude != 0.0 || self.opacity != 0.0
+    }
+}
+
+/// How an element changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    /// What the pattern's contrast is multiplied with.
+    pub modulation: Modulation,
+    /// Whose contrast it is.
+    pub contrast: Contrast,
+    /// When it is seen, in frames since onset: from the first to before the second.
+    pub span: Option<[u64; 2]>,
+    /// Cycles per frame that the pattern's phase goes on by.
+    pub drift: f64,
+    /// How it moves.
+    pub motion: Motion,
+    /// Which sheet, or which renewal of noise.
+    pub renewal: Renewal,
+}
+
+/// What a contrast is multiplied with from frame to frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Modulation {
+    /// 1.
+    Steady,
+    /// By the index of the refresh, so that its phase goes on from scene to scene.
+    Flicker(Flicker),
+    /// The same, counted from the onset.
+    OnsetFlicker(Flicker),
+    /// Levels one after the other from the onset on, again and again: codes.
+    Levels {
+        /// -1..=1 each.
+        levels: Vec<f32>,
+        /// How long each stays, in frames.
+        frames_each: u32,
+    },
+    /// From 0 to 1 within this many frames since onset, by a raised cosine: a fade.
+    Fade {
+        /// Frames before it begins.
+        after: u64,
+        /// Frames that it takes.
+        frames: u64,
+    },
+}
+
+/// Whose contrast an element has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Contrast {
+    /// The commanded one, times this.
+    Commanded(f64),
+    /// Its own, whatever is commanded.
+    Own(f64),
+}
+
+/// How an element moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Motion {
+    /// Not at all.
+    Still,
+    /// Evenly, in px per frame, and from `frames` on again from its place (0: on and on).
+    Linear {
+        /// Velocity.
+        px_per_frame: [f64; 2],
+        /// Frames of one sweep.
+        frames: u64,
+    },
+    /// It turns, anticlockwise.
+    Turn {
+        /// Cycles per frame.
+        cycles_per_frame: f64,
+    },
+    /// It grows as something that approaches at a constant speed: the angle's half tangent is `l / (v (collision - t))`
+    /// (Gabbiani, Krapp and Laurent 1999, J. Neurosci. 19, 1122). Its own size is the largest.
+    Loom {
+        /// Half size over speed, in frames.
+        l_over_v_frames: f64,
+        /// Frames from the onset to the collision.
+        collision_frames: f64,
+        /// The half tangent of its own size, where it stops growing.
+        largest: f64,
+    },
+    /// It is one of many dots that wander ([`crate::dots`]).
+    Dot(Dot),
+}
+
+/// Which sheet is read, or which noise is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// Always the first.
+    Never,
+    /// The next one every so many frames since onset, and after `count` the first again (0: noise, which has no end).
+    Every {
+        /// Frames.
+        frames: u32,
+        /// How many there are.
+        count: u32,
+    },
+    /// The same, but the last one stays.
+    Once {
+        /// Frames.
+        frames: u32,
+        /// How many there are.
+        count: u32,
+    },
+}
+
+impl Course {
+    /// Always there, at the commanded contrast.
+    pub const STEADY: Self = Self {
+        modulation: Modulation::Steady,
+        contrast: Contrast::Commanded(1.0),
+        span: None,
+        drift: 0.0,
+        motion: Motion::Still,
+        renewal: Renewal::Never,
+    };
+
+    /// The same with a flicker that goes by the index of the refresh.
+    pub fn flickering(flicker: Flicker) -> Self {
+        Self { modulation: Modulation::Flicker(flicker), ..Self::STEADY }
+    }
+
+    /// Its flicker, if it has one.
+    pub fn flicker(&self) -> Option<&Flicker> {
+        match &self.modulation {
+            Modulation::Flicker(flicker) | Modulation::OnsetFlicker(flicker) => Some(flicker),
+            Modulation::Steady | Modulation::Levels { .. } | Modulation::Fade { .. } => None,
+        }
+    }
+
+    /// Whether nothing but the amplitude changes from frame to frame.
+    pub fn is_separable(&self) -> bool {
+        self.drift == 0.0 && self.motion == Motion::Still && self.renewal == Renewal::Never
+    }
+
+    /// What it comes to in a frame.
+    pub fn now(&self, moment: &Moment) -> Now {
+        let since = moment.since_onset;
+        let contrast = match self.contrast {
+            Contrast::Commanded(part) => part * moment.contrast,
+            Contrast::Own(contrast) => contrast,
+        };
+        let seen = self.span.is_none_or(|[from, to]| (from..to).contains(&since));
+        let modulation = if seen { self.modulation.at(moment) } else { 0.0 };
+        let (sheet, step) = self.renewal.at(since);
+        let mut now = Now {
+            amplitude: contrast * modulation,
+            opacity: if seen { self.modulation.opacity(moment) } else { 0.0 },
+            phase: whole_cycles_off(self.drift * since as f64),
+            offset_px: [0.0; 2],
+            scale: 1.0,
+            turn_rad: 0.0,
+            layer: sheet,
+            step,
+        };
+        self.motion.go(since, &mut now);
+        now
+    }
+}
+
+impl Modulation {
+    /// -1..=1.
+    pub fn at(&self, moment: &Moment) -> f64 {
+        match self {
+            Self::Steady => 1.0,
+            Self::Flicker(flicker) => flicker.modulation(moment.frame),
+            Self::OnsetFlicker(flicker) => flicker.modulation(moment.since_onset),
+            Self::Levels { levels, frames_each } => {
+                let place = moment.since_onset / u64::from((*frames_each).max(1)) % levels.len().max(1) as u64;
+                levels.get(place as usize).map_or(0.0, |&level| f64::from(level))
+            }
+            Self::Fade { after, frames } => {
+                let part = moment.since_onset.saturating_sub(*after) as f64 / (*frames).max(1) as f64;
+                0.5 * (1.0 - libm::cos(0.5 * TAU * part.min(1.0)))
+            }
+        }
+    }
+
+    /// What flickers in contrast is opaque all the time; what fades or follows a code comes and goes as a whole.
+    fn opacity(&self, moment: &Moment) -> f64 {
+        match self {
+            Self::Steady | Self::Flicker(_) | Self::OnsetFlicker(_) => 1.0,
+            Self::Levels { .. } | Self::Fade { .. } => self.at(moment).max(0.0),
+        }
+    }
+
+    /// Whether the photodiode patch is white: in the first half of a cycle, and above the middle of a code.
+    pub fn patch_is_white(&self, moment: &Moment) -> bool {
+        match self {
+            Self::Steady => true,
+            Self::Flicker(flicker) => flicker.is_first_half(moment.frame),
+            Self::OnsetFlicker(flicker) => flicker.is_first_half(moment.since_onset),
+            Self::Levels { .. } | Self::Fade { .. } => self.at(moment) > 0.5,
+        }
+    }
+}
+
+impl Motion {
+    fn go(&self, since: u64, now: &mut Now) {
+        match *self {
+            Self::Still => {}
+            Self::Linear { px_per_frame: [x, y], frames } => {
+                let along = if frames == 0 { since } else { since % frames } as f64;
+                now.offset_px = [x * along, y * along];
+            }
+            Self::Turn { cycles_per_frame } => {
+                now.turn_rad = TAU * whole_cycles_off(cycles_per_frame * since as f64);
+            }
+            Self::Loom { l_over_v_frames, collision_frames, largest } => {
+                let left = collision_frames - since as f64;
+                let tangent = if left > 0.0 { l_over_v_frames / left } else { f64::INFINITY };
+                now.scale = (tangent / largest).clamp(1e-3, 1.0);
+            }
+            Self::Dot(dot) => match dot.place_px(since) {
+                Some(place_px) => now.offset_px = place_px,
+                None => (now.amplitude, now.opacity) = (0.0, 0.0),
+            },
+        }
+    }
+}
+
+impl Renewal {
+    /// Sheet and step.
+    fn at(self, since: u64) -> (u32, u32) {
+        let passed = |frames: u32| since / u64::from(frames.max(1));
+        match self {
+            Self::Never => (0, 0),
+            Self::Every { frames, count: 0 } => (0, passed(frames) as u32),
+            Self::Every { frames, count } => ((passed(frames) % u64::from(count)) as u32, passed(frames) as u32),
+            Self::Once { frames, count } => {
+                let last = u64::from(count.saturating_sub(1));
+                (passed(frames).min(last) as u32, passed(frames).min(last) as u32)
+            }
+        }
+    }
+}
+
+fn whole_cycles_off(cycles: f64) -> f64 {
+    cycles - libm::floor(cycles)
+}

@@ -1,0 +1,335 @@
+// Stimulus pass: a scene's elements in linear light, one quad each, blended in their order (premultiplied, so that what adds
+// and what covers need one blend state). Twin: stimulus::twin::Twin. A pipeline is made for each mixture of the constants
+// below that a session needs, so that the compiler drops all other cases.
+
+override PATTERN: u32 = 0u;
+override OUTLINE: u32 = 0u;
+override PAINT: u32 = 0u;
+
+struct Instance {
+    center_px: vec2<f32>,
+    half_px: vec2<f32>,
+    // left, top, right, bottom
+    clip_px: vec4<f32>,
+    outline: vec4<f32>,
+    pattern: vec4<f32>,
+    low: vec3<f32>,
+    rotation_rad: f32,
+    high: vec3<f32>,
+    margin_px: f32,
+    edge_px: f32,
+    inverted: u32,
+    course: u32,
+    // wave of gratings, draw of noise
+    variant: u32,
+    seed: u32,
+    // first sheet; of sparse noise the threshold
+    first: u32,
+    between: u32,
+    transfer: u32,
+}
+
+struct Course {
+    offset_px: vec2<f32>,
+    amplitude: f32,
+    opacity: f32,
+    phase: f32,
+    scale: f32,
+    turn_rad: f32,
+    layer: u32,
+    step: u32,
+}
+
+@group(0) @binding(1) var<storage, read> instances: array<Instance>;
+@group(0) @binding(2) var<storage, read> courses: array<Course>;
+@group(0) @binding(3) var pictures: texture_2d_array<f32>;
+@group(0) @binding(4) var values: texture_2d_array<f32>;
+@group(0) @binding(5) var images: texture_2d_array<f32>;
+
+const PI: f32 = 3.14159265358979;
+const TAU: f32 = 6.28318530717959;
+
+struct Varying {
+    @builtin(position) position: vec4<f32>,
+    @location(0) @interpolate(flat) center_px: vec2<f32>,
+    // cosine and sine of the turn over the scale
+    @location(1) @interpolate(flat) turn: vec2<f32>,
+    @location(2) @interpolate(flat) half_px: vec2<f32>,
+    @location(3) @interpolate(flat) course: vec4<f32>,
+    @location(4) @interpolate(flat) outline: vec4<f32>,
+    @location(5) @interpolate(flat) edge: vec2<f32>,
+    @location(6) @interpolate(flat) pattern: vec4<f32>,
+    @location(7) @interpolate(flat) low: vec3<f32>,
+    @location(8) @interpolate(flat) high: vec3<f32>,
+    @location(9) @interpolate(flat) numbers: vec4<u32>,
+    @location(10) @interpolate(flat) sheet: vec2<u32>,
+    @location(11) @interpolate(flat) clip_px: vec4<f32>,
+}
+
+@vertex
+fn place(@builtin(vertex_index) corner: u32, @builtin(instance_index) index: u32) -> Varying {
+    let instance = instances[index];
+    let course = courses[instance.course];
+    let turn = instance.rotation_rad + course.turn_rad;
+    let axis = vec2<f32>(cos(turn), sin(turn));
+    let half = instance.half_px * course.scale + instance.margin_px;
+    let center = instance.center_px + course.offset_px;
+    var out: Varying;
+    // One pixel more on each side: which pixels are inside is the fragment's decision, as it is the twin's.
+    let local = (vec2<f32>(f32(corner & 1u), f32(corner >> 1u)) * 2.0 - 1.0) * (half + 1.0);
+    let at = center + vec2<f32>(axis.x * local.x + axis.y * local.y, axis.x * local.y - axis.y * local.x);
+    // What nobody can see costs nothing.
+    let seen = select(0.0, 1.0, course.amplitude != 0.0 || course.opacity != 0.0);
+    out.position = vec4<f32>(seen * (at / vec2<f32>(frame.size_px) * 2.0 - 1.0) * vec2<f32>(1.0, -1.0), 0.0, 1.0);
+    out.center_px = center;
+    out.turn = axis / course.scale;
+    out.half_px = half / course.scale;
+    out.course = vec4<f32>(course.amplitude, course.opacity, course.phase, course.scale);
+    out.outline = instance.outline;
+    out.edge = vec2<f32>(instance.edge_px, f32(instance.inverted));
+    out.pattern = instance.pattern;
+    out.low = instance.low;
+    out.high = instance.high;
+    out.numbers = vec4<u32>(instance.seed, course.step, instance.first, instance.variant);
+    out.sheet = vec2<u32>(course.layer, instance.between | (instance.transfer << 1u));
+    out.clip_px = instance.clip_px;
+    return out;
+}
+
+// ------------------------------------------------------------------------------------------------ windows
+
+fn outside_angle(angle: f32) -> f32 {
+    return angle - TAU * floor(angle / TAU + 0.5);
+}
+
+fn inside_px(outline: vec4<f32>, at: vec2<f32>) -> f32 {
+    let radius = length(at);
+    switch OUTLINE {
+        case 1u: {
+            return min(outline.x - abs(at.x), outline.y - abs(at.y));
+        }
+        case 2u: {
+            return outline.x - radius;
+        }
+        case 3u: {
+            return (1.0 - length(at / outline.xy)) * min(outline.x, outline.y);
+        }
+        case 4u: {
+            let ring = min(outline.y - radius, select(outline.y, radius - outline.x, outline.x > 0.0));
+            if outline.w >= PI {
+                return ring;
+            }
+            let off = outside_angle(atan2(-at.y, at.x) - outline.z);
+            return min(ring, radius * (outline.w - abs(off)));
+        }
+        case 6u: {
+            let angle = atan2(-at.y, at.x);
+            let part = TAU / outline.x;
+            let within = angle - part * floor(angle / part) - 0.5 * part;
+            return outline.y * cos(0.5 * part) - radius * cos(within);
+        }
+        case 7u: {
+            let along = min(outline.x - abs(at.x), outline.y - abs(at.y));
+            return max(along, min(outline.y - abs(at.x), outline.x - abs(at.y)));
+        }
+        default: {
+            return 1e9;
+        }
+    }
+}
+
+fn window(in: Varying, at: vec2<f32>) -> f32 {
+    var value = 1.0;
+    if OUTLINE == 5u {
+        let scaled = at / in.outline.xy;
+        value = exp(-0.5 * dot(scaled, scaled));
+    } else if OUTLINE != 0u {
+        let inside = inside_px(in.outline, at);
+        let width = in.edge.x;
+        if width < 1.0 {
+            value = clamp(in.course.w * inside + 0.5, 0.0, 1.0);
+        } else {
+            value = 0.5 * (1.0 - cos(PI * clamp(inside / width, 0.0, 1.0)));
+        }
+    }
+    return select(value, 1.0 - value, in.edge.y > 0.0);
+}
+
+// ------------------------------------------------------------------------------------------------ patterns
+
+fn sine(cycles: f32) -> f32 {
+    // Whole cycles are dropped before the cosine, which loses precision for large arguments.
+    return cos(TAU * (cycles - floor(cycles)));
+}
+
+fn square(cycles: f32, width: f32) -> f32 {
+    let off = cycles - floor(cycles + 0.5);
+    return clamp((0.25 - abs(off)) / (0.5 * clamp(width, 1e-6, 0.5)), -1.0, 1.0);
+}
+
+fn wave(variant: u32, cycles: f32, width: f32) -> f32 {
+    if variant == 0u {
+        return sine(cycles);
+    }
+    return square(cycles, width);
+}
+
+fn resolved(width: f32) -> f32 {
+    return clamp(1.0 / max(width, 1e-9) - 1.0, 0.0, 1.0);
+}
+
+fn mix_bits(from_bits: u32) -> u32 {
+    var x = from_bits;
+    x ^= x >> 16u;
+    x *= 0x7feb352du;
+    x ^= x >> 15u;
+    x *= 0x846ca68bu;
+    return x ^ (x >> 16u);
+}
+
+fn hash(a: u32, b: u32, c: u32, d: u32) -> u32 {
+    return mix_bits(a + mix_bits(b + mix_bits(c + mix_bits(d + 0x9e3779b9u))));
+}
+
+fn part_of_one(bits: u32) -> f32 {
+    return f32(bits) / 4294967296.0;
+}
+
+fn noise(in: Varying, cell: vec2<u32>) -> f32 {
+    let seed = in.numbers.x;
+    let step = in.numbers.y;
+    let first = hash(seed, cell.x, cell.y, step);
+    let second = hash(seed ^ 0x5bd1e995u, cell.x, cell.y, step);
+    switch in.numbers.w {
+        case 0u: {
+            return 2.0 * part_of_one(first) - 1.0;
+        }
+        case 1u: {
+            return select(-1.0, 1.0, (first >> 31u) == 1u);
+        }
+        case 2u: {
+            let reach = sqrt(-2.0 * log(max(part_of_one(first), 1.0 / 4294967296.0)));
+            return clamp(in.pattern.w * reach * cos(TAU * part_of_one(second)), -1.0, 1.0);
+        }
+        default: {
+            let sign = select(-1.0, 1.0, (second >> 31u) == 1u);
+            return select(0.0, sign, first < in.numbers.z);
+        }
+    }
+}
+
+fn value_texel(in: Varying, texel: vec2<i32>) -> vec4<f32> {
+    if PATTERN == 7u {
+        return vec4<f32>(textureLoad(pictures, texel, frame.picture_layer, 0).r);
+    }
+    if PATTERN == 6u {
+        return vec4<f32>(textureLoad(values, texel, in.numbers.z + in.sheet.x, 0).r);
+    }
+    let stored = textureLoad(images, texel, in.numbers.z + in.sheet.x, 0);
+    if (in.sheet.y & 2u) == 0u {
+        let low = stored.rgb / 12.92;
+        let high = pow((stored.rgb + 0.055) / 1.055, vec3<f32>(2.4));
+        return vec4<f32>(select(high, low, stored.rgb <= vec3<f32>(0.04045)), stored.a);
+    }
+    return stored;
+}
+
+fn sheet(in: Varying, at: vec2<f32>) -> vec4<f32> {
+    let size = in.pattern.xy;
+    let place = at / in.pattern.z + 0.5 * size;
+    if any(place < vec2<f32>(0.0)) || any(place >= size) || (PATTERN == 7u && frame.picture_layer == 0xffffffffu) {
+        return vec4<f32>(0.0);
+    }
+    if (in.sheet.y & 1u) == 0u {
+        return value_texel(in, vec2<i32>(floor(place)));
+    }
+    let corner = floor(place - 0.5);
+    let part = place - 0.5 - corner;
+    let last = vec2<i32>(size) - 1;
+    let first = clamp(vec2<i32>(corner), vec2<i32>(0), last);
+    let next = clamp(vec2<i32>(corner) + 1, vec2<i32>(0), last);
+    let above = mix(value_texel(in, first), value_texel(in, vec2<i32>(next.x, first.y)), part.x);
+    let below = mix(value_texel(in, vec2<i32>(first.x, next.y)), value_texel(in, next), part.x);
+    return mix(above, below, part.y);
+}
+
+fn pattern(in: Varying, at: vec2<f32>) -> f32 {
+    let phase = in.course.z;
+    let scale = in.course.w;
+    let p = in.pattern;
+    switch PATTERN {
+        case 1u: {
+            return wave(in.numbers.w, dot(p.xy, at) + p.z + phase, length(p.xy) / scale);
+        }
+        case 2u: {
+            let radius = length(at);
+            let across = p.y / (TAU * max(radius, 1e-6));
+            let width = length(vec2<f32>(p.x, across)) / scale;
+            let around = p.y * atan2(-at.y, at.x) / TAU;
+            return wave(in.numbers.w, p.x * radius + around + p.z + phase, width) * resolved(width);
+        }
+        case 3u: {
+            let narrow = 1.0 / (2.0 * p.xy * scale);
+            let cycles = at / (2.0 * p.xy) - 0.25;
+            return square(cycles.x, narrow.x) * square(cycles.y, narrow.y);
+        }
+        case 4u: {
+            let far = max(length(at), 1e-6);
+            let growing = p.y > 0.0;
+            let ring = select(p.x * far, p.y * log(far), growing);
+            let wide = select(p.x, p.y / far, growing) / 2.0 / scale;
+            let narrow = p.z / (2.0 * TAU * far) / scale;
+            let around = p.z * atan2(-at.y, at.x) / TAU;
+            let rings = square(ring / 2.0 - 0.25, wide) * resolved(wide);
+            return rings * square(around / 2.0 - 0.25, narrow) * resolved(narrow);
+        }
+        case 5u: {
+            let pixel = vec2<i32>(floor(in.position.xy)) - vec2<i32>(p.xy);
+            let side = i32(p.z);
+            // Rounded down, also left of the edge.
+            let cell = (pixel - select(vec2<i32>(0), vec2<i32>(side - 1), pixel < vec2<i32>(0))) / side;
+            return noise(in, bitcast<vec2<u32>>(cell));
+        }
+        case 6u, 7u: {
+            return sheet(in, at).r;
+        }
+        default: {
+            return 1.0;
+        }
+    }
+}
+
+@fragment
+fn element(in: Varying) -> @location(0) vec4<f32> {
+    let from_center = in.position.xy - in.center_px;
+    let at = vec2<f32>(
+        in.turn.x * from_center.x - in.turn.y * from_center.y,
+        in.turn.y * from_center.x + in.turn.x * from_center.y,
+    );
+    let clipped = any(in.position.xy < in.clip_px.xy) || any(in.position.xy > in.clip_px.zw);
+    if any(abs(at) > in.half_px) || clipped {
+        return vec4<f32>(0.0);
+    }
+    let seen = window(in, at);
+    let amplitude = in.course.x;
+    let opacity = seen * in.course.y;
+    switch PAINT {
+        case 0u: {
+            return vec4<f32>(MEAN_LUMINANCE * amplitude * pattern(in, at) * seen * in.low, 0.0);
+        }
+        case 1u: {
+            let colour = mix(in.low, in.high, 0.5 * (1.0 + amplitude * pattern(in, at)));
+            return vec4<f32>(opacity * colour, opacity);
+        }
+        case 2u: {
+            let covers = opacity * pattern(in, at) * abs(amplitude);
+            return vec4<f32>(covers * in.high, covers);
+        }
+        default: {
+            let image = sheet(in, at);
+            let covers = opacity * image.a;
+            let colour = MEAN_LUMINANCE + amplitude * (image.rgb - MEAN_LUMINANCE);
+            return vec4<f32>(covers * colour, covers);
+        }
+    }
+}

@@ -6,6 +6,10 @@
 //!
 //! - [`screen`]: the rig's screen and the conversions that need it.
 //! - [`flicker`]: temporal modulation that the refresh can really make; anything else is refused with numbers.
+//! - [`code`]: m-sequences, Gold, de Bruijn, Golay and APA codes, shown bit by bit.
+//! - [`repair`]: what was changed, where a protocol lets what the refresh cannot make be repaired.
+//! - [`spectrum`]: the lines that a course of frames really has.
+//! - [`separation`]: how far the targets of one paradigm lie apart.
 //! - [`scene`]: what a frame shows, as a pure function of the frame index.
 //! - [`picture`]: a square whose content comes while the session runs.
 //! - [`twin`]: the reference renderer that the shaders are compared with.
@@ -15,17 +19,26 @@
 //! Nothing here knows a GPU, a clock or a thread. Transcendental functions come from `libm`, so that two machines give
 //! the same bits.
 
+pub mod code;
 pub mod flicker;
+mod fourier;
 pub mod picture;
+pub mod repair;
 pub mod retina;
 pub mod safety;
 pub mod scene;
 pub mod screen;
+pub mod separation;
+pub mod spectrum;
 pub mod twin;
 
-pub use flicker::{Flicker, FlickerError, FlickerKind, Waveform};
+pub use code::{Code, CodeError};
+pub use flicker::{Flicker, FlickerError, FlickerKind, FlickerRequest, Waveform};
 pub use picture::Picture;
+pub use repair::{Change, Repaired};
 pub use retina::{RetinaGrid, RetinaTemplate, retina_of};
 pub use safety::{FlashAnalyser, FlashReport, FlashVerdict, assess};
 pub use scene::{Grating, MEAN_LUMINANCE, Patch, Scene};
 pub use screen::{Screen, ScreenError, ScreenSpec};
+pub use separation::{Pair, SeparationError, Target, separate};
+pub use spectrum::{Line, Realised, Spectrum, SpectrumError};

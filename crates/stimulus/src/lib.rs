@@ -40,5 +40,5 @@ pub use retina::{RetinaGrid, RetinaTemplate, retina_of};
 pub use safety::{FlashAnalyser, FlashReport, FlashVerdict, assess};
 pub use scene::{Grating, MEAN_LUMINANCE, Patch, Scene};
 pub use screen::{Screen, ScreenError, ScreenSpec};
-pub use separation::{Pair, SeparationError, Target, separate};
-pub use spectrum::{Line, Realised, Spectrum, SpectrumError};
+pub use separation::{SeparationError, separate};
+pub use spectrum::{Realised, Spectrum, SpectrumError};

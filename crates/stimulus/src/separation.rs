@@ -105,7 +105,7 @@ impl Target {
     /// The levels of a window that begins at a frame; they repeat in both directions.
     fn window(&self, from: i64, frames: usize) -> impl Iterator<Item = f64> + '_ {
         let start = from.rem_euclid(self.levels.len() as i64) as usize;
-        self.levels.iter().copied().cycle().skip(start).take(frames)
+        self.levels[start..].iter().chain(self.levels.iter().cycle()).copied().take(frames)
     }
 }
 

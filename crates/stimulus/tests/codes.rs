@@ -44,8 +44,8 @@ fn taps_and_seeds_are_followed() {
     let by_hand = bits_of("0101 1001 0001 111").unwrap();
     assert_eq!(m_sequence(4, Some(&[1, 4]), None).unwrap(), by_hand);
     // What came last before the first bit was 1, before it 0, 0 and 0: the next is 1 xor 0.
-    assert_eq!(m_sequence(4, Some(&[1, 4]), Some(0b0001)).unwrap()[0], true);
-    assert_eq!(m_sequence(4, Some(&[1, 4]), Some(0b1001)).unwrap()[0], false);
+    assert!(m_sequence(4, Some(&[1, 4]), Some(0b0001)).unwrap()[0]);
+    assert!(!m_sequence(4, Some(&[1, 4]), Some(0b1001)).unwrap()[0]);
     for seed in 1..16 {
         let seeded = m_sequence(4, None, Some(seed)).unwrap();
         assert!((0..15).any(|by| shifted(&by_hand, by) == seeded), "seed {seed}");

@@ -1,10 +1,12 @@
 //! Targets of one paradigm: what lies how far apart, and what is the same.
+#![allow(clippy::unwrap_used, reason = "a test that cannot make its targets should end there")]
 
 use std::f64::consts::PI;
 
 use proptest::prelude::*;
 use stimulus::code::{GoldSet, bits_of, m_sequence};
-use stimulus::{Code, Flicker, FlickerKind, FlickerRequest, SeparationError, Target, Waveform, separate};
+use stimulus::separation::{Pair, Target};
+use stimulus::{Code, Flicker, FlickerKind, FlickerRequest, SeparationError, Waveform, separate};
 
 fn flicker(name: &str, flicker: &Flicker) -> Target {
     let levels = (0..flicker.cycles_per_frame().1).map(|frame| flicker.modulation(frame)).collect();
@@ -40,8 +42,8 @@ fn forty_targets_of_a_speller_are_apart() {
     let nearest = pairs.iter().filter_map(|pair| pair.frequency_hz).fold(f64::INFINITY, f64::min);
     assert!((nearest - 0.2).abs() < 1e-9, "{nearest}");
     // The phases are what tells neighbours apart in so short a time.
-    let neighbours = |pairs: &[stimulus::Pair]| {
-        let size = |pair: &stimulus::Pair| pair.correlation;
+    let neighbours = |pairs: &[Pair]| {
+        let size = |pair: &Pair| pair.correlation;
         pairs.iter().filter(|pair| pair.targets[1] == pair.targets[0] + 1).map(size).fold(-1.0, f64::max)
     };
     let flat: Vec<Target> =
@@ -123,7 +125,7 @@ fn a_gold_set_is_apart_at_every_shift() {
 #[test]
 fn what_cannot_be_compared_is_refused() {
     let one = sampled("one", 10.0, 0.0);
-    assert_eq!(separate(&[one.clone()], 0, 0), Err(SeparationError::NoWindow));
+    assert_eq!(separate(std::slice::from_ref(&one), 0, 0), Err(SeparationError::NoWindow));
     let empty = Target { name: "none".into(), levels: Vec::new(), frequency_hz: None };
     assert_eq!(separate(&[one.clone(), empty], 5, 0), Err(SeparationError::Empty { name: "none".into() }));
     let broken = Target { name: "broken".into(), levels: vec![0.0, f64::NAN], frequency_hz: None };

@@ -14,7 +14,7 @@ use stimulus::element::{
 use stimulus::sheet::{Between, Sheet, Source, Texels, Transfer};
 use stimulus::twin::{Twin, encode};
 use stimulus::{
-    Content, Element, Flicker, FlickerKind, Moment, Patch, Picture, RetinaGrid, RetinaTemplate, Scene, Screen,
+    Code, Content, Element, Flicker, FlickerKind, Moment, Patch, Picture, RetinaGrid, RetinaTemplate, Scene, Screen,
     Sheets, Waveform, retina_of,
 };
 
@@ -118,7 +118,10 @@ fn course(random: &mut Random) -> Course {
         modulation: match (5.0 * random.uniform()) as u32 {
             0 => Modulation::Flicker(square),
             1 => Modulation::OnsetFlicker(sine),
-            2 => Modulation::Levels { levels: vec![1.0, -1.0, 0.25, 0.0, 1.0], frames_each: 2 },
+            2 => Modulation::Code {
+                code: Code::new(vec![true, false, false, true, true], 2).unwrap(),
+                reverses: random.uniform() < 0.5,
+            },
             3 => Modulation::Fade { after: 3, frames: 20 },
             _ => Modulation::Steady,
         },

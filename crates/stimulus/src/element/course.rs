@@ -2,6 +2,7 @@
 
 use std::f64::consts::TAU;
 
+use crate::code::Code;
 use crate::dots::Dot;
 use crate::flicker::Flicker;
 
@@ -110,12 +111,12 @@ pub enum Modulation {
     Flicker(Flicker),
     /// The same, counted from the onset.
     OnsetFlicker(Flicker),
-    /// Levels one after the other from the onset on, again and again: codes.
-    Levels {
-        /// -1..=1 each.
-        levels: Vec<f32>,
-        /// How long each stays, in frames.
-        frames_each: u32,
+    /// The bits of a code from the onset on, again and again.
+    Code {
+        /// Which.
+        code: Code,
+        /// Whether a 0 is -1 in place of 0.
+        reverses: bool,
     },
     /// From 0 to 1 within this many frames since onset, by a raised cosine: a fade.
     Fade {
@@ -207,7 +208,7 @@ impl Course {
     pub fn flicker(&self) -> Option<&Flicker> {
         match &self.modulation {
             Modulation::Flicker(flicker) | Modulation::OnsetFlicker(flicker) => Some(flicker),
-            Modulation::Steady | Modulation::Levels { .. } | Modulation::Fade { .. } => None,
+            Modulation::Steady | Modulation::Code { .. } | Modulation::Fade { .. } => None,
         }
     }
 
@@ -248,10 +249,8 @@ impl Modulation {
             Self::Steady => 1.0,
             Self::Flicker(flicker) => flicker.modulation(moment.frame),
             Self::OnsetFlicker(flicker) => flicker.modulation(moment.since_onset),
-            Self::Levels { levels, frames_each } => {
-                let place = moment.since_onset / u64::from((*frames_each).max(1)) % levels.len().max(1) as u64;
-                levels.get(place as usize).map_or(0.0, |&level| f64::from(level))
-            }
+            Self::Code { code, reverses: false } => code.level(moment.since_onset),
+            Self::Code { code, reverses: true } => 2.0 * code.level(moment.since_onset) - 1.0,
             Self::Fade { after, frames } => {
                 let part = moment.since_onset.saturating_sub(*after) as f64 / (*frames).max(1) as f64;
                 0.5 * (1.0 - libm::cos(0.5 * TAU * part.min(1.0)))
@@ -263,7 +262,7 @@ impl Modulation {
     fn opacity(&self, moment: &Moment) -> f64 {
         match self {
             Self::Steady | Self::Flicker(_) | Self::OnsetFlicker(_) => 1.0,
-            Self::Levels { .. } | Self::Fade { .. } => self.at(moment).max(0.0),
+            Self::Code { .. } | Self::Fade { .. } => self.at(moment).max(0.0),
         }
     }
 
@@ -273,7 +272,7 @@ impl Modulation {
             Self::Steady => true,
             Self::Flicker(flicker) => flicker.is_first_half(moment.frame),
             Self::OnsetFlicker(flicker) => flicker.is_first_half(moment.since_onset),
-            Self::Levels { .. } | Self::Fade { .. } => self.at(moment) > 0.5,
+            Self::Code { .. } | Self::Fade { .. } => self.at(moment) > 0.5,
         }
     }
 }

@@ -3,9 +3,15 @@
 //! A flicker is a rational number of cycles per frame. What the refresh cannot make is refused, with the nearest
 //! frequencies that it can: a toolbox that silently changes the frequency makes its users decode the wrong one.
 
+mod request;
+
 use std::f64::consts::TAU;
 
 use thiserror::Error;
+
+use crate::repair::neighbours;
+
+pub use request::FlickerRequest;
 
 /// The longest pattern of frames that a sine may need until it repeats. Frequencies and refresh rates that are written
 /// with four decimals (59.9513 Hz) stay below it.
@@ -29,7 +35,7 @@ pub enum FlickerKind {
 pub enum Waveform {
     /// Sinusoidal, sampled at the refresh.
     Sine,
-    /// Two halves of equal length.
+    /// At its top, then at its bottom: two halves of equal length, unless a duty is asked for.
     Square,
 }
 
@@ -40,6 +46,10 @@ pub struct Flicker {
     waveform: Waveform,
     num: u64,
     den: u64,
+    /// Phase of frame 0 in cycles, 0..1; a whole number of frames for a square.
+    phase_cycles: f64,
+    /// Frames at the top of a square's cycle; half of `den` for a sine.
+    on_frames: u64,
     refresh_hz: f64,
 }
 
@@ -54,10 +64,10 @@ pub enum FlickerError {
         /// Refresh rate.
         refresh_hz: f64,
     },
-    /// A square wave needs two halves of equally many frames.
+    /// A square wave needs two halves of equally many frames, or a whole number of frames for any other duty.
     #[error(
         "square flicker of {frequency_hz} Hz needs {frames_per_cycle:.4} frames per cycle at {refresh_hz} Hz, allowed \
-         are even whole numbers: {}", nearest(*lower_hz, *higher_hz)
+         are {}whole numbers: {}", if *halves { "even " } else { "" }, neighbours(*lower_hz, *higher_hz, " Hz")
     )]
     SquareFrames {
         /// Requested frequency.
@@ -66,6 +76,8 @@ pub enum FlickerError {
         refresh_hz: f64,
         /// Frames per cycle that it would need.
         frames_per_cycle: f64,
+        /// Whether the number must be even, for two equal halves.
+        halves: bool,
         /// The next lower frequency that can be made.
         lower_hz: f64,
         /// The next higher frequency that can be made, if there is one.
@@ -94,7 +106,7 @@ pub enum FlickerError {
     /// The pattern of frames would not repeat within a million frames.
     #[error(
         "flicker of {frequency_hz} Hz at {refresh_hz} Hz is not a ratio of whole numbers up to 1000000: {}",
-        nearest(*lower_hz, Some(*higher_hz))
+        neighbours(*lower_hz, Some(*higher_hz), " Hz")
     )]
     NotRational {
         /// Requested frequency.
@@ -106,13 +118,74 @@ pub enum FlickerError {
         /// A higher frequency that can be made.
         higher_hz: f64,
     },
-}
-
-fn nearest(lower_hz: f64, higher_hz: Option<f64>) -> String {
-    match higher_hz {
-        Some(higher_hz) => format!("nearest are {lower_hz:.6} Hz and {higher_hz:.6} Hz"),
-        None => format!("nearest is {lower_hz:.6} Hz"),
-    }
+    /// A sampled sinusoid whose response would be seen at another frequency.
+    #[error(
+        "sampled sine flicker of {frequency_hz} Hz on {refresh_hz} Hz: the response at {response_hz} Hz must stay below \
+         half the refresh rate, {} Hz", refresh_hz / 2.0
+    )]
+    AboveHalfRefresh {
+        /// Requested frequency.
+        frequency_hz: f64,
+        /// Refresh rate.
+        refresh_hz: f64,
+        /// Frequency of the response.
+        response_hz: f64,
+    },
+    /// The part of a cycle at its top is not a whole number of frames, or none or all of them.
+    #[error(
+        "duty {duty} of a square flicker with {cycle_frames} frames per cycle: allowed are whole numbers of frames, 1 to \
+         {}: {}", cycle_frames - 1, neighbours(*lower, *higher, "")
+    )]
+    Duty {
+        /// Requested part of a cycle.
+        duty: f64,
+        /// Frames per cycle.
+        cycle_frames: u64,
+        /// The next lower duty that can be made (the lowest, where there is no lower one).
+        lower: f64,
+        /// The next higher duty that can be made, if there is one.
+        higher: Option<f64>,
+    },
+    /// A duty that means nothing: not between 0 and 1, or of a sine.
+    #[error("duty {duty} of a {waveform} flicker: allowed is {}", if *waveform == "sine" { "0.5" } else { "between 0 and 1" })]
+    DutyRange {
+        /// Requested part of a cycle.
+        duty: f64,
+        /// `sine` or `square`.
+        waveform: &'static str,
+    },
+    /// The phase of a square is not a whole number of frames.
+    #[error(
+        "phase {phase_rad} rad of a square flicker with {cycle_frames} frames per cycle: allowed are whole numbers of \
+         frames: {}", neighbours(*lower_rad, Some(*higher_rad), " rad")
+    )]
+    Phase {
+        /// Requested phase.
+        phase_rad: f64,
+        /// Frames per cycle.
+        cycle_frames: u64,
+        /// The next lower phase that can be made.
+        lower_rad: f64,
+        /// The next higher phase that can be made.
+        higher_rad: f64,
+    },
+    /// The phase is not a number.
+    #[error("phase {phase_rad} rad of a flicker: it must be a finite number")]
+    PhaseNotFinite {
+        /// Requested phase.
+        phase_rad: f64,
+    },
+    /// A square in frames that is none.
+    #[error(
+        "square flicker with {on_frames} of {cycle_frames} frames on: allowed are 2 to {MAX_PERIOD_FRAMES} frames per \
+         cycle, 1 or more of them on and 1 or more off"
+    )]
+    Frames {
+        /// Frames per cycle.
+        cycle_frames: u64,
+        /// Frames at the top.
+        on_frames: u64,
+    },
 }
 
 impl Flicker {
@@ -130,15 +203,66 @@ impl Flicker {
         waveform: Waveform,
         refresh_hz: f64,
     ) -> Result<Self, FlickerError> {
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        if !positive(frequency_hz) || !positive(refresh_hz) {
-            return Err(FlickerError::NotPositive { frequency_hz, refresh_hz });
-        }
+        positive(frequency_hz, refresh_hz)?;
         let (num, den) = match waveform {
-            Waveform::Square => square_ratio(frequency_hz, refresh_hz)?,
+            Waveform::Square => (1, square_cycle(frequency_hz, refresh_hz, true)?),
             Waveform::Sine => sine_ratio(kind, frequency_hz, refresh_hz)?,
         };
-        Ok(Self { kind, waveform, num, den, refresh_hz })
+        Ok(Self { kind, waveform, num, den, phase_cycles: 0.0, on_frames: den / 2, refresh_hz })
+    }
+
+    /// A sinusoid of any frequency and phase, sampled at the refresh: on/off, frame n shows
+    /// `0.5 (1 + sin(2 pi f n / refresh + phase))`. Targets of one speller differ in frequency and phase together
+    /// (Manyakov et al. 2013, J. Neural Eng. 10, 036011; Chen et al. 2015, PNAS 112, E6058).
+    ///
+    /// Up to half the refresh, where [`Flicker::realise`] asks for 4 frames per cycle: the frames of a fast one swell
+    /// and fade, because the light holds as much at refresh - f as at f, but what lies below half the refresh is f alone.
+    ///
+    /// # Errors
+    /// When the pattern does not repeat within a million frames, or the response (f for on/off, 2 f for counterphase)
+    /// does not stay below half the refresh rate.
+    pub fn sampled_sine(
+        kind: FlickerKind,
+        frequency_hz: f64,
+        phase_rad: f64,
+        refresh_hz: f64,
+    ) -> Result<Self, FlickerError> {
+        positive(frequency_hz, refresh_hz)?;
+        if !phase_rad.is_finite() {
+            return Err(FlickerError::PhaseNotFinite { phase_rad });
+        }
+        let response_hz = match kind {
+            FlickerKind::Counterphase => 2.0 * frequency_hz,
+            FlickerKind::OnOff => frequency_hz,
+        };
+        if response_hz / refresh_hz >= 0.5 - RATIO_TOLERANCE {
+            return Err(FlickerError::AboveHalfRefresh { frequency_hz, refresh_hz, response_hz });
+        }
+        let (num, den) = sine_rational(frequency_hz, refresh_hz)?;
+        let phase_cycles = fraction(phase_rad / TAU);
+        Ok(Self { kind, waveform: Waveform::Sine, num, den, phase_cycles, on_frames: den / 2, refresh_hz })
+    }
+
+    /// A square of `cycle_frames` frames per cycle, the first `on_frames` of them at its top, begun `phase_frames` frames
+    /// into its cycle.
+    ///
+    /// # Errors
+    /// When no frame is on or none off, a cycle is longer than a million frames, or the refresh rate is no positive
+    /// number.
+    pub fn square(
+        kind: FlickerKind,
+        cycle_frames: u64,
+        on_frames: u64,
+        phase_frames: u64,
+        refresh_hz: f64,
+    ) -> Result<Self, FlickerError> {
+        if !(2..=MAX_PERIOD_FRAMES).contains(&cycle_frames) || !(1..cycle_frames).contains(&on_frames) {
+            return Err(FlickerError::Frames { cycle_frames, on_frames });
+        }
+        positive(refresh_hz / cycle_frames as f64, refresh_hz)?;
+        let phase_cycles = (phase_frames % cycle_frames) as f64 / cycle_frames as f64;
+        let (num, den) = (1, cycle_frames);
+        Ok(Self { kind, waveform: Waveform::Square, num, den, phase_cycles, on_frames, refresh_hz })
     }
 
     /// What flickers.
@@ -170,19 +294,39 @@ impl Flicker {
         }
     }
 
-    /// Phase of a frame in cycles, 0..1, exact: no drift after any number of frames.
-    pub fn cycles_at(&self, frame: u64) -> f64 {
-        self.remainder(frame) as f64 / self.den as f64
+    /// Phase of frame 0 in rad, 0..2 pi.
+    pub fn phase_rad(&self) -> f64 {
+        TAU * self.phase_cycles
     }
 
-    /// Whether a frame lies in the first half of its cycle, in which the modulation is above its middle. The
-    /// photodiode patch is white there.
+    /// The part of a cycle in which a square is at its top; 0.5 for a sine.
+    pub fn duty(&self) -> f64 {
+        match self.waveform {
+            Waveform::Sine => 0.5,
+            Waveform::Square => self.on_frames as f64 / self.den as f64,
+        }
+    }
+
+    /// Phase of a frame in cycles, 0..1: no drift after any number of frames.
+    pub fn cycles_at(&self, frame: u64) -> f64 {
+        fraction(self.remainder(frame) as f64 / self.den as f64 + self.phase_cycles)
+    }
+
+    /// Whether a frame lies in the first part of its cycle, in which the modulation is above its middle: the first
+    /// half, or the frames of a square that are on. The photodiode patch is white there.
     pub fn is_first_half(&self, frame: u64) -> bool {
-        2 * self.remainder(frame) < self.den
+        match self.waveform {
+            Waveform::Sine => self.cycles_at(frame) < 0.5,
+            // In whole frames, so that no rounding can move an edge.
+            Waveform::Square => {
+                let phase_frames = libm::round(self.phase_cycles * self.den as f64) as u64;
+                (frame % self.den + phase_frames) % self.den < self.on_frames
+            }
+        }
     }
 
     /// Modulation of a frame: -1..=1 for counterphase, 0..=1 for on/off. A sine is `sin` of the phase (so the first
-    /// frame of a cycle lies in the middle of the range), a square is at its top in the first half.
+    /// frame of a cycle lies in the middle of the range), a square is at its top in the first part.
     pub fn modulation(&self, frame: u64) -> f64 {
         let signed = match self.waveform {
             Waveform::Sine => libm::sin(TAU * self.cycles_at(frame)),
@@ -206,19 +350,38 @@ impl Flicker {
     }
 }
 
-fn square_ratio(frequency_hz: f64, refresh_hz: f64) -> Result<(u64, u64), FlickerError> {
+fn positive(frequency_hz: f64, refresh_hz: f64) -> Result<(), FlickerError> {
+    let positive = |value: f64| value.is_finite() && value > 0.0;
+    if positive(frequency_hz) && positive(refresh_hz) {
+        Ok(())
+    } else {
+        Err(FlickerError::NotPositive { frequency_hz, refresh_hz })
+    }
+}
+
+/// The part after the point, 0..1, of a number of cycles; a number within 0..1 stays as it is.
+fn fraction(cycles: f64) -> f64 {
+    let fraction = cycles - libm::floor(cycles);
+    if fraction < 1.0 { fraction } else { 0.0 }
+}
+
+/// Frames per cycle of a square: a whole number, an even one for two equal halves.
+fn square_cycle(frequency_hz: f64, refresh_hz: f64, halves: bool) -> Result<u64, FlickerError> {
+    let step = if halves { 2.0 } else { 1.0 };
+    let most = MAX_PERIOD_FRAMES as f64;
     let frames_per_cycle = refresh_hz / frequency_hz;
     let whole = frames_per_cycle.round();
     let exact = (frames_per_cycle - whole).abs() <= 1e-9 * whole;
-    if exact && whole >= 2.0 && whole % 2.0 == 0.0 && whole <= MAX_PERIOD_FRAMES as f64 {
-        return Ok((1, whole as u64));
+    if exact && whole >= 2.0 && whole % step == 0.0 && whole <= most {
+        return Ok(whole as u64);
     }
-    let shorter = 2.0 * ((frames_per_cycle / 2.0).floor()).min((MAX_PERIOD_FRAMES / 2) as f64);
-    let longer = (shorter + 2.0).min(MAX_PERIOD_FRAMES as f64);
+    let shorter = (step * (frames_per_cycle / step).floor()).min(most);
+    let longer = (shorter + step).max(2.0).min(most);
     Err(FlickerError::SquareFrames {
         frequency_hz,
         refresh_hz,
         frames_per_cycle,
+        halves,
         lower_hz: refresh_hz / longer,
         higher_hz: (shorter >= 2.0).then(|| refresh_hz / shorter),
     })
@@ -243,6 +406,12 @@ fn sine_ratio(kind: FlickerKind, frequency_hz: f64, refresh_hz: f64) -> Result<(
             limit_included,
         });
     }
+    sine_rational(frequency_hz, refresh_hz)
+}
+
+/// Cycles per frame as a fraction, or the nearest that there are.
+fn sine_rational(frequency_hz: f64, refresh_hz: f64) -> Result<(u64, u64), FlickerError> {
+    let ratio = frequency_hz / refresh_hz;
     rational(ratio).ok_or_else(|| {
         let steps = (ratio * MAX_PERIOD_FRAMES as f64).floor();
         let hz = |steps: f64| steps / MAX_PERIOD_FRAMES as f64 * refresh_hz;

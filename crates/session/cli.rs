@@ -7,6 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::model::Loader;
 use crate::study::Shard;
 
+mod stage;
+
+pub use stage::{GalleryArgs, RenderArgs};
+
 /// Closed-loop visual stimulation: shows a stimulus, measures the brain over LSL, corrects itself, records everything.
 #[derive(Debug, Parser)]
 #[command(name = "photic", version, propagate_version = true)]
@@ -31,6 +35,10 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Read a protocol, lower it to the rig, report what would happen; nothing runs.
     Check(CheckArgs),
+    /// Render one frame of a protocol's stimulus to a file.
+    Render(RenderArgs),
+    /// Write a page with every stimulus, moving; or compare the graphics adapter with the CPU twin.
+    Gallery(GalleryArgs),
     /// Write a session's report page again.
     Report {
         /// Session folder.

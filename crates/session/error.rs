@@ -32,9 +32,9 @@ pub enum SessionError {
         /// Why, with the nearest that can be made.
         error: stimulus::FlickerError,
     },
-    /// A picture that the screen cannot show.
+    /// A stimulus that the screen cannot show.
     #[error("stimulus `{stimulus}`: {reason}")]
-    Texels {
+    Stimulus {
         /// Name in the protocol.
         stimulus: String,
         /// Why, with what is possible.

@@ -82,7 +82,7 @@ impl Experiment {
         let protocol = &self.protocol;
         let screen = screen(&self.rig)?;
         let schedule = protocol.schedule(seed);
-        let Stage { scenes, sheets } = stage::lower(self, &screen)?;
+        let Stage { scenes, sheets, repairs } = stage::lower(self, &screen)?;
         let plan = Plan {
             refresh_hz: screen.refresh_hz,
             grey_ramp_ns: ns_from_s(protocol.grey_ramp_s),
@@ -103,7 +103,16 @@ impl Experiment {
         let patch_px =
             (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
         let retina = RetinaGrid::for_scenes(&scenes, &screen);
-        Ok(Lowered { patch: Patch::lower_right(&screen, patch_px), plan, schedule, screen, scenes, sheets, retina })
+        Ok(Lowered {
+            patch: Patch::lower_right(&screen, patch_px),
+            plan,
+            schedule,
+            screen,
+            scenes,
+            sheets,
+            repairs,
+            retina,
+        })
     }
 }
 
@@ -119,6 +128,8 @@ pub struct Lowered {
     pub scenes: Vec<Scene>,
     /// What their elements look up.
     pub sheets: Sheets,
+    /// What was repaired because the protocol allows it, in words.
+    pub repairs: Vec<String>,
     /// The photodiode patch.
     pub patch: Patch,
     /// What the simulated participant sees of each frame.

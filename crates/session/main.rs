@@ -11,7 +11,8 @@ use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
 use photic::{
-    arms, counterfactual, model, play, prior, replay, report, run, simulate, study, summary, synth, watchdog,
+    arms, counterfactual, gallery, model, play, prior, render, replay, report, run, simulate, study, summary,
+    synth, watchdog,
 };
 use recording::RecordedSession;
 
@@ -67,6 +68,8 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             Ok(replayed.identical)
         }
         Command::Check(args) => Ok(print(&inspect::check(&args)?, args.json)),
+        Command::Render(args) => Ok(print(&render::render(&args)?, args.json)),
+        Command::Gallery(args) => Ok(print(&gallery::gallery(&args)?, args.json)),
         Command::Report { session } => {
             let session = RecordedSession::open(&session)?;
             let summary = summary::Summary::of(&session);

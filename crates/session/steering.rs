@@ -37,7 +37,7 @@ pub fn lower_picture(
 ) -> Result<Scene, SessionError> {
     let wanted_px = picture.texel_deg * screen.px_per_deg;
     let texel_px = wanted_px.round().max(1.0);
-    let refuse = |reason: String| SessionError::Texels { stimulus: stimulus.name.clone(), reason };
+    let refuse = |reason: String| SessionError::Stimulus { stimulus: stimulus.name.clone(), reason };
     if (texel_px / wanted_px - 1.0).abs() > TEXEL_TOLERANCE {
         let (nearest_deg, wanted_deg) = (texel_px / screen.px_per_deg, picture.texel_deg);
         return Err(refuse(format!(

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use display::{Config, Display, Mode, Ports, Progress};
-use stimulus::{Flicker, FlickerKind, Grating, Patch, RetinaGrid, Scene, Screen, ScreenSpec, Sheets, Waveform};
+use stimulus::{
+    Flicker, FlickerKind, Grating, Patch, RetinaGrid, Scene, Screen, ScreenSpec, Sheets, Waveform,
+};
 use timeline::latest::latest;
 use timeline::ring::{ring, rows};
 use timeline::{Command, Ramp, SceneId};

@@ -116,7 +116,12 @@ impl Elements {
     }
 
     /// Records a scene onto the linear frame, which is cleared to grey.
-    pub(crate) fn record(&self, encoder: &mut wgpu::CommandEncoder, scene: usize, linear: &wgpu::TextureView) {
+    pub(crate) fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        scene: usize,
+        linear: &wgpu::TextureView,
+    ) {
         let mean = stimulus::MEAN_LUMINANCE;
         let grey = wgpu::Color { r: mean, g: mean, b: mean, a: 1.0 };
         let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {

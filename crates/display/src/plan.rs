@@ -87,7 +87,11 @@ impl FramePlan {
             params: FrameParams {
                 scene: place,
                 moment,
-                patch_luminance: if scene.is_some_and(|scene| scene.patch_is_white(&moment)) { 1.0 } else { 0.0 },
+                patch_luminance: if scene.is_some_and(|scene| scene.patch_is_white(&moment)) {
+                    1.0
+                } else {
+                    0.0
+                },
                 picture: command.and_then(|command| command.picture).unwrap_or(0),
             },
             flip: Flip {

@@ -111,10 +111,8 @@ impl Renderer {
     /// Where the stimulus begins on a surface of another size.
     pub(crate) fn set_surface(&mut self, screen: &Screen, surface_px: [u32; 2]) {
         let origin = |surface: u32, size: u32| (i64::from(surface) - i64::from(size)).div_euclid(2) as i32;
-        self.uniform.set_origin([
-            origin(surface_px[0], screen.width_px),
-            origin(surface_px[1], screen.height_px),
-        ]);
+        self.uniform
+            .set_origin([origin(surface_px[0], screen.width_px), origin(surface_px[1], screen.height_px)]);
     }
 
     /// Takes new pictures, then hands the frame's numbers over: two buffer writes. A picture whose pattern is not there is
@@ -177,11 +175,7 @@ impl RetinaPass {
         let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("retina"),
             layout: &layout,
-            entries: &[
-                build::whole(0, uniform),
-                build::view(1, linear),
-                build::whole(2, &cells),
-            ],
+            entries: &[build::whole(0, uniform), build::view(1, linear), build::whole(2, &cells)],
         });
         let workgroups = [grid.columns.div_ceil(8), grid.rows.div_ceil(8)];
         Self { pass: Pass { pipeline, bindings }, cells, workgroups }

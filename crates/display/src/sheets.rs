@@ -21,14 +21,10 @@ impl SheetArrays {
         queue: &wgpu::Queue,
         sheets: &Sheets,
     ) -> Result<Self, DisplayError> {
-        let values = array(
-            device,
-            queue,
-            "values",
-            wgpu::TextureFormat::R32Float,
-            &sheets.values,
-            |value| value.to_le_bytes(),
-        )?;
+        let values =
+            array(device, queue, "values", wgpu::TextureFormat::R32Float, &sheets.values, |value| {
+                value.to_le_bytes()
+            })?;
         let images =
             array(device, queue, "images", wgpu::TextureFormat::Rgba8Unorm, &sheets.images, |texel| texel)?;
         Ok(Self { values, images })

@@ -111,7 +111,8 @@ impl Snapshots {
         let (red, green, blue) = if channels == 1 { (0, 0, 0) } else { (0, 1, 2) };
         Ok(Shot {
             linear: self.rows(&self.linear, self.linear_bytes, frame, |line| {
-                let light: Vec<f32> = f32_values(line).take(channels * width).map(|value| value as f32).collect();
+                let light: Vec<f32> =
+                    f32_values(line).take(channels * width).map(|value| value as f32).collect();
                 light.chunks_exact(channels).map(|pixel| [pixel[red], pixel[green], pixel[blue]]).collect()
             })?,
             codes: self.rows(&self.codes, CODE_BYTES, frame, |line| {
@@ -152,7 +153,13 @@ fn mapped<T>(buffer: &wgpu::Buffer, frame: u64, read: impl Fn(&[u8]) -> T) -> Re
     Ok(value)
 }
 
-fn copy(encoder: &mut wgpu::CommandEncoder, from: &wgpu::Texture, to: &wgpu::Buffer, screen: &Screen, bytes: u32) {
+fn copy(
+    encoder: &mut wgpu::CommandEncoder,
+    from: &wgpu::Texture,
+    to: &wgpu::Buffer,
+    screen: &Screen,
+    bytes: u32,
+) {
     encoder.copy_texture_to_buffer(
         from.as_image_copy(),
         wgpu::TexelCopyBufferInfo {

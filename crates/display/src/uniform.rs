@@ -218,8 +218,8 @@ fn put_pattern(put: &mut [u8; InstanceRow::SIZE], pattern: &Pattern) {
         Pattern::Grating { cycles_per_px: [u, v], phase, .. } => [u, v, phase, 0.0],
         Pattern::Polar { rings_per_px, spokes, phase, .. } => [rings_per_px, spokes, phase, 0.0],
         Pattern::Checkerboard { check_px: [u, v] } => [u, v, 0.0, 0.0],
-        Pattern::RadialCheckerboard { rings_per_px, rings_per_fold, checks_around } => {
-            [rings_per_px, rings_per_fold, checks_around, 0.0]
+        Pattern::RadialCheckerboard { rings_per_px, from_px, rings_per_fold, checks_around } => {
+            [rings_per_px, rings_per_fold, checks_around, from_px]
         }
         Pattern::Noise { left_px, top_px, cell_px, draw, .. } => {
             let sd = if let Draw::Gaussian { sd } = draw { sd } else { 0.0 };

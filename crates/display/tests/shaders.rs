@@ -35,7 +35,8 @@ fn every_shader_of_the_folder_is_valid() {
 
 #[test]
 fn buffer_layouts_are_the_shaders_own() {
-    let element = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shaders/element.wgsl")).unwrap();
+    let element =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shaders/element.wgsl")).unwrap();
     let module = module(&element);
     for (name, size, layout) in [
         ("Frame", FrameUniform::SIZE, FrameUniform::LAYOUT),

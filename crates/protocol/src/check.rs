@@ -51,7 +51,12 @@ pub(crate) fn ssvep_fits_stream_and_stimulus(
     if samples.unit != Unit::Microvolt {
         return Err(table.refuse("stream", "a stream with unit = \"uV\": the amplitude is one in uV"));
     }
-    let response_hz = protocol.stimuli[ssvep.stimulus].kind.flicker().response_hz();
+    let Some(flicker) = protocol.stimuli[ssvep.stimulus].flicker() else {
+        return Err(
+            table.refuse("stimulus", "a stimulus with a flicker: the amplitude is that of its response")
+        );
+    };
+    let response_hz = flicker.response_hz();
     if response_hz >= samples.rate_hz / 2.0 {
         let allowed = format!(
             "a stimulus whose response, here at {response_hz} Hz, is below half the stream's rate, {} Hz",

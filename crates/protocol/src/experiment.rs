@@ -5,7 +5,8 @@
 
 use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
 use crate::onset::{Flash, OnsetState};
-use crate::steering::{Picture, Planner, Steer};
+use crate::steering::{Planner, Steer};
+use crate::stimulus::Stimulus;
 use crate::trial::Trial;
 
 /// One experiment, as its file states it.
@@ -118,92 +119,6 @@ pub enum Unit {
     Microvolt,
     /// `"any"`: unknown or unscaled values; only decoders that do not depend on scale take them.
     Any,
-}
-
-/// Something that can be shown.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stimulus {
-    /// The name of its table, `target` for `[stimulus.target]`.
-    pub name: String,
-    /// What it is.
-    pub kind: StimulusKind,
-}
-
-/// The kinds of stimulus.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum StimulusKind {
-    /// A flickering sine grating in a round window.
-    Grating(Grating),
-    /// A flickering picture that the planner makes.
-    Picture(Picture),
-}
-
-impl StimulusKind {
-    /// How it changes over time.
-    pub fn flicker(&self) -> &Flicker {
-        match self {
-            Self::Grating(grating) => &grating.flicker,
-            Self::Picture(picture) => &picture.flicker,
-        }
-    }
-}
-
-/// A sine grating in a round window with a soft edge, on neutral grey.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grating {
-    /// Spatial frequency in cycles per degree of visual angle, above 0.
-    pub sf_cpd: f64,
-    /// Direction in which the grating varies, in degrees from 0 to below 180, anticlockwise from rightward as the
-    /// person sees it: 0 gives vertical bars, 90 horizontal ones.
-    pub orientation_deg: f64,
-    /// Spatial phase in degrees, 0..360.
-    pub phase_deg: f64,
-    /// Diameter of the window in degrees of visual angle, its edge included.
-    pub diameter_deg: f64,
-    /// Width of the soft edge in degrees of visual angle, at most half the diameter.
-    pub edge_deg: f64,
-    /// How it changes over time.
-    pub flicker: Flicker,
-}
-
-/// How a grating changes over time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Flicker {
-    /// What the frequency means.
-    pub kind: FlickerKind,
-    /// Cycles per second, above 0. Whether the refresh can make it is decided when the rig is known.
-    pub frequency_hz: f64,
-    /// The course within a cycle.
-    pub waveform: Waveform,
-}
-
-impl Flicker {
-    /// The frequency at which the visual brain answers, in Hz: the flicker frequency for on/off, twice that for
-    /// counterphase, whose two contrast reversals per cycle look alike to the summed response.
-    pub fn response_hz(&self) -> f64 {
-        match self.kind {
-            FlickerKind::Counterphase => 2.0 * self.frequency_hz,
-            FlickerKind::OnOff => self.frequency_hz,
-        }
-    }
-}
-
-/// What flickers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FlickerKind {
-    /// Key `counterphase_hz`: light and dark bars change places; one cycle there and back.
-    Counterphase,
-    /// Key `on_off_hz`: the grating appears and disappears; one cycle on and off.
-    OnOff,
-}
-
-/// The course of a flicker within its cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waveform {
-    /// `"sine"`
-    Sine,
-    /// `"square"`
-    Square,
 }
 
 /// How samples become a measured state or a class.

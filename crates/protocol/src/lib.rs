@@ -55,6 +55,7 @@ pub mod reader;
 mod rig;
 mod schedule;
 mod steering;
+mod stimulus;
 mod suggest;
 mod trial;
 pub mod variant;
@@ -63,9 +64,8 @@ pub use arms::{Arm, ArmKind, Arms};
 pub use controller::{Adapt, Artefacts, GainModel, Lqg, Measure, Mpc, OnOff, Pid, Scored, SetPoint};
 pub use error::{Fault, Problem, ProtocolError, read_text};
 pub use experiment::{
-    Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Flicker, FlickerKind, Grating, Hold,
-    Listen, MarkerText, Markers, Order, Pi, Protocol, Response, Safety, Samples, Show, SsvepAmplitude,
-    Stimulus, StimulusKind, Stream, StreamKind, Unit, Waveform,
+    Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Hold, Listen, MarkerText, Markers, Order,
+    Pi, Protocol, Response, Safety, Samples, Show, SsvepAmplitude, Stream, StreamKind, Unit,
 };
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
@@ -75,6 +75,12 @@ pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{
     Aim, Condition, HoldPictures, Method, ModelFile, Picture, Planner, Population, ResponseModel, Selective,
     Steer, Uncalibrated, read_model,
+};
+pub use stimulus::{
+    Bar, Carrier, CheckRings, Checkerboard, Code, CodeKind, Colour, Course, Dots, Draw, Eye, FilteredNoise,
+    Fixation, FixationForm, Flicker, FlickerKind, Gabor, Grating, Grid, Image, Look, Looming, Multifocal,
+    Noise, Plaid, RadialCheckerboard, Rings, Sequence, Shape, ShapeForm, Spectrum, Speller, Spokes, Stimulus,
+    StimulusKind, Targets, Text, Transfer, Waveform, Wedge, Words,
 };
 pub use trial::{
     Answer, Arm as TrialArm, Bandit, BanditRule, Context, Form, LogGrid, Procedure, QuestPlus, Staircase,

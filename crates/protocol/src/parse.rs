@@ -15,15 +15,14 @@ use crate::limits::{limits_fit, read_limits};
 use crate::onset;
 use crate::outside::{read_outside, something_is_held};
 use crate::reader::{Document, Range, Table};
-use crate::steering::{self, read_picture, read_planner, read_steer};
+use crate::steering::{self, read_planner, read_steer};
+use crate::stimulus::read_stimuli;
 use crate::trial;
 
 /// One day: longer spans of time in a protocol are slips of the unit.
 const LONGEST_S: f64 = 86_400.0;
 /// Above any amplifier's rate.
 const HIGHEST_RATE_HZ: f64 = 200_000.0;
-/// A whole sphere around the eye.
-const WIDEST_DEG: f64 = 180.0;
 
 impl Protocol {
     /// Reads a protocol from the text of its file; `file` is the name that errors give.
@@ -174,48 +173,6 @@ fn read_markers(table: &Table<'_>) -> Result<StreamKind, ProtocolError> {
         return Err(table.refuse("markers", "at least one text with its code, as in { cue_rest = 0 }"));
     }
     Ok(StreamKind::Markers(Markers { markers }))
-}
-
-// ------------------------------------------------------------------------------------------------ stimuli
-
-fn read_stimuli(root: &Table<'_>) -> Result<Vec<Stimulus>, ProtocolError> {
-    let mut stimuli = Vec::new();
-    let kinds = ["grating", "picture"];
-    for (name, table) in root.named_tables("stimulus", &kinds)? {
-        let kind = match table.one_of(&kinds)? {
-            key @ "picture" => StimulusKind::Picture(read_picture(&table, key)?),
-            key => StimulusKind::Grating(read_grating(&table, key)?),
-        };
-        stimuli.push(Stimulus { name, kind });
-    }
-    Ok(stimuli)
-}
-
-fn read_grating(stimulus: &Table<'_>, key: &str) -> Result<Grating, ProtocolError> {
-    let keys = ["sf_cpd", "orientation_deg", "phase_deg", "diameter_deg", "edge_deg", "flicker"];
-    let table = stimulus.table(key, &keys)?;
-    let grating = Grating {
-        sf_cpd: table.number("sf_cpd", Range::above(0.0).up_to(60.0))?,
-        orientation_deg: table.number("orientation_deg", Range::from(0.0).below(180.0))?,
-        phase_deg: table.number("phase_deg", Range::from(0.0).below(360.0))?,
-        diameter_deg: table.number("diameter_deg", Range::above(0.0).up_to(WIDEST_DEG))?,
-        edge_deg: table.number("edge_deg", Range::from(0.0).up_to(WIDEST_DEG))?,
-        flicker: read_flicker(&table)?,
-    };
-    if grating.edge_deg > grating.diameter_deg / 2.0 {
-        let allowed = format!("at most half of diameter_deg, {} deg", grating.diameter_deg / 2.0);
-        return Err(table.refuse("edge_deg", allowed));
-    }
-    Ok(grating)
-}
-
-pub(crate) fn read_flicker(grating: &Table<'_>) -> Result<Flicker, ProtocolError> {
-    let table = grating.table("flicker", &["counterphase_hz", "on_off_hz", "waveform"])?;
-    let key = table.one_of(&["counterphase_hz", "on_off_hz"])?;
-    let kind = if key == "on_off_hz" { FlickerKind::OnOff } else { FlickerKind::Counterphase };
-    let frequency_hz = table.number(key, Range::above(0.0).up_to(1_000.0))?;
-    let waveform = table.choice("waveform", &[("sine", Waveform::Sine), ("square", Waveform::Square)])?;
-    Ok(Flicker { kind, frequency_hz, waveform })
 }
 
 // ------------------------------------------------------------------------------------- decoder, controller

@@ -2,10 +2,10 @@
 
 use crate::check;
 use crate::error::ProtocolError;
-use crate::experiment::{Block, BlockKind, Decoder, Flicker, Protocol, StimulusKind};
+use crate::experiment::{Block, BlockKind, Decoder, Protocol};
 use crate::onset::{self, OnsetRule};
-use crate::parse::read_flicker;
 use crate::reader::{Range, Table};
+use crate::stimulus::{Flicker, StimulusKind, read_flicker};
 
 /// A square picture whose content the planner makes, centred on fixation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,8 +14,6 @@ pub struct Picture {
     pub texels: u32,
     /// Side of one in degrees of visual angle; the screen makes it a whole number of px.
     pub texel_deg: f64,
-    /// How it changes over time.
-    pub flicker: Flicker,
 }
 
 /// What a planner wants of the response.
@@ -196,13 +194,13 @@ pub enum Uncalibrated {
     GoOn,
 }
 
-pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<Picture, ProtocolError> {
+pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<(Picture, Flicker), ProtocolError> {
     let table = stimulus.table(key, &["texels", "texel_deg", "flicker"])?;
-    Ok(Picture {
+    let picture = Picture {
         texels: table.integer("texels", 8..=64)? as u32,
         texel_deg: table.number("texel_deg", Range::above(0.0).up_to(10.0))?,
-        flicker: read_flicker(&table)?,
-    })
+    };
+    Ok((picture, read_flicker(&table)?))
 }
 
 const PLANNER_KEYS: [&str; 15] = [

@@ -471,7 +471,7 @@ fn flickers_alike(arm: &Table<'_>, protocol: &Protocol) -> Result<usize, Protoco
     let index = check::stimulus(arm, protocol)?;
     let Some(Decoder::SsvepAmplitude(ssvep)) = &protocol.decoder else { return Ok(index) };
     let own = &protocol.stimuli[ssvep.stimulus];
-    if protocol.stimuli[index].kind.flicker() != own.kind.flicker() {
+    if protocol.stimuli[index].flicker() != own.flicker() {
         let allowed = format!("a stimulus that flickers like \"{}\", which the decoder measures", own.name);
         return Err(arm.refuse("stimulus", allowed));
     }

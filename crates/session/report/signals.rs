@@ -167,8 +167,8 @@ impl Facts<'_> {
         match protocol.and_then(|protocol| protocol.decoder.as_ref()) {
             Some(Decoder::SsvepAmplitude(ssvep)) if ssvep.stream == usize::from(source.0) => {
                 let stimulus = protocol.and_then(|protocol| protocol.stimuli.get(ssvep.stimulus));
-                if let Some(stimulus) = stimulus {
-                    let hz = stimulus.kind.flicker().response_hz();
+                if let Some(flicker) = stimulus.and_then(protocol::Stimulus::flicker) {
+                    let hz = flicker.response_hz();
                     marks.push(("c2 fine", hz, format!("response frequency, {} Hz", short(hz))));
                 }
             }

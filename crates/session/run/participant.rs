@@ -86,7 +86,8 @@ pub fn setup(lowered: &Lowered, samples: &protocol::Samples, seed: u64) -> Setup
     let grid = &lowered.retina;
     let cell_px = f64::from(grid.cell_px);
     let gratings = lowered.scenes.iter().flat_map(|scene| &scene.elements);
-    let grating = gratings.map(|element| &element.pattern).find(|pattern| matches!(pattern, Pattern::Grating { .. }));
+    let grating =
+        gratings.map(|element| &element.pattern).find(|pattern| matches!(pattern, Pattern::Grating { .. }));
     let per_px = grating.and_then(Pattern::highest_frequency_per_px);
     let flickering = lowered.scenes.iter().find_map(Scene::flicker);
     let cells_per_deg = lowered.screen.px_per_deg / cell_px;

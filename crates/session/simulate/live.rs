@@ -95,9 +95,11 @@ pub(super) fn run(room: &Room, args: &SimulateArgs, network: bool) -> Result<Sim
     Ok(simulated)
 }
 
-/// Names and frequencies of what may be shown.
+/// Names and frequencies of what may be shown; what does not flicker has none, which equals no number.
 fn stimuli(room: &Room) -> Vec<(String, f64)> {
-    let of = |stimulus: &protocol::Stimulus| (stimulus.name.clone(), stimulus.kind.flicker().frequency_hz);
+    let hz =
+        |stimulus: &protocol::Stimulus| stimulus.flicker().map_or(f64::NAN, |flicker| flicker.frequency_hz);
+    let of = |stimulus: &protocol::Stimulus| (stimulus.name.clone(), hz(stimulus));
     room.experiment.protocol.stimuli.iter().map(of).collect()
 }
 

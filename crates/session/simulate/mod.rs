@@ -106,7 +106,7 @@ impl Room {
         }
         let fixed = args.stimulus.as_deref().map(Fixed::parse).transpose()?;
         if let Some(fixed) = &fixed {
-            fixed.put_into(&mut experiment.protocol.stimuli[0].kind);
+            fixed.put_into(&mut experiment.protocol.stimuli[0]);
         }
         let lowered = experiment.lower(args.seed)?;
         let (seed, chunk, brain) = (args.seed, args.chunk, args.brain.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::{Flicker, FlickerKind, StimulusKind, Waveform};
+use protocol::{Course, Flicker, FlickerKind, Stimulus, Waveform};
 use timeline::{SceneId, ns_from_s};
 
 use crate::error::SessionError;
@@ -72,7 +72,13 @@ impl Fixed {
             other => return Err(usage(format!("waveform = {other}; allowed: sine, square"))),
         };
         Ok(Self {
-            flicker: Flicker { kind, frequency_hz: number(place, 0.5, 500.0)?, waveform },
+            flicker: Flicker {
+                kind,
+                frequency_hz: number(place, 0.5, 500.0)?,
+                waveform,
+                phase_deg: None,
+                repair: false,
+            },
             contrast: number(3, 0.0, 1.0)?,
             on_ns: ns_from_s(number(4, 0.1, 1e6)?),
             off_ns: ns_from_s(number(5, 0.0, 1e6)?),
@@ -80,11 +86,8 @@ impl Fixed {
     }
 
     /// Gives a stimulus this flicker.
-    pub fn put_into(&self, kind: &mut StimulusKind) {
-        match kind {
-            StimulusKind::Grating(grating) => grating.flicker = self.flicker,
-            StimulusKind::Picture(picture) => picture.flicker = self.flicker,
-        }
+    pub fn put_into(&self, stimulus: &mut Stimulus) {
+        stimulus.look.course = Course::Flicker(self.flicker);
     }
 
     fn at(&self, since_ns: i64) -> Look {

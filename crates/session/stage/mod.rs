@@ -1,9 +1,20 @@
 //! From the stimuli of a protocol, in human units, to scenes and sheets.
 
-use stimulus::{Scene, Screen, Sheets};
+mod file;
+mod layout;
+mod shown;
+mod time;
+mod wave;
+
+use stimulus::element::{Aperture, Course, Paint, Pattern};
+use stimulus::sheet::Texels;
+use stimulus::{Element, Scene, Screen, Sheets};
 
 use crate::error::SessionError;
 use crate::experiment::Experiment;
+
+/// Fewest pixels per cycle of a pattern: with fewer, a screen shows something else.
+const LEAST_PX_PER_CYCLE: f64 = 4.0;
 
 /// What can be shown.
 pub struct Stage {
@@ -11,74 +22,205 @@ pub struct Stage {
     pub scenes: Vec<Scene>,
     /// What their elements look up.
     pub sheets: Sheets,
+    /// What was repaired, because the protocol allows it: in words, with the stimulus's name.
+    pub repairs: Vec<String>,
 }
 
 /// Lowers all stimuli of a protocol.
 ///
 /// # Errors
-/// When the screen cannot make what the protocol wants (flicker, size), with the numbers.
+/// When the screen cannot make what the protocol wants (flicker, size, detail), or a file is not what it should be.
 pub fn lower(experiment: &Experiment, screen: &Screen) -> Result<Stage, SessionError> {
     let mut scenes = vec![Scene::grey()];
+    let mut shared = Shared { sheets: Sheets::default(), repairs: Vec::new() };
     for stimulus in &experiment.protocol.stimuli {
-        scenes.push(lower_stimulus(stimulus, screen)?);
+        let mut lowering = Lowering { experiment, screen, stimulus, shared: &mut shared };
+        scenes.push(lowering.scene(&scenes)?);
     }
-    Ok(Stage { scenes, sheets: Sheets::default() })
+    Ok(Stage { scenes, sheets: shared.sheets, repairs: shared.repairs })
 }
 
-fn lower_stimulus(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<Scene, SessionError> {
-    let flicker = lower_flicker(stimulus, screen)?;
-    let grating = match &stimulus.kind {
-        protocol::StimulusKind::Grating(grating) => grating,
-        protocol::StimulusKind::Picture(picture) => {
-            return crate::steering::lower_picture(stimulus, picture, flicker, screen);
+/// What all stimuli put together.
+struct Shared {
+    sheets: Sheets,
+    repairs: Vec<String>,
+}
+
+/// One stimulus on its way.
+struct Lowering<'a> {
+    experiment: &'a Experiment,
+    screen: &'a Screen,
+    stimulus: &'a protocol::Stimulus,
+    shared: &'a mut Shared,
+}
+
+/// Elements that share one course, still in the middle of the screen.
+struct Part {
+    elements: Vec<Element>,
+    course: Course,
+}
+
+impl Part {
+    fn new(element: Element, course: Course) -> Self {
+        Self { elements: vec![element], course }
+    }
+}
+
+impl Lowering<'_> {
+    /// The scene of the stimulus; `before` are those of the stimuli before it, after grey.
+    fn scene(&mut self, before: &[Scene]) -> Result<Scene, SessionError> {
+        use protocol::StimulusKind as Kind;
+        let stimulus = self.stimulus;
+        let parts = match &stimulus.kind {
+            Kind::Grating(grating) => self.grating(grating)?,
+            Kind::Gabor(gabor) => self.gabor(gabor)?,
+            Kind::Plaid(plaid) => self.plaid(plaid)?,
+            Kind::Spokes(spokes) => self.spokes(spokes)?,
+            Kind::Rings(rings) => self.rings(rings)?,
+            Kind::Checkerboard(board) => self.checkerboard(board)?,
+            Kind::RadialCheckerboard(board) => self.radial_checkerboard(board)?,
+            Kind::Dots(dots) => self.dots(dots)?,
+            Kind::Noise(noise) => self.noise(noise)?,
+            Kind::FilteredNoise(noise) => self.filtered_noise(noise)?,
+            Kind::Image(image) => self.image(image)?,
+            Kind::Sequence(sequence) => self.sequence(sequence)?,
+            Kind::Text(text) => self.text(text)?,
+            Kind::Words(words) => self.words(words)?,
+            Kind::Shape(shape) => self.shape(shape)?,
+            Kind::Fixation(fixation) => self.fixation(fixation)?,
+            Kind::Speller(speller) => self.speller(speller)?,
+            Kind::Looming(looming) => self.looming(looming)?,
+            Kind::Bar(bar) => self.bar(bar)?,
+            Kind::Wedge(wedge) => self.wedge(wedge)?,
+            Kind::Multifocal(multifocal) => self.multifocal(multifocal)?,
+            Kind::Picture(picture) => {
+                let flicker = self.flicker_of_course()?;
+                return crate::steering::lower_picture(stimulus, picture, flicker, self.screen);
+            }
+            Kind::Together(of) => {
+                let scenes: Vec<&Scene> = of.iter().filter_map(|&place| before.get(place + 1)).collect();
+                return Ok(Scene::together(&scenes));
+            }
+        };
+        self.assemble(parts)
+    }
+
+    /// Puts parts where the look says, as often as it says, and checks that all of it can be shown.
+    fn assemble(&self, parts: Vec<Part>) -> Result<Scene, SessionError> {
+        let look = &self.stimulus.look;
+        let mut scene = Scene::grey();
+        let centres = self.centres_px(look);
+        for part in parts {
+            let course = scene.courses.len();
+            scene.courses.push(part.course);
+            for &[x, y] in &centres {
+                for element in &part.elements {
+                    let mut element = Element { course, ..element.clone() };
+                    element.place.center_px[0] += x;
+                    element.place.center_px[1] += y;
+                    scene.elements.push(element);
+                }
+            }
         }
-    };
-    let px_per_cycle = 1.0 / screen.cycles_per_px(grating.sf_cpd);
-    if px_per_cycle < 4.0 {
-        return Err(SessionError::TooFine {
-            stimulus: stimulus.name.clone(),
-            sf_cpd: grating.sf_cpd,
-            px_per_cycle,
-            most_cpd: screen.px_per_deg / 4.0,
-        });
+        scene.patch_course = (!scene.courses.is_empty()).then_some(0);
+        self.check(&scene)?;
+        Ok(scene)
     }
-    let diameter_px = screen.size_px(grating.diameter_deg);
-    let shorter_px = f64::from(screen.width_px.min(screen.height_px));
-    if diameter_px > shorter_px {
-        return Err(SessionError::TooLarge {
-            stimulus: stimulus.name.clone(),
-            diameter_deg: grating.diameter_deg,
-            diameter_px,
-            shorter_px,
-        });
+
+    /// The centres of the stimulus and its copies, from the middle of the screen.
+    fn centres_px(&self, look: &protocol::Look) -> Vec<[f64; 2]> {
+        let offset = |deg: f64| self.screen.offset_px(deg);
+        let [x_deg, y_deg] = look.position_deg;
+        let Some(grid) = look.grid else { return vec![[offset(x_deg), -offset(y_deg)]] };
+        let along = |count: u32, pitch: f64| {
+            (0..count).map(move |place| (f64::from(place) - 0.5 * f64::from(count - 1)) * pitch)
+        };
+        let rows: Vec<f64> = along(grid.rows, grid.pitch_deg[1]).collect();
+        rows.into_iter()
+            .flat_map(|row| along(grid.columns, grid.pitch_deg[0]).map(move |column| [column, row]))
+            .map(|[column, row]| [offset(x_deg + column), offset(row - y_deg)])
+            .collect()
     }
-    Ok(Scene::grating(&stimulus::Grating {
-        cycles_per_px: screen.wave_vector(grating.sf_cpd, grating.orientation_deg),
-        phase: grating.phase_deg / 360.0,
-        center_px: screen.centre_px(),
-        diameter_px,
-        edge_px: screen.size_px(grating.edge_deg),
-        flicker,
-    }))
-}
 
-/// The flicker that the refresh really makes.
-fn lower_flicker(stimulus: &protocol::Stimulus, screen: &Screen) -> Result<stimulus::Flicker, SessionError> {
-    let flicker = stimulus.kind.flicker();
-    let named =
-        |error: stimulus::FlickerError| SessionError::Flicker { stimulus: stimulus.name.clone(), error };
-    stimulus::Flicker::realise(
-        match flicker.kind {
-            protocol::FlickerKind::Counterphase => stimulus::FlickerKind::Counterphase,
-            protocol::FlickerKind::OnOff => stimulus::FlickerKind::OnOff,
-        },
-        flicker.frequency_hz,
-        match flicker.waveform {
-            protocol::Waveform::Sine => stimulus::Waveform::Sine,
-            protocol::Waveform::Square => stimulus::Waveform::Square,
-        },
-        screen.refresh_hz,
-    )
-    .map_err(named)
-}
+    /// Something of every element must lie on the screen, and no pattern be finer than its pixels carry.
+    fn check(&self, scene: &Scene) -> Result<(), SessionError> {
+        let size = [f64::from(self.screen.width_px), f64::from(self.screen.height_px)];
+        for element in &scene.elements {
+            let [x, y] = element.place.center_px;
+            let [hu, hv] = element.place.half_px;
+            let reach = libm::hypot(hu, hv);
+            let moves = !scene.courses[element.course].is_separable();
+            let outside = x + reach < 0.0 || y + reach < 0.0 || x - reach > size[0] || y - reach > size[1];
+            if outside && !moves {
+                return Err(self.refuse(format!(
+                    "its centre lies at ({x:.0}, {y:.0}) px and it reaches {reach:.0} px: nothing of it is on the screen \
+                     of {} x {} px",
+                    size[0], size[1]
+                )));
+            }
+        }
+        Ok(())
+    }
 
+    /// The middle of the screen.
+    fn middle_px(&self) -> [f64; 2] {
+        self.screen.centre_px()
+    }
+
+    /// An element in the middle of the screen.
+    fn element(&self, pattern: Pattern, aperture: Aperture, paint: Paint) -> Element {
+        Element::new(self.middle_px(), pattern, aperture, paint, 0)
+    }
+
+    /// A frequency in cycles per px, if the screen can carry it.
+    fn cycles_per_px(&self, sf_cpd: f64) -> Result<f64, SessionError> {
+        let per_px = self.screen.cycles_per_px(sf_cpd);
+        if 1.0 / per_px < LEAST_PX_PER_CYCLE {
+            return Err(SessionError::TooFine {
+                stimulus: self.stimulus.name.clone(),
+                sf_cpd,
+                px_per_cycle: 1.0 / per_px,
+                most_cpd: self.screen.px_per_deg / LEAST_PX_PER_CYCLE,
+            });
+        }
+        Ok(per_px)
+    }
+
+    /// A diameter in px that the screen has room for.
+    fn diameter_px(&self, diameter_deg: f64) -> Result<f64, SessionError> {
+        let diameter_px = self.screen.size_px(diameter_deg);
+        let shorter_px = f64::from(self.screen.width_px.min(self.screen.height_px));
+        if diameter_px > shorter_px {
+            return Err(SessionError::TooLarge {
+                stimulus: self.stimulus.name.clone(),
+                diameter_deg,
+                diameter_px,
+                shorter_px,
+            });
+        }
+        Ok(diameter_px)
+    }
+
+    /// The side of something that is shown in whole pixels.
+    fn whole_px(&self, key: &str, deg: f64) -> Result<u32, SessionError> {
+        let wanted_px = self.screen.size_px(deg);
+        let whole = wanted_px.round();
+        if whole < 1.0 || (whole / wanted_px - 1.0).abs() > 0.1 {
+            let nearest_deg = whole.max(1.0) / self.screen.px_per_deg;
+            return Err(self.refuse(format!(
+                "{key} = {deg} is {wanted_px:.2} px; whole px are shown, and {nearest_deg:.4} deg is the nearest"
+            )));
+        }
+        Ok(whole as u32)
+    }
+
+    /// Keeps a sheet of values; its place.
+    fn keep(&mut self, sheet: Texels<f32>) -> u32 {
+        self.shared.sheets.values.push(sheet);
+        self.shared.sheets.values.len() as u32 - 1
+    }
+
+    fn refuse(&self, reason: String) -> SessionError {
+        SessionError::Stimulus { stimulus: self.stimulus.name.clone(), reason }
+    }
+}

@@ -47,7 +47,7 @@ pub(crate) fn transform(values: &[f64]) -> Vec<Complex> {
     unscaled.map(|(re, im)| (scale * re, scale * im)).collect()
 }
 
-fn roots_of_one(size: usize) -> Vec<Complex> {
+pub(crate) fn roots_of_one(size: usize) -> Vec<Complex> {
     let root = |k: usize| {
         let angle = -TAU * k as f64 / size as f64;
         (libm::cos(angle), libm::sin(angle))
@@ -55,8 +55,8 @@ fn roots_of_one(size: usize) -> Vec<Complex> {
     (0..size / 2).map(root).collect()
 }
 
-/// In place, of a power of two, by halves (Cooley and Tukey 1965).
-fn forward(row: &mut [Complex], roots: &[Complex]) {
+/// In place, of a power of two, with the roots of that size, by halves (Cooley and Tukey 1965).
+pub(crate) fn forward(row: &mut [Complex], roots: &[Complex]) {
     let size = row.len();
     let shift = usize::BITS - size.trailing_zeros();
     for index in 1..size {

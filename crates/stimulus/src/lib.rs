@@ -7,7 +7,7 @@
 //! - [`screen`]: the rig's screen and the conversions that need it.
 //! - [`scene`]: what a frame shows: elements on grey, as a pure function of the frame index.
 //! - [`element`]: one thing on the screen: its pattern, window, paint and course. [`dots`]: those that wander.
-//! - [`sheet`]: texels that are looked up: letters, images, movies. [`picture`]: a square whose content comes while the
+//! - [`sheet`]: texels that are looked up: [`letters`], filtered [`noise`], images. [`picture`]: a square whose content comes while the
 //!   session runs.
 //! - [`flicker`]: temporal modulation that the refresh can really make; anything else is refused with numbers.
 //! - [`code`]: m-sequences, Gold, de Bruijn, Golay and APA codes, shown bit by bit.
@@ -26,6 +26,8 @@ pub mod element;
 pub mod flicker;
 mod fourier;
 pub mod hash;
+pub mod letters;
+pub mod noise;
 pub mod picture;
 pub mod repair;
 pub mod retina;

@@ -52,7 +52,10 @@ impl RetinaGrid {
         let mut left_px = (screen.width_px - columns * cell_px) / 2;
         let mut top_px = (screen.height_px - rows * cell_px) / 2;
         // Of a crowd nobody can see everything from one place.
-        for [element] in scenes.iter().filter_map(|scene| scene.elements.first_chunk().filter(|_| scene.elements.len() == 1)) {
+        for [element] in scenes
+            .iter()
+            .filter_map(|scene| scene.elements.first_chunk().filter(|_| scene.elements.len() == 1))
+        {
             left_px = moved(left_px, columns * cell_px, element.place.center_px[0], screen.width_px);
             top_px = moved(top_px, rows * cell_px, element.place.center_px[1], screen.height_px);
         }
@@ -160,7 +163,10 @@ impl RetinaTemplate {
             grid: *grid,
             screen: *screen,
             sheets: sheets.clone(),
-            picture: vec![0.0; scene.picture_sheet().map_or(0, |(_, sheet)| (sheet.width * sheet.height) as usize)],
+            picture: vec![
+                0.0;
+                scene.picture_sheet().map_or(0, |(_, sheet)| (sheet.width * sheet.height) as usize)
+            ],
             nows: vec![Now::NONE; courses],
             way,
         };

@@ -103,13 +103,15 @@ impl Scene {
     /// Whether frames differ in the amplitudes of patterns alone, so that light is separable in space and time: nothing
     /// moves, drifts or covers.
     pub fn is_separable(&self) -> bool {
-        let modulates = |element: &Element| matches!(element.paint, Paint::Modulate(_)) && !element.is_image();
+        let modulates =
+            |element: &Element| matches!(element.paint, Paint::Modulate(_)) && !element.is_image();
         self.courses.iter().all(Course::is_separable) && self.elements.iter().all(modulates)
     }
 
     /// The highest spatial frequency in cycles per px; `None` when the scene has no pattern.
     pub fn highest_frequency_per_px(&self) -> Option<f64> {
-        let frequencies = self.elements.iter().filter_map(|element| element.pattern.highest_frequency_per_px());
+        let frequencies =
+            self.elements.iter().filter_map(|element| element.pattern.highest_frequency_per_px());
         frequencies.reduce(f64::max)
     }
 }

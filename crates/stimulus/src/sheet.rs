@@ -48,7 +48,8 @@ impl<T: Copy> Texels<T> {
 
     /// The texel at a column and a row, where there is one.
     pub fn get(&self, column: i64, row: i64) -> Option<T> {
-        let inside = column >= 0 && row >= 0 && column < i64::from(self.width) && row < i64::from(self.height);
+        let inside =
+            column >= 0 && row >= 0 && column < i64::from(self.width) && row < i64::from(self.height);
         inside.then(|| self.texels[row as usize * self.width as usize + column as usize])
     }
 }
@@ -106,6 +107,19 @@ impl Transfer {
             Self::Srgb if value <= 0.04045 => value / 12.92,
             Self::Srgb => libm::pow((value + 0.055) / 1.055, 2.4),
         }
+    }
+}
+
+impl Transfer {
+    /// The code 0..=255 whose light is nearest to this.
+    pub fn code(self, light: f64) -> u8 {
+        let light = light.clamp(0.0, 1.0);
+        let value = match self {
+            Self::Linear => light,
+            Self::Srgb if light <= 0.003_130_8 => 12.92 * light,
+            Self::Srgb => 1.055 * libm::pow(light, 1.0 / 2.4) - 0.055,
+        };
+        libm::round(255.0 * value) as u8
     }
 }
 
@@ -172,9 +186,7 @@ impl Sheet {
             return [0.0; N];
         }
         match self.between {
-            Between::Nearest => {
-                texel(libm::floor(x) as i64, libm::floor(y) as i64).unwrap_or([0.0; N])
-            }
+            Between::Nearest => texel(libm::floor(x) as i64, libm::floor(y) as i64).unwrap_or([0.0; N]),
             Between::Linear => {
                 let (left, top) = (libm::floor(x - 0.5), libm::floor(y - 0.5));
                 let (right, down) = (x - 0.5 - left, y - 0.5 - top);

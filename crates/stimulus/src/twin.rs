@@ -1,10 +1,10 @@
 //! The CPU twin of the shaders: the same frame, pixel by pixel, in f64.
 
+use crate::Moment;
 use crate::element::{Element, Now, Paint, Pattern};
 use crate::scene::{MEAN_LUMINANCE, Patch, Scene};
 use crate::screen::Screen;
 use crate::sheet::Content;
-use crate::Moment;
 
 /// Renders frames of scenes in linear light. Prepared once; a frame allocates nothing.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@
 
 use stimulus::safety::{BT1702_AREA_FRACTION, WCAG_AREA_SR};
 use stimulus::{
-    FlashAnalyser, FlashReport, Flicker, FlickerKind, Grating, Scene, Screen, ScreenSpec, Sheets, Waveform, assess,
+    FlashAnalyser, FlashReport, Flicker, FlickerKind, Grating, Scene, Screen, ScreenSpec, Sheets, Waveform,
+    assess,
 };
 
 fn screen(luminance_max_cd_m2: f64) -> Screen {

@@ -5,8 +5,8 @@
 use std::f64::consts::TAU;
 
 use proptest::prelude::*;
-use stimulus::twin::{encode, render};
 use stimulus::element::{Aperture, Outline};
+use stimulus::twin::{encode, render};
 use stimulus::{
     Content, Flicker, FlickerKind, Grating, Moment, Patch, RetinaGrid, RetinaTemplate, Scene, Screen,
     ScreenSpec, Sheets, Waveform, retina_of,

@@ -308,7 +308,9 @@ impl Renewal {
         match self {
             Self::Never => (0, 0),
             Self::Every { frames, count: 0 } => (0, passed(frames) as u32),
-            Self::Every { frames, count } => ((passed(frames) % u64::from(count)) as u32, passed(frames) as u32),
+            Self::Every { frames, count } => {
+                ((passed(frames) % u64::from(count)) as u32, passed(frames) as u32)
+            }
             Self::Once { frames, count } => {
                 let last = u64::from(count.saturating_sub(1));
                 (passed(frames).min(last) as u32, passed(frames).min(last) as u32)

@@ -75,7 +75,13 @@ impl Paint {
 
 impl Element {
     /// An element as large as its window, or where the window has no end, as what is in it.
-    pub fn new(center_px: [f64; 2], pattern: Pattern, aperture: Aperture, paint: Paint, course: usize) -> Self {
+    pub fn new(
+        center_px: [f64; 2],
+        pattern: Pattern,
+        aperture: Aperture,
+        paint: Paint,
+        course: usize,
+    ) -> Self {
         let sheet = match &pattern {
             Pattern::Values(sheet) | Pattern::Image(sheet) => Some(sheet.size_px().map(|size| 0.5 * size)),
             _ => None,
@@ -124,7 +130,8 @@ impl Element {
         let half = self.place.half_px.map(|half| half * now.scale + self.aperture.margin_px());
         let wide = cos * half[0] + sin * half[1];
         let high = sin * half[0] + cos * half[1];
-        let clip = self.clip_px.unwrap_or([f64::NEG_INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::INFINITY]);
+        let clip =
+            self.clip_px.unwrap_or([f64::NEG_INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::INFINITY]);
         [(x - wide).max(clip[0]), (y - high).max(clip[1]), (x + wide).min(clip[2]), (y + high).min(clip[3])]
     }
 
@@ -144,7 +151,9 @@ impl Element {
 
     /// What it adds at a point to the mean luminance of 1, if it does no more than modulate achromatically.
     pub(crate) fn change(&self, now: &Now, content: &Content<'_>, x_px: f64, y_px: f64) -> f64 {
-        let Some(point) = self.local(now, x_px, y_px).filter(|_| self.is_in_clip(x_px, y_px)) else { return 0.0 };
+        let Some(point) = self.local(now, x_px, y_px).filter(|_| self.is_in_clip(x_px, y_px)) else {
+            return 0.0;
+        };
         let Paint::Modulate(direction) = &self.paint else { return 0.0 };
         let window = self.aperture.at(point.u, point.v, now.scale);
         if window == 0.0 {

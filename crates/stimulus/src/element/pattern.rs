@@ -40,6 +40,8 @@ pub enum Pattern {
     RadialCheckerboard {
         /// Rings of checks per px outwards.
         rings_per_px: f64,
+        /// Where the first of those rings begins, in px from the centre.
+        from_px: f64,
         /// Where more than 0, in place of it: rings of checks per e-fold of the distance from the centre. Checks then grow
         /// with eccentricity, as the cortex magnifies.
         rings_per_fold: f64,
@@ -129,12 +131,12 @@ impl Pattern {
                 };
                 square(u, cu) * square(v, cv)
             }
-            Self::RadialCheckerboard { rings_per_px, rings_per_fold, checks_around } => {
+            Self::RadialCheckerboard { rings_per_px, from_px, rings_per_fold, checks_around } => {
                 let far = radius.max(1e-6);
                 let (ring, per_px) = if rings_per_fold > 0.0 {
                     (rings_per_fold * libm::log(far), rings_per_fold / far)
                 } else {
-                    (rings_per_px * radius, rings_per_px)
+                    (rings_per_px * (far - from_px), rings_per_px)
                 };
                 let around = checks_around * libm::atan2(-v, u) / TAU;
                 let (wide, narrow) = (per_px / 2.0 / scale, checks_around / (2.0 * TAU * far) / scale);

@@ -16,8 +16,8 @@ mod counter;
 use area::FieldSearch;
 use counter::FlashCounter;
 
-use crate::retina::{CELLS_PER_CYCLE, RetinaGrid, RetinaTemplate, cell_for};
 use crate::element::Moment;
+use crate::retina::{CELLS_PER_CYCLE, RetinaGrid, RetinaTemplate, cell_for};
 use crate::scene::Scene;
 use crate::screen::Screen;
 use crate::sheet::Sheets;

@@ -15,6 +15,7 @@ use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered, SIMULATED_RIG};
 use crate::inspect::Seen;
 use crate::render::{Frame, by_adapter, by_twin, snapshots};
+use crate::report::escape;
 
 /// Every kind of stimulus.
 const BUILT_IN: &str = include_str!("../../protocols/gallery.toml");
@@ -130,21 +131,21 @@ fn page(args: &GalleryArgs, experiment: &Experiment, lowered: &Lowered) -> Resul
              <span>{what} element{plural}</span></figcaption></figure>",
             screen.width_px,
             screen.height_px,
-            escaped(name),
-            escaped(name),
+            escape(name),
+            escape(name),
         );
         names.push(json!(name));
     }
-    let title = escaped(&experiment.protocol.name);
+    let title = escape(&experiment.protocol.name);
     let page = args.out.join("gallery.html");
     let html = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Photic: {title}</title><style>{STYLE}</style>\
          <h1>{title}</h1><p>{}. {frames} frames each at {} Hz, {:.2} px per degree, drawn by {}. A browser does not keep \
          the refresh: this page shows what frames look like, not their timing. It flickers.</p><main>\n{cards}</main></html>\n",
-        escaped(&experiment.protocol.description),
+        escape(&experiment.protocol.description),
         screen.refresh_hz,
         screen.px_per_deg,
-        escaped(&adapter.description().to_string()),
+        escape(&adapter.description().to_string()),
     );
     std::fs::write(&page, html).map_err(|error| SessionError::io("write", &page, error))?;
     let text = format!("{}: {} stimuli\n", page.display(), names.len());
@@ -153,10 +154,6 @@ fn page(args: &GalleryArgs, experiment: &Experiment, lowered: &Lowered) -> Resul
 
 const STYLE: &str = "body{font:15px system-ui,sans-serif;background:#808080;color:#111;margin:2em}\
     main{display:flex;flex-wrap:wrap;gap:1em}figure{margin:0}figcaption{padding:.3em 0}span{color:#333}p{max-width:60em}";
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 /// An animated PNG that plays again and again.
 struct Movie {

@@ -11,6 +11,7 @@ use crate::error::SessionError;
 use crate::experiment::Experiment;
 use crate::run::sources::load_lsl;
 use crate::safety::{describe, scene_name};
+use crate::stage::{Targets, closest};
 
 /// Text for people and the same as JSON.
 pub struct Seen {
@@ -20,6 +21,42 @@ pub struct Seen {
     pub json: Value,
     /// Whether all is well (the exit status).
     pub fine: bool,
+}
+
+/// What the flickers and codes of a scene really are: for people into the text, for programs as JSON.
+fn flicker(scene: &stimulus::Scene, refresh_hz: f64, text: &mut String) -> Value {
+    let targets = Targets::of(scene, refresh_hz);
+    let mut rows = Vec::new();
+    for (target, realised) in targets.spectra() {
+        let Some(realised) = realised else { continue };
+        let fundamental = realised.fundamental;
+        let other = realised.strongest_other_db();
+        let asked = target.frequency_hz.map_or("a code".into(), |hz| format!("{hz} Hz"));
+        let _ = write!(
+            text,
+            "  target {:>3}  {asked}: strongest line {:.4} Hz of amplitude {:.3}",
+            target.name, fundamental.frequency_hz, fundamental.amplitude
+        );
+        match other {
+            Some(decibel) => _ = writeln!(text, ", others at most {decibel:.0} dB of it but its harmonics"),
+            None => _ = writeln!(text, ", no other but its harmonics"),
+        }
+        rows.push(json!({
+            "target": target.name, "frequency_hz": target.frequency_hz, "strongest_hz": fundamental.frequency_hz,
+            "amplitude": fundamental.amplitude, "strongest_other_db": other, "frames": target.levels.len(),
+        }));
+    }
+    let pairs = targets.separation().unwrap_or_default();
+    let closest = closest(&pairs).map(|(near, alike)| {
+        let _ = writeln!(
+            text,
+            "  targets apart: at least {:.3} of the full range (root mean square), correlations up to {:.2}",
+            near.distance,
+            alike.correlation.abs()
+        );
+        json!({ "least_distance": near.distance, "largest_correlation": alike.correlation })
+    });
+    json!({ "targets": rows, "separation": closest })
 }
 
 /// `photic check`: parses, lowers, reports; nothing runs.
@@ -63,8 +100,9 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             );
         }
         let _ = writeln!(text);
+        let targets = flicker(scene, screen.refresh_hz, &mut text);
         stimuli.push(json!({
-            "name": name, "elements": scene.elements.len(), "px_per_cycle": px_per_cycle,
+            "name": name, "elements": scene.elements.len(), "px_per_cycle": px_per_cycle, "targets": targets,
             "flicker_hz": scene.flicker().map(stimulus::Flicker::frequency_hz),
             "response_hz": scene.flicker().map(stimulus::Flicker::response_hz),
         }));
@@ -74,6 +112,9 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     }
     for block in &lowered.schedule.blocks {
         let _ = writeln!(text, "block     {:7.1} s  {}", block.start_s, block.block.name);
+    }
+    for repair in &lowered.repairs {
+        let _ = writeln!(text, "repaired  {repair}");
     }
     let _ = writeln!(text, "length    {:.1} s", lowered.schedule.duration_s());
     let mut flashes = Vec::new();

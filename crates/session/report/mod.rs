@@ -2,6 +2,7 @@
 
 mod charts;
 mod course;
+mod flicker;
 mod ledger;
 mod notices;
 mod onsets;
@@ -27,7 +28,7 @@ use crate::summary::Summary;
 
 pub(crate) use charts::Figure;
 pub(crate) use ledger::{Chunks, nearest_rank};
-pub(crate) use page::{Page, Picture};
+pub(crate) use page::{Page, Picture, escape};
 pub(crate) use spans::{Block, Span, blocks, extent};
 pub(crate) use svg::{LEFT, Plot, RIGHT, Scale, WIDTH, svg, three_digits};
 
@@ -59,6 +60,7 @@ pub fn render(session: &RecordedSession, summary: &Summary) -> String {
     }
     facts.latency(&mut page);
     facts.frames(&mut page);
+    facts.flicker(&mut page);
     facts.signals(&mut page);
     facts.notices(&mut page);
     facts.run(&mut page);

@@ -3,8 +3,11 @@
 mod file;
 mod layout;
 mod shown;
+mod targets;
 mod time;
 mod wave;
+
+pub use targets::{Targets, closest};
 
 use stimulus::element::{Aperture, Course, Paint, Pattern};
 use stimulus::sheet::Texels;
@@ -99,7 +102,9 @@ impl Lowering<'_> {
             }
             Kind::Together(of) => {
                 let scenes: Vec<&Scene> = of.iter().filter_map(|&place| before.get(place + 1)).collect();
-                return Ok(Scene::together(&scenes));
+                let scene = Scene::together(&scenes);
+                self.told_apart(&scene)?;
+                return Ok(scene);
             }
         };
         self.assemble(parts)
@@ -124,6 +129,7 @@ impl Lowering<'_> {
         }
         scene.patch_course = (!scene.courses.is_empty()).then_some(0);
         self.check(&scene)?;
+        self.told_apart(&scene)?;
         Ok(scene)
     }
 
@@ -160,6 +166,12 @@ impl Lowering<'_> {
             }
         }
         Ok(())
+    }
+
+    /// No two targets of a scene show the same.
+    fn told_apart(&self, scene: &Scene) -> Result<(), SessionError> {
+        let separation = Targets::of(scene, self.screen.refresh_hz).separation();
+        separation.map(|_| ()).map_err(|error| self.refuse(error.to_string()))
     }
 
     /// The middle of the screen.

@@ -8,6 +8,8 @@
 //! - [`flicker`]: temporal modulation that the refresh can really make; anything else is refused with numbers.
 //! - [`scene`]: what a frame shows, as a pure function of the frame index.
 //! - [`picture`]: a square whose content comes while the session runs.
+//! - [`transfer`]: what light the display makes of a drive level, by exponents or as a photometer measured it.
+//! - [`light`]: linear light to codes of 8 or 10 bits, dithered or not, to the bit as the shader does it.
 //! - [`twin`]: the reference renderer that the shaders are compared with.
 //! - [`retina`]: the reduction of a frame that the simulated participant sees.
 //! - [`safety`]: WCAG 2.2 general flash and ITU-R BT.1702-3, as pure code.
@@ -16,16 +18,22 @@
 //! the same bits.
 
 pub mod flicker;
+pub mod light;
+mod measured;
 pub mod picture;
 pub mod retina;
 pub mod safety;
 pub mod scene;
 pub mod screen;
+pub mod transfer;
 pub mod twin;
 
 pub use flicker::{Flicker, FlickerError, FlickerKind, Waveform};
+pub use light::Light;
+pub use measured::MeasuredError;
 pub use picture::Picture;
 pub use retina::{RetinaGrid, RetinaTemplate, retina_of};
 pub use safety::{FlashAnalyser, FlashReport, FlashVerdict, assess};
 pub use scene::{Grating, MEAN_LUMINANCE, Patch, Scene};
 pub use screen::{Screen, ScreenError, ScreenSpec};
+pub use transfer::{Transfer, TransferError, TransferTable};

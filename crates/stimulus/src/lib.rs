@@ -10,6 +10,7 @@
 //! - [`picture`]: a square whose content comes while the session runs.
 //! - [`transfer`]: what light the display makes of a drive level, by exponents or as a photometer measured it.
 //! - [`light`]: linear light to codes of 8 or 10 bits, dithered or not, to the bit as the shader does it.
+//! - [`colour`]: cd/m2 and chromaticity, cone contrasts and DKL from the display's primaries; [`observer`]: whose cones.
 //! - [`twin`]: the reference renderer that the shaders are compared with.
 //! - [`retina`]: the reduction of a frame that the simulated participant sees.
 //! - [`safety`]: WCAG 2.2 general flash and ITU-R BT.1702-3, as pure code.
@@ -17,9 +18,11 @@
 //! Nothing here knows a GPU, a clock or a thread. Transcendental functions come from `libm`, so that two machines give
 //! the same bits.
 
+pub mod colour;
 pub mod flicker;
 pub mod light;
 mod measured;
+pub mod observer;
 pub mod picture;
 pub mod retina;
 pub mod safety;
@@ -28,9 +31,11 @@ pub mod screen;
 pub mod transfer;
 pub mod twin;
 
+pub use colour::{ColourError, Dkl, Gamut, Primary};
 pub use flicker::{Flicker, FlickerError, FlickerKind, Waveform};
 pub use light::Light;
 pub use measured::MeasuredError;
+pub use observer::Spectra;
 pub use picture::Picture;
 pub use retina::{RetinaGrid, RetinaTemplate, retina_of};
 pub use safety::{FlashAnalyser, FlashReport, FlashVerdict, assess};

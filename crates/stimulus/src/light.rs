@@ -1,47 +1,47 @@
 //! Linear light to codes: the last pass of a frame, the same to the bit on the CPU and in `shaders/light.wgsl`.
 //!
-//! A code is found by looking it up, not by a power function, because no two GPUs round a power alike. Light is counted
-//! in whole units of 2^-24 of the screen's range, an f32 of the linear frame gives its units exactly, and the rest is
-//! comparisons of whole numbers with a table of the light of each code.
+//! A code is looked up, not computed by a power function, because no two GPUs round a power alike. The table holds the
+//! *drive*: the code as a continuous number, straight in light between the lights of neighbouring codes on this display.
+//! It is kept in whole numbers at edges that lie close together where light is faint (256 to an octave, from 2^-16 of white
+//! on), and interpolated with whole numbers. A light is found by the bits of `light + 2^-16`, which is one rounded addition.
 //!
-//! **Dithering.** Between the codes below and above the wanted light, the upper one is shown with the probability that
-//! makes the mean *light* right: `(wanted - below) / (above - below)`, where `below` and `above` are the lights of the two
-//! codes on this display. Rounding after noise was added in code space would be right for a straight transfer only. The
-//! probability is exact to 2^-16 of a step. The noise is drawn anew for each pixel and frame from a hash of (x, y, frame,
-//! seed), so that it is white in space and time: its spectrum has no lines. Ordered and low-discrepancy sequences are
-//! quieter, but periodic in time, and a period of four frames is a line at 15 Hz on a 60 Hz screen. Red, green and blue
-//! share it: what is grey stays grey in every frame.
+//! **Dithering** adds noise of one step, uniform, to the drive and cuts off the fraction. So the upper of two neighbouring
+//! codes is shown with probability `(wanted - below) / (above - below)`, where `below` and `above` are their *lights*, and
+//! the mean light is the wanted one whatever the display's transfer. Noise added to a code that was computed by the
+//! transfer itself would be right for a straight transfer only. The noise is drawn anew for each pixel and frame from a
+//! hash of (x, y, frame, seed), so that it is white in space and time: its spectrum has no lines. Ordered and
+//! low-discrepancy sequences are quieter, but periodic in time, and a period of four frames is a line at 15 Hz on a 60 Hz
+//! screen. Red, green and blue share the noise: what is grey stays grey in every frame.
 //!
-//! Without dithering the code is the one nearest in light.
+//! Without dithering half a step is added, which gives the code that is nearest in light.
 
 use crate::transfer::{Transfer, TransferError};
 
-/// Units of light from black to white.
-pub const LIGHT_UNITS: u32 = 1 << 24;
-
-/// The threshold that gives the nearest code.
+/// Noise 0..65536 that gives the nearest code.
 pub const NEAREST: u32 = 1 << 15;
 
-/// An f32 is sorted into bins by its exponent and seven bits of its mantissa ...
-const BIN_SHIFT: u32 = 16;
+/// What is added to a light before its bits are taken: bins are evenly spaced below it, 256 to an octave above it.
+pub const DARKEST: f32 = 1.0 / 65_536.0;
 
-/// ... from 2^12 units on; all that is darker shares the first.
-const FIRST_BIN: u32 = 4096.0_f32.to_bits() >> BIN_SHIFT;
+/// Bits of a light that say where in its bin it lies.
+pub const BIN_SHIFT: u32 = 15;
 
-/// Bins of the shader's table: [`FIRST_BIN`] to that of white, and one behind.
-const BINS: usize = ((16_777_216.0_f32.to_bits() >> BIN_SHIFT) - FIRST_BIN) as usize + 2;
+/// Bins from black to white, the columns of the table.
+pub const BINS: u32 = (((1.0 + DARKEST).to_bits() - DARKEST.to_bits()) >> BIN_SHIFT) + 1;
 
-/// Words before the table: highest code, whether it dithers, seed, words per channel.
-const HEADER_WORDS: usize = 4;
+const PART_MASK: u32 = (1 << BIN_SHIFT) - 1;
+
+/// A drive has 24 bits, so that 15 of a light times these, in two parts, stay within 32.
+const DRIVE_BITS: u32 = 24;
 
 /// A display's encoder, prepared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Light {
     bits: u32,
     dither: Option<u32>,
-    /// Light of each code in units, of red, green and blue; never falls, from 0 to [`LIGHT_UNITS`].
-    levels: [Vec<u32>; 3],
-    words: Vec<u32>,
+    /// Light 0..=1 of each code, of red, green and blue; never falls.
+    levels: [Vec<f64>; 3],
+    table: Vec<[u32; 2]>,
 }
 
 impl Light {
@@ -55,8 +55,9 @@ impl Light {
         }
         transfer.check()?;
         let levels = [0, 1, 2].map(|channel| levels(transfer, channel, (1 << bits) - 1));
-        let words = words(&levels, transfer.is_grey(), dither);
-        Ok(Self { bits, dither, levels, words })
+        let rows = if transfer.is_grey() { &levels[..1] } else { &levels[..] };
+        let table = rows.iter().flat_map(|levels| bins(levels, DRIVE_BITS - bits)).collect();
+        Ok(Self { bits, dither, levels, table })
     }
 
     /// Bits per channel of the surface.
@@ -74,80 +75,93 @@ impl Light {
         self.dither
     }
 
-    /// Light 0..=1 that a code of channel 0 (red), 1 or 2 gives, to 2^-25.
+    /// Light 0..=1 that a code of channel 0 (red), 1 or 2 gives.
     ///
     /// # Panics
     /// When there is no such channel or code: a mistake of the caller.
     pub fn light_of(&self, channel: usize, code: u32) -> f64 {
-        f64::from(self.levels[channel][code as usize]) / f64::from(LIGHT_UNITS)
+        self.levels[channel][code as usize]
     }
 
-    /// The threshold 0..65536 of a pixel (column, row) in a frame, of whose index the lowest 32 bits count.
-    pub fn threshold(&self, pixel: [u32; 2], frame: u64) -> u32 {
+    /// The noise 0..65536 of a pixel (column, row) in a frame, of whose index the lowest 32 bits count. Twin of the
+    /// shader's `noise_at`.
+    pub fn noise(&self, pixel: [u32; 2], frame: u64) -> u32 {
         self.dither.map_or(NEAREST, |seed| mixed([pixel[0], pixel[1], frame as u32, seed])[0] >> 16)
     }
 
-    /// The code of linear light in channel 0 (red), 1 or 2, by a threshold 0..65536; what is not within 0..=1 is clamped.
-    /// Twin of the shader's `encode_channel`, which divides it by [`Light::highest`].
-    pub fn encode_channel(&self, linear: f32, channel: usize, threshold: u32) -> u32 {
-        // Scaling by a power of two is exact, and so is dropping the fraction; NaN becomes 0.
-        let units = (linear.clamp(0.0, 1.0) * LIGHT_UNITS as f32) as u32;
-        let levels = &self.levels[channel];
-        let code = levels.partition_point(|&level| level < units);
-        if code == 0 {
-            return 0;
+    /// The code of linear light in channel 0 (red), 1 or 2, by a noise 0..65536; what is not within 0..=1 is clamped. Twin
+    /// of the shader's `code_of`.
+    pub fn code(&self, linear: f32, channel: usize, noise: u32) -> u32 {
+        // A light that is no number is black.
+        let clamped = if linear > 0.0 { linear.min(1.0) } else { 0.0 };
+        if clamped >= 1.0 {
+            return self.highest();
         }
-        let below = levels[code - 1];
-        let gap = levels[code] - below;
-        let part = (u64::from(threshold) * u64::from(gap)) >> 16;
-        let is_above = part < u64::from(units - below);
-        (code - usize::from(!is_above)) as u32
+        let key = (clamped + DARKEST).to_bits() - DARKEST.to_bits();
+        let row = channel.min(self.rows() as usize - 1);
+        let [start, rise] = self.table[row * BINS as usize + (key >> BIN_SHIFT) as usize];
+        let drive = start + ((u64::from(key & PART_MASK) * u64::from(rise)) >> BIN_SHIFT) as u32;
+        (drive + (noise >> (16 - self.fraction_bits()))) >> self.fraction_bits()
     }
 
-    /// The codes of a pixel's linear red, green and blue. Twin of the shader's `encode_light`.
+    /// The codes of a pixel's linear red, green and blue. Twin of the shader's `encode_light`, which divides them by
+    /// [`Light::highest`], and of `encode_grey`, which takes one light and is right where all channels share a row.
     pub fn encode(&self, linear: [f32; 3], pixel: [u32; 2], frame: u64) -> [u32; 3] {
-        let threshold = self.threshold(pixel, frame);
-        [0, 1, 2].map(|channel| self.encode_channel(linear[channel], channel, threshold))
+        let noise = self.noise(pixel, frame);
+        [0, 1, 2].map(|channel| self.code(linear[channel], channel, noise))
     }
 
-    /// What the shader reads, as its `struct Light` lies in memory: highest code, whether it dithers, seed, words per
-    /// channel (0 where all share one table), then per channel the light of each code and, per bin of the light's
-    /// logarithm, the first code that is at least as light as the bin's lower edge.
-    pub fn words(&self) -> &[u32] {
-        &self.words
+    /// Rows of the table: 1 where all channels share it, or 3.
+    pub fn rows(&self) -> u32 {
+        self.table.len() as u32 / BINS
+    }
+
+    /// What the shader's texture `drives` holds, [`Light::rows`] rows of [`BINS`] texels: the drive at the bin's lower edge
+    /// and its rise over the bin, in codes times 2^fraction_bits.
+    pub fn table(&self) -> &[[u32; 2]] {
+        &self.table
+    }
+
+    /// The shader's uniform `light`: highest code, fraction bits, rows, seed. Whether it dithers is the constant `DITHERS` of
+    /// the pipeline, because a software GPU runs both sides of a branch.
+    pub fn uniform(&self) -> [u32; 4] {
+        [self.highest(), self.fraction_bits(), self.rows(), self.dither.unwrap_or(0)]
+    }
+
+    fn fraction_bits(&self) -> u32 {
+        DRIVE_BITS - self.bits
     }
 }
 
-fn levels(transfer: &Transfer, channel: usize, highest: u32) -> Vec<u32> {
-    let mut levels: Vec<u32> = Vec::with_capacity(highest as usize + 1);
+fn levels(transfer: &Transfer, channel: usize, highest: u32) -> Vec<f64> {
+    let mut levels: Vec<f64> = Vec::with_capacity(highest as usize + 1);
     for code in 0..=highest {
-        let light = transfer.light(channel, f64::from(code) / f64::from(highest));
-        let level = libm::round(light.clamp(0.0, 1.0) * f64::from(LIGHT_UNITS)) as u32;
+        let light = transfer.light(channel, f64::from(code) / f64::from(highest)).clamp(0.0, 1.0);
         // A cubic through equal levels may fall by a rounding.
-        levels.push(level.max(levels.last().copied().unwrap_or(0)));
+        levels.push(light.max(levels.last().copied().unwrap_or(0.0)));
     }
     levels
 }
 
-fn words(levels: &[Vec<u32>; 3], shared: bool, dither: Option<u32>) -> Vec<u32> {
-    let stride = levels[0].len() + BINS;
-    let channels = if shared { &levels[..1] } else { &levels[..] };
-    let mut words = Vec::with_capacity(HEADER_WORDS + channels.len() * stride);
-    words.extend([
-        levels[0].len() as u32 - 1,
-        u32::from(dither.is_some()),
-        dither.unwrap_or(0),
-        if shared { 0 } else { stride as u32 },
-    ]);
-    for levels in channels {
-        words.extend(levels);
-        words.extend((0..BINS as u32).map(|bin| {
-            // The first bin begins at no light at all; the edges of the others are whole numbers of units.
-            let edge = if bin == 0 { 0 } else { f32::from_bits((FIRST_BIN + bin) << BIN_SHIFT) as u32 };
-            levels.partition_point(|&level| level < edge).min(levels.len() - 1) as u32
-        }));
+/// The continuous code of a light; of codes that give the same light, the lowest.
+fn drive(levels: &[f64], light: f64) -> f64 {
+    match levels.partition_point(|&level| level < light) {
+        0 => 0.0,
+        above if above == levels.len() => (levels.len() - 1) as f64,
+        above => {
+            let below = levels[above - 1];
+            (above - 1) as f64 + (light - below) / (levels[above] - below)
+        }
     }
-    words
+}
+
+/// Drive at each bin's lower edge, and its rise over the bin.
+fn bins(levels: &[f64], fraction_bits: u32) -> Vec<[u32; 2]> {
+    let at = |edge: u32| {
+        let light = f32::from_bits(DARKEST.to_bits() + (edge << BIN_SHIFT)) - DARKEST;
+        libm::round(drive(levels, f64::from(light)) * f64::from(1 << fraction_bits)) as u32
+    };
+    (0..BINS).map(|bin| [at(bin), at(bin + 1) - at(bin)]).collect()
 }
 
 /// Four well mixed words of four: pcg4d of Jarzynski and Olano, "Hash functions for GPU rendering", Journal of Computer

@@ -72,10 +72,10 @@ fn codes(text: &mut String) {
         let light = Light::prepare(&Transfer::Gamma([2.2; 3]), 8, Some(seed)).unwrap();
         for step in 0..50_u32 {
             let (pixel, frame) = ([step * 37 % 1920, step * 91 % 1080], u64::from(step) * 0x1234_5678);
-            let threshold = light.threshold(pixel, frame);
+            let noise = light.noise(pixel, frame);
             let frame = frame as u32;
-            let numbers = [pixel[0], pixel[1], frame, seed, threshold].map(f64::from);
-            claim(text, "threshold", &numbers);
+            let numbers = [pixel[0], pixel[1], frame, seed, noise].map(f64::from);
+            claim(text, "noise", &numbers);
         }
     }
     for gamma in [1.0, 1.8, 2.2, 3.1] {
@@ -83,10 +83,9 @@ fn codes(text: &mut String) {
             let light = Light::prepare(&Transfer::Gamma([gamma; 3]), bits, Some(9)).unwrap();
             for step in 0..400_u32 {
                 let linear = libm::powf(step as f32 / 399.0, 1.7);
-                let threshold = light.threshold([step, 3], 7);
-                let code = light.encode_channel(linear, 0, threshold);
-                let numbers =
-                    [gamma, f64::from(bits), f64::from(linear), f64::from(threshold), f64::from(code)];
+                let noise = light.noise([step, 3], 7);
+                let code = light.code(linear, 0, noise);
+                let numbers = [gamma, f64::from(bits), f64::from(linear), f64::from(noise), f64::from(code)];
                 claim(text, "code", &numbers);
             }
         }

@@ -4,7 +4,7 @@
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{Expression, Literal, Module};
-use stimulus::light::{LIGHT_UNITS, NEAREST};
+use stimulus::light::{BIN_SHIFT, DARKEST, NEAREST};
 
 const SHADER: &str = include_str!("../../../shaders/light.wgsl");
 
@@ -20,12 +20,11 @@ fn constant(module: &Module, name: &str) -> Literal {
 fn the_shader_is_valid_and_has_the_twins_constants() {
     let module = naga::front::wgsl::parse_str(SHADER).unwrap();
     Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module).unwrap();
-    assert_eq!(constant(&module, "LIGHT_UNITS"), Literal::F32(LIGHT_UNITS as f32));
+    assert!(module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some("DITHERS")));
+    assert_eq!(constant(&module, "DARKEST"), Literal::F32(DARKEST));
+    assert_eq!(constant(&module, "BIN_SHIFT"), Literal::U32(BIN_SHIFT));
     assert_eq!(constant(&module, "NEAREST"), Literal::U32(NEAREST));
-    assert_eq!(constant(&module, "BIN_SHIFT"), Literal::U32(16));
-    // The bin of 4096 units, from which the table of first codes begins.
-    assert_eq!(constant(&module, "FIRST_BIN"), Literal::U32(4096.0_f32.to_bits() >> 16));
-    for name in ["encode_light", "encode_channel", "threshold_at"] {
+    for name in ["encode_light", "encode_grey", "encode_channel", "code_of", "noise_at"] {
         assert!(module.functions.iter().any(|(_, f)| f.name.as_deref() == Some(name)), "{name}");
     }
 }

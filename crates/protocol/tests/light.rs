@@ -80,3 +80,20 @@ fn faults_name_their_place() {
         assert_eq!(error.lines().next(), Some(message), "{to}");
     }
 }
+
+#[test]
+fn the_lines_that_the_example_offers_are_valid() {
+    let text = include_str!("../../../protocols/lab-rig.toml");
+    let with = |keys: &[&str]| {
+        let text = keys
+            .iter()
+            .fold(text.to_owned(), |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
+        Rig::parse(&text, "lab-rig.toml")
+    };
+    let rig = with(&["bits", "dither", "primaries"]).expect("valid");
+    assert!(rig.light.dither && rig.light.bits == 10 && rig.light.primaries.is_some());
+    for key in ["gamma_rgb", "lut"] {
+        let both = with(&[key]).expect_err("two transfers");
+        assert_eq!(both.key(), Some(format!("screen.{key}").as_str()));
+    }
+}

@@ -1,8 +1,8 @@
 //! Standard observers of a 2 degree field: what light is to a photometer and to the three cones.
 //!
-//! - [`xyz_and_cones`] integrates measured spectra: the CIE 1931 colour-matching functions (ISO/CIE 11664-1:2019) give
+//! - Measured spectra are integrated: the CIE 1931 colour-matching functions (ISO/CIE 11664-1:2019) give
 //!   X, Y, Z, and the fundamentals of Stockman and Sharpe (Vision Research 40:1711, 2000; CIE 170-1:2006) give L, M, S.
-//! - [`smith_pokorny`] makes do with chromaticity and luminance: the fundamentals of Smith and Pokorny (Vision Research
+//! - Chromaticity and luminance have to do where there are no spectra: the fundamentals of Smith and Pokorny (Vision Research
 //!   15:161, 1975) are linear in the tristimulus values that Judd (1951) and Vos (1978) corrected below 460 nm. Vos (Color
 //!   Research and Application 3:125, 1978) gives the corrected chromaticity from that of 1931. A corrected *luminance*
 //!   cannot be had without a spectrum, so the measured one stands in its place. A photometer reads a blue primary of 450

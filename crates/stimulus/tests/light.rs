@@ -25,6 +25,16 @@ fn transfers() -> Vec<Transfer> {
     vec![SRGB_LIKE, Transfer::Gamma([1.0; 3]), Transfer::Gamma([5.0, 0.5, 2.4]), odd_table()]
 }
 
+/// How far the light may be off, in parts of white: the table is interpolated over bins, straight within each. A measured
+/// curve may have a knee within a bin, and one that flattens towards white has many codes in the last ones.
+fn bound(transfer: &Transfer, linear: f32) -> f64 {
+    match transfer {
+        Transfer::Gamma(exponents) if *exponents == [2.2; 3] => 6e-6,
+        Transfer::Table(_) if linear > 0.99 => 6e-4,
+        _ => 4e-5,
+    }
+}
+
 #[test]
 fn the_nearest_code_in_light() {
     for transfer in transfers() {
@@ -36,11 +46,11 @@ fn the_nearest_code_in_light() {
                     let code = light.code(linear, channel, NEAREST);
                     let miss = |code: u32| (light.light_of(channel, code) - f64::from(linear)).abs();
                     let best = (0..=light.highest()).map(miss).fold(f64::MAX, f64::min);
-                    // At the middle between two codes, where the table is interpolated, either will do.
+                    // At the middle between two codes either will do: what is off there counts twice.
+                    let excess = miss(code) - best;
                     assert!(
-                        miss(code) <= best + if transfer == SRGB_LIKE { 8e-6 } else { 4e-4 },
-                        "{bits} {channel} {linear}: code {code} misses by {}, best {best}",
-                        miss(code)
+                        excess <= 2.0 * bound(&transfer, linear),
+                        "{bits} {channel} {linear}: {code}, {excess}"
                     );
                 }
             }
@@ -136,15 +146,15 @@ fn the_mean_light_over_all_noise_is_the_wanted_one() {
     for transfer in transfers() {
         for bits in [8, 10] {
             let light = light(&transfer, bits, Some(1));
-            // A measured curve may have a knee, which lies between two edges of the table.
-            let bound = if transfer == SRGB_LIKE { 4e-6 } else { 4e-5 };
-            for (n, channel) in (1..200).flat_map(|n| [(n, 0), (n, 1), (n, 2)]) {
-                let linear = (f64::from(n) / 200.0).powf(1.7) as f32;
-                let codes = (0..4096).map(|noise| light.code(linear, channel, 16 * noise));
-                let mean = codes.map(|code| light.light_of(channel, code)).sum::<f64>() / 4096.0;
+            for (n, channel) in (1..1000).flat_map(|n| [(n, 0), (n, 1), (n, 2)]) {
+                let linear = (f64::from(n) / 1000.0).powf(1.7) as f32;
+                let codes = (0..2048).map(|noise| light.code(linear, channel, 32 * noise + 16));
+                let mean = codes.map(|code| light.light_of(channel, code)).sum::<f64>() / 2048.0;
                 let miss = (mean - f64::from(linear)).abs();
-                worst = worst.max(miss);
-                assert!(miss < bound, "{bits} bits {linear}: {miss}");
+                if linear < 0.99 {
+                    worst = worst.max(miss);
+                }
+                assert!(miss < bound(&transfer, linear), "{bits} bits {linear}: {miss}");
             }
         }
     }

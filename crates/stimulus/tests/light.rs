@@ -31,6 +31,7 @@ fn bound(transfer: &Transfer, linear: f32) -> f64 {
     match transfer {
         Transfer::Gamma(exponents) if *exponents == [2.2; 3] => 6e-6,
         Transfer::Table(_) if linear > 0.99 => 6e-4,
+        Transfer::Table(_) => 2e-4,
         _ => 4e-5,
     }
 }

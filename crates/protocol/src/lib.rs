@@ -47,6 +47,7 @@ mod check;
 mod controller;
 mod error;
 mod experiment;
+mod light;
 mod limits;
 mod onset;
 mod outside;
@@ -67,6 +68,7 @@ pub use experiment::{
     Block, BlockKind, Calibrate, Cca, Class, Controller, Decoder, Hold, Listen, MarkerText, Markers, Order,
     Pi, Protocol, Response, Safety, Samples, Show, SsvepAmplitude, Stream, StreamKind, Unit,
 };
+pub use light::{RigLight, RigLut, RigPrimaries, RigPrimary, RigTransfer};
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
 pub use outside::{Fallback, Gives, Outside};

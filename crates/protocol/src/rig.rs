@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::{ProtocolError, read_text};
 use crate::experiment::Protocol;
+use crate::light::{self, RigLight};
 use crate::reader::{Document, Range, Table};
 
 /// This room's hardware.
@@ -11,6 +12,8 @@ use crate::reader::{Document, Range, Table};
 pub struct Rig {
     /// The screen that the participant looks at.
     pub screen: Screen,
+    /// How that screen makes light; its keys stand in `[screen]` as well.
+    pub light: RigLight,
     /// Names of LSL streams, in the order of the file; often empty.
     pub streams: Vec<RigStream>,
 }
@@ -37,7 +40,7 @@ pub struct Screen {
     pub luminance_max_cd_m2: f64,
     /// Luminance of full black in cd/m2, as measured; below that of white.
     pub luminance_min_cd_m2: f64,
-    /// Exponent of the screen's transfer from drive level to luminance above black.
+    /// [`crate::RigTransfer::nominal_gamma`] of the rig's light, which has the transfer itself.
     pub gamma: f64,
 }
 
@@ -50,6 +53,18 @@ pub struct RigStream {
     pub lsl_name: String,
 }
 
+const SCREEN_KEYS: [&str; 9] = [
+    "simulated",
+    "width_px",
+    "height_px",
+    "width_cm",
+    "height_cm",
+    "distance_cm",
+    "refresh_hz",
+    "luminance_max_cd_m2",
+    "luminance_min_cd_m2",
+];
+
 const LARGEST_SCREEN_PX: u64 = 16_384;
 
 impl Rig {
@@ -60,12 +75,12 @@ impl Rig {
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
         let document = Document::parse(text, file)?;
         let root = document.root(&["screen", "stream"])?;
-        let screen = read_screen(&root)?;
+        let (screen, light) = read_screen(&root)?;
         let mut streams = Vec::new();
         for (name, table) in root.named_tables("stream", &["name"])? {
             streams.push(RigStream { stream: name, lsl_name: table.text("name")? });
         }
-        Ok(Self { screen, streams })
+        Ok(Self { screen, light, streams })
     }
 
     /// Reads a rig file.
@@ -90,22 +105,16 @@ impl Rig {
     }
 }
 
-fn read_screen(root: &Table<'_>) -> Result<Screen, ProtocolError> {
-    let table = root.table(
-        "screen",
-        &[
-            "simulated",
-            "width_px",
-            "height_px",
-            "width_cm",
-            "height_cm",
-            "distance_cm",
-            "refresh_hz",
-            "luminance_max_cd_m2",
-            "luminance_min_cd_m2",
-            "gamma",
-        ],
-    )?;
+fn read_screen(root: &Table<'_>) -> Result<(Screen, RigLight), ProtocolError> {
+    let table = root.table("screen", &[&SCREEN_KEYS[..], &light::KEYS].concat())?;
+    let luminance = |key, range: Range| table.number(key, range.up_to(100_000.0));
+    let luminance_max_cd_m2 = luminance("luminance_max_cd_m2", Range::above(0.0))?;
+    let luminance_min_cd_m2 = luminance("luminance_min_cd_m2", Range::from(0.0))?;
+    if luminance_min_cd_m2 >= luminance_max_cd_m2 {
+        let allowed = format!("less than luminance_max_cd_m2 = {luminance_max_cd_m2}");
+        return Err(table.refuse("luminance_min_cd_m2", allowed));
+    }
+    let light = light::read(&table, luminance_max_cd_m2, luminance_min_cd_m2)?;
     let screen = Screen {
         simulated: table.optional("simulated", Table::boolean)?.unwrap_or(false),
         width_px: table.integer("width_px", 1..=LARGEST_SCREEN_PX)? as u32,
@@ -114,13 +123,9 @@ fn read_screen(root: &Table<'_>) -> Result<Screen, ProtocolError> {
         height_cm: table.number("height_cm", Range::above(0.0).up_to(10_000.0))?,
         distance_cm: table.number("distance_cm", Range::above(0.0).up_to(10_000.0))?,
         refresh_hz: table.number("refresh_hz", Range::from(1.0).up_to(2_000.0))?,
-        luminance_max_cd_m2: table.number("luminance_max_cd_m2", Range::above(0.0).up_to(100_000.0))?,
-        luminance_min_cd_m2: table.number("luminance_min_cd_m2", Range::from(0.0).up_to(100_000.0))?,
-        gamma: table.number("gamma", Range::from(0.5).up_to(5.0))?,
+        luminance_max_cd_m2,
+        luminance_min_cd_m2,
+        gamma: light.transfer.nominal_gamma(),
     };
-    if screen.luminance_min_cd_m2 >= screen.luminance_max_cd_m2 {
-        let allowed = format!("less than luminance_max_cd_m2 = {}", screen.luminance_max_cd_m2);
-        return Err(table.refuse("luminance_min_cd_m2", allowed));
-    }
-    Ok(screen)
+    Ok((screen, light))
 }

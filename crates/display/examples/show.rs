@@ -65,6 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scene: SceneId(1),
         contrast: Ramp::constant(0.9),
         picture: None,
+        not_before_ns: 0,
     };
     let (_publish, commands) = latest(&Some(command));
     let (flips, mut flips_out) = ring(1024);

@@ -10,6 +10,8 @@
 //! - [`plan`]: the part of a frame that is ours, without a GPU: which refresh, which numbers, which flip. It neither
 //!   allocates nor reads a clock.
 //! - [`clock`]: the refreshes of the screen as a schedule, and the model that follows a real one.
+//! - [`sync`]: the test before the first frame, which may refuse the screen.
+//! - [`presenter`]: what a frame asks of a target; [`scripted`]: a target that is a script and says the truth.
 //! - [`uniform`]: what one buffer write hands to the shaders.
 //!
 //! One frame: newest command -> contrast at the predicted onset -> one buffer write -> stimulus pass in linear light ->
@@ -17,16 +19,20 @@
 
 pub mod clock;
 mod config;
+mod floor;
 mod gpu;
 mod grey;
 mod histogram;
 pub mod interlock;
 mod pictures;
 pub mod plan;
+pub mod presenter;
 mod readback;
 mod renderer;
 mod run;
+pub mod scripted;
 mod snapshot;
+pub mod sync;
 mod target;
 pub mod uniform;
 mod window;

@@ -297,9 +297,10 @@ impl FrameLoop {
         }
         match outcome {
             Outcome::Shown { submitted_ns } => {
-                let flip = self.plan.shown(&planned, submitted_ns);
-                self.hand_over(&flip);
-                self.grey_frames += u32::from(ending && flip.scene == SceneId::GREY);
+                if let Some(flip) = self.plan.handed(&planned, submitted_ns) {
+                    self.hand_over(&flip);
+                }
+                self.grey_frames += u32::from(ending && planned.flip.scene == SceneId::GREY);
             }
             Outcome::Discarded => {
                 self.plan.discarded(&planned);

@@ -43,6 +43,7 @@ fn ten_thousand_frames_without_an_allocation() {
                 scene: SceneId(1),
                 contrast,
                 picture: None,
+                not_before_ns: 0,
             }));
             let command = *commands.read();
             let planned = plan.step(plan.begin_ns(), command.as_ref(), index > 9_000);
@@ -50,7 +51,7 @@ fn ten_thousand_frames_without_an_allocation() {
             uniform.set_frame(planned.params.amplitude, planned.params.patch_luminance, 0);
             checksum += u64::from(uniform.bytes()[28]);
             plan.worked(1_000_000);
-            let flip = plan.shown(&planned, planned.flip.onset_ns);
+            let Some(flip) = plan.handed(&planned, planned.flip.onset_ns) else { continue };
             // Full rings refuse, which must not allocate either.
             let _ = flips.push(flip) | events.push(Event::Flip(flip));
             template.frame(flip.frame, flip.contrast, &mut cells);

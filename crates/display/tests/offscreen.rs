@@ -63,6 +63,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
                 scene: SceneId(1),
                 contrast,
                 picture: None,
+                not_before_ns: 0,
             }));
             std::thread::sleep(Duration::from_millis(600));
             stop_after.store(true, Ordering::Release);

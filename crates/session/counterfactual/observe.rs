@@ -203,7 +203,7 @@ impl Observed {
         for &at_ns in &self.at_ns {
             while let Some(flip) = flips.next_if(|flip| flip.onset_ns <= at_ns) {
                 if let Some(template) = templates.get(usize::from(flip.scene.0)) {
-                    template.frame(flip.frame, flip.contrast, &mut cells);
+                    template.frame(flip.drawn_for(), flip.contrast, &mut cells);
                     eye(Seen::Frame(flip.onset_ns, &cells));
                 }
             }

@@ -97,7 +97,7 @@ impl Teller {
         let name = usize::from(flip.scene.0).checked_sub(1).and_then(|place| self.names.get(place));
         Some(match name {
             Some(name) if flip.scene != SceneId::GREY => {
-                format!("on {} {name} {}", flip.contrast, flip.frame)
+                format!("on {} {name} {}", flip.contrast, flip.drawn_for())
             }
             _ => "off".to_owned(),
         })

@@ -83,7 +83,7 @@ impl ScriptedPresenter {
     pub fn present(&mut self, begin_ns: i64) -> i64 {
         let command = *self.commands.read();
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
-        let flip = self.plan.shown(&planned, begin_ns);
+        let Some(flip) = self.plan.handed(&planned, begin_ns) else { return planned.flip.onset_ns };
         if let Some(template) = self.templates.get_mut(planned.params.scene) {
             if self.is_picture.get(planned.params.scene) == Some(&true)
                 && let Some(texels) =
@@ -91,7 +91,7 @@ impl ScriptedPresenter {
             {
                 template.load(texels);
             }
-            let frame = flip.frame.saturating_add_signed(self.phase_frames);
+            let frame = flip.drawn_for().saturating_add_signed(self.phase_frames);
             template.frame(frame, flip.contrast, &mut self.cells);
         }
         let head = RowHead { index: flip.frame, stamp_s: s_from_ns(flip.onset_ns), at_ns: flip.onset_ns };

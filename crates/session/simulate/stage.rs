@@ -152,6 +152,7 @@ impl Stage {
                     scene: look.scene,
                     contrast: Ramp::constant(look.contrast),
                     picture: None,
+                    not_before_ns: 0,
                 }));
                 self.issued += 1;
             }

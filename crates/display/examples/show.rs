@@ -54,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         retina: Some((grid, rows_in)),
         patch: Patch::lower_right(&screen, 24),
         title: "Photic".to_string(),
+        sync: display::sync::SyncBounds::USUAL,
     })?;
     println!("{}", display.description());
 

@@ -155,10 +155,11 @@ impl RefreshClock {
         self
     }
 
-    /// The same clock, with the refresh of a present that was stamped `at_ns` as number 0.
-    pub fn restarted(mut self, at_ns: i64) -> Self {
-        self.observe(at_ns);
-        self.anchor_frame = 0;
+    /// The same clock, with its refresh nearest to an instant as number 0.
+    pub fn renumbered(mut self, at_ns: i64) -> Self {
+        let since = self.since(at_ns - self.floor_ns());
+        self.belief = self.belief.later(since.max(0.0), self.period_ns);
+        self.move_anchor(0, since * self.period_ns);
         self
     }
 
@@ -206,10 +207,7 @@ impl RefreshClock {
         let bounded_ns = error_ns.clamp(-most_ns, most_ns);
         let ([phase, period], after) = self.belief.corrected(self.scatter_ns * self.scatter_ns);
         self.belief = after;
-        let moved = self.anchor_rest_ns + since * self.period_ns + phase * bounded_ns;
-        self.anchor_frame = frame;
-        self.anchor_ns += moved.floor() as i64;
-        self.anchor_rest_ns = moved - moved.floor();
+        self.move_anchor(frame, since * self.period_ns + phase * bounded_ns);
         let most_ns = self.nominal_ns * PERIOD_TOLERANCE;
         self.period_ns = (self.period_ns + period * bounded_ns)
             .clamp(self.nominal_ns - most_ns, self.nominal_ns + most_ns);
@@ -234,6 +232,13 @@ impl RefreshClock {
             self.watch = [0.0; 2];
             self.floor = Floor::new(self.floor.lowest_ns());
         }
+    }
+
+    fn move_anchor(&mut self, frame: u64, by_ns: f64) {
+        let moved = self.anchor_rest_ns + by_ns;
+        self.anchor_frame = frame;
+        self.anchor_ns += moved.floor() as i64;
+        self.anchor_rest_ns = moved - moved.floor();
     }
 
     /// Whole refreshes from the anchor to an instant.

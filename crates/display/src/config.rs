@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::Thread;
 
 use crate::interlock::Interlock;
+use crate::sync::{Sync, SyncBounds, SyncFault};
 use stimulus::{Patch, RetinaGrid, Scene, Screen};
 use thiserror::Error;
 use timeline::latest::LatestReader;
@@ -37,6 +38,8 @@ pub struct Config {
     pub patch: Patch,
     /// Title of the window.
     pub title: String,
+    /// What a window's screen must keep to.
+    pub sync: SyncBounds,
 }
 
 /// Counters that a progress view may read while the display runs.
@@ -106,8 +109,8 @@ pub struct Description {
     pub format: String,
     /// Presentation mode of the window's surface.
     pub present_mode: Option<String>,
-    /// Median interval between presents before the run, where a window was measured, in ms.
-    pub measured_interval_ms: Option<f64>,
+    /// What was measured of a window's presents before the run.
+    pub sync: Option<Sync>,
 }
 
 impl fmt::Display for Description {
@@ -124,7 +127,8 @@ impl fmt::Display for Description {
             if self.software { ", software" } else { "" },
             self.format,
             self.pacing,
-        )
+        )?;
+        self.sync.map_or(Ok(()), |sync| write!(f, "; before the run {sync}"))
     }
 }
 
@@ -243,15 +247,13 @@ pub enum DisplayError {
         /// Height in the rig file.
         rig_height: u32,
     },
-    /// The screen's refresh is not the one of the rig file.
-    #[error(
-        "the screen refreshes at {measured_hz:.2} Hz, the rig file says {rig_hz} Hz: flicker would be wrong"
-    )]
-    Refresh {
-        /// Measured over the presents before the run.
-        measured_hz: f64,
-        /// From the rig file.
-        rig_hz: f64,
+    /// The screen is not one on which a run may begin.
+    #[error("{fault}{}", measured.map_or(String::new(), |sync| format!(" (measured: {sync})")))]
+    Sync {
+        /// What was measured, where that was possible.
+        measured: Option<Sync>,
+        /// Why it is refused.
+        fault: SyncFault,
     },
     /// The GPU or the window failed during the run.
     #[error("drawing failed at frame {frame}: {reason}")]

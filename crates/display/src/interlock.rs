@@ -102,6 +102,11 @@ impl Veil {
         self.go(1.0, now_ns);
     }
 
+    /// All grey at once: nothing can be seen now.
+    pub fn close(&mut self) {
+        self.factor = Ramp::constant(0.0);
+    }
+
     /// What the commanded contrast is multiplied by at an instant.
     pub fn at(&self, at_ns: i64) -> f64 {
         self.factor.at(at_ns)

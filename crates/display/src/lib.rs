@@ -28,6 +28,7 @@ mod pictures;
 pub mod plan;
 pub mod presenter;
 mod readback;
+mod rebuild;
 mod renderer;
 mod run;
 pub mod scripted;

@@ -176,6 +176,16 @@ impl FramePlan {
         self.handed.take().map(|planned| self.shown(planned, planned.flip.frame))
     }
 
+    /// What was handed over is lost, and nobody saw it.
+    pub fn forget(&mut self) {
+        self.handed = None;
+    }
+
+    /// The first refresh that a frame may still be drawn for.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
     fn shown(&mut self, planned: Planned, frame: u64) -> Flip {
         let late = i64::try_from(frame).unwrap_or(i64::MAX) - planned.flip.frame as i64;
         let flip = Flip {

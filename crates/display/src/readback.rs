@@ -33,6 +33,8 @@ struct Slot {
     frame: u64,
     onset_ns: i64,
     shown: bool,
+    /// Whether its flip is final: where the screen paces, that is known a refresh later.
+    known: bool,
 }
 
 impl Readback {
@@ -48,8 +50,16 @@ impl Readback {
             frame: 0,
             onset_ns: 0,
             shown: false,
+            known: true,
         });
         Self { writer, slots, rows: 0, skipped: 0 }
+    }
+
+    /// The same on another device. What was on its way is lost.
+    pub(crate) fn renewed(self, device: &wgpu::Device, grid: &RetinaGrid) -> Self {
+        let Self { writer, slots, rows, skipped } = self;
+        let lost = slots.iter().filter(|slot| slot.state.load(Ordering::Acquire) != FREE).count();
+        Self { rows, skipped: skipped + lost as u64, ..Self::prepare(device, grid, writer) }
     }
 
     /// A buffer for the next frame; `None` (counted) when all are in use.
@@ -64,11 +74,11 @@ impl Readback {
     }
 
     /// The copy into this buffer was submitted: map it when it is done.
-    pub(crate) fn submitted(&mut self, slot: usize, flip: &Flip) {
+    pub(crate) fn submitted(&mut self, slot: usize, flip: &Flip, known: bool) {
         let slot = &mut self.slots[slot];
         slot.frame = flip.frame;
         slot.onset_ns = flip.onset_ns;
-        slot.shown = true;
+        (slot.shown, slot.known) = (true, known);
         slot.state.store(IN_FLIGHT, Ordering::Release);
         let state = Arc::clone(&slot.state);
         slot.buffer.map_async(wgpu::MapMode::Read, .., move |result| {
@@ -78,7 +88,14 @@ impl Readback {
 
     /// The frame of this buffer was not shown: nobody saw it.
     pub(crate) fn discard(&mut self, slot: usize) {
-        self.slots[slot].shown = false;
+        (self.slots[slot].shown, self.slots[slot].known) = (false, true);
+    }
+
+    /// When the frame was seen is known now.
+    pub(crate) fn known(&mut self, flip: &Flip) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| !slot.known && slot.frame == flip.drawn_for()) {
+            (slot.frame, slot.onset_ns, slot.known) = (flip.frame, flip.onset_ns, true);
+        }
     }
 
     /// Hands every finished row on, oldest first.
@@ -100,7 +117,7 @@ impl Readback {
         let state = |slot: &Slot| slot.state.load(Ordering::Acquire);
         let in_use = self.slots.iter().enumerate().filter(|(_, slot)| state(slot) != FREE);
         let (oldest, slot) = in_use.min_by_key(|(_, slot)| slot.frame)?;
-        matches!(state(slot), MAPPED | FAILED).then_some(oldest)
+        (slot.known && matches!(state(slot), MAPPED | FAILED)).then_some(oldest)
     }
 
     /// Rows that the ring refused.

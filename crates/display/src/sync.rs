@@ -184,7 +184,7 @@ impl Sync {
             interval_ns,
             interval_sd_ns: (squares / count).sqrt(),
             median_ns,
-            waits: interval_ns >= NOT_WAITING * nominal_ns,
+            waits: waits(stamps_ns, nominal_ns),
             period_ns: median_ns,
             scatter_ns: 0.0,
             irregular: 0.0,
@@ -243,6 +243,13 @@ impl Sync {
         }
         Ok(())
     }
+}
+
+/// Whether presents wait for the screen.
+pub(crate) fn waits(stamps_ns: &[i64], nominal_ns: f64) -> bool {
+    let intervals = stamps_ns.len().saturating_sub(1) as f64;
+    let span_ns = stamps_ns.last().zip(stamps_ns.first()).map_or(0.0, |(last, first)| (last - first) as f64);
+    span_ns >= NOT_WAITING * nominal_ns * intervals
 }
 
 /// A straight line through stamps over refreshes.

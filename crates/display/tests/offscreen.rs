@@ -26,6 +26,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
         retina: Some((grid, row_writer)),
         patch: Patch::lower_right(&screen, 12),
         title: String::new(),
+        sync: display::sync::SyncBounds::USUAL,
     };
     let Some(display) = support::with_adapter(Display::prepare(config)) else { return };
     assert_eq!(display.description().pacing, Pacing::Simulated);
@@ -122,6 +123,7 @@ fn contradictions_are_refused_before_anything_opens() {
         retina,
         patch: Patch::NONE,
         title: String::new(),
+        sync: display::sync::SyncBounds::USUAL,
     };
     let grid = RetinaGrid { cell_px: 2, columns: 8, rows: 8, left_px: 0, top_px: 0 };
     let refused = |config| Display::prepare(config).err().unwrap();

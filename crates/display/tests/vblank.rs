@@ -70,7 +70,7 @@ fn run(script: Script, kind: Stamps, frames: usize) -> Counted {
         let truth = *screen.truth();
         let plan = plan.get_or_insert_with(|| {
             let scenes = support::scenes(&support::screen(320, 240));
-            FramePlan::prepare(scenes, clock.clone().unwrap().restarted(stamp.at_ns), Pacing::Screen)
+            FramePlan::prepare(scenes, clock.clone().unwrap().renumbered(stamp.at_ns), Pacing::Screen)
         });
         if let Some(flip) = plan.seen(stamp) {
             judge(&flip, truth.dropped, truth.doubled, &mut counted);
@@ -131,7 +131,7 @@ fn a_screen_without_a_period_or_with_another_is_refused() {
         Sync::measure(&before, 1e9 / 60.0, Stamps::Late).unwrap()
     };
     let judged = |script: Script| measured(script).0.judge(60.0, &SyncBounds::USUAL);
-    for seed in 0..500 {
+    for seed in 0..200 {
         let plain = Script { seed, ..Script::exact(START_NS, 60.0) };
         assert_eq!(judged(Script { jitter: Jitter::Uniform(5e6), ..plain }), Ok(()));
         assert_eq!(
@@ -143,11 +143,12 @@ fn a_screen_without_a_period_or_with_another_is_refused() {
             let varies = judged(Script { variable_ns, jitter: Jitter::Late(1e5), ..plain });
             assert!(matches!(varies, Err(SyncFault::Varies { .. })), "seed {seed}, {part}: {varies:?}");
         }
-        for (hz, shown) in [(50.0, "50.0"), (59.0, "59.0"), (75.0, "75.0")] {
+        for hz in [50.0, 59.0, 75.0] {
             let other = Script { refresh_hz: hz, jitter: Jitter::Normal(1e5), ..plain };
             let fault = judged(other).unwrap_err();
-            assert!(matches!(fault, SyncFault::Refresh { .. }), "{hz} Hz: {fault:?}");
-            assert!(fault.to_string().contains(shown), "{fault}");
+            let SyncFault::Refresh { measured_hz, .. } = fault else { panic!("{hz} Hz: {fault:?}") };
+            assert!((measured_hz - hz).abs() < 0.05, "{fault}");
+            assert!(fault.to_string().contains("the rig file says 60 Hz"), "{fault}");
         }
         let loose = judged(Script { jitter: Jitter::Normal(1e5), drops: 0.4, ..plain });
         assert!(matches!(loose, Err(SyncFault::Irregular { .. })), "{loose:?}");

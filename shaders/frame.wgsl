@@ -13,9 +13,12 @@ struct Frame {
     // of red, green and blue, for the luminance that the retina sees
     luminance_weights: vec3<f32>,
     retina_cell_px: u32,
-    gamma_inverse: f32,
+    // code of the neutral grey over the highest
+    grey: vec3<f32>,
     // of the texture array of pictures; 0xffffffff is none
     picture_layer: u32,
+    // the lowest 32 bits of the frame's index
+    index: u32,
 }
 
 const MEAN_LUMINANCE: f32 = 0.5;

@@ -24,7 +24,7 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("recording", &["timeline"]),
     ("closedloop", &["random", "timeline", "signal", "stimulus"]),
     ("participant", &["random", "timeline", "stimulus", "signal"]),
-    ("display", &["timeline", "stimulus"]),
+    ("display", &["random", "timeline", "stimulus"]),
 ];
 
 /// Libraries that belong to one crate alone.

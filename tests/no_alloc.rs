@@ -79,8 +79,8 @@ impl Seen {
 /// A minute and a half of session: chunks, lags, silence, NaN, cues, a recorder that stands still, the end.
 fn drive(room: &mut Room, seconds: f64) -> Seen {
     let mut plan = FramePlan::prepare(
-        room.lowered.scenes.clone(),
-        RefreshClock::new(START_NS, room.lowered.screen.refresh_period_ns()),
+        room.lowered.scenery.scenes.clone(),
+        RefreshClock::new(START_NS, room.lowered.scenery.screen.refresh_period_ns()),
         Pacing::Simulated,
     );
     let mut seen = Seen::default();
@@ -100,10 +100,11 @@ fn drive(room: &mut Room, seconds: f64) -> Seen {
             let command = *room.commands.read();
             let planned = plan.step(now_ns, command.as_ref(), false);
             plan.worked(1_000_000);
-            let flip = plan.shown(&planned, now_ns);
-            let _ = room.flips.push(flip);
+            let flip = plan.handed(&planned, now_ns);
+            let _ = flip.is_some_and(|flip| room.flips.push(flip));
             flip
         });
+        let Some(flip) = flip else { continue };
         seen.frames += 1;
         let second = seen.frames / 60;
         let is_silent = second % 20 == 7 || second % 20 == 8;

@@ -171,6 +171,8 @@ fn run(sitting: &Sitting, plan: &Plan, mut chunk: impl FnMut() -> usize) -> (Vec
                 scene: SceneId::GREY,
                 contrast: 0.0,
                 missed: 0,
+                late: 0,
+                replaces: false,
             });
             frame += 1;
         }

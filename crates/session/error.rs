@@ -40,6 +40,9 @@ pub enum SessionError {
         /// Why, with what is possible.
         reason: String,
     },
+    /// The rig's light.
+    #[error("rig: {0}")]
+    Rig(String),
     /// The planner.
     #[error("planner: {0}")]
     Planner(#[from] planner::PlannerError),

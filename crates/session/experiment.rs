@@ -10,13 +10,14 @@ use closedloop::{
     MpcPlan, OnOffPlan, PiPlan, PidGains, PidPlan, Plan, ResponsePlan, SetPointPlan, SourcePlan, SsvepPlan,
     StimulusClock,
 };
+use display::Scenery;
 use protocol::{Protocol, Rig, Schedule, StreamKind};
-use stimulus::{FlashReport, Patch, RetinaGrid, RetinaTemplate, Scene, Screen, Sheets};
+use stimulus::{FlashReport, Gamut, Patch, RetinaGrid, RetinaTemplate, Scene, Screen};
 use timeline::{SceneId, SourceId, ns_from_s};
 
 use crate::error::SessionError;
 use crate::onset;
-use crate::stage::{self, Stage};
+use crate::stage::{self, Files, Stage, UsedFile};
 
 /// Side of the photodiode patch, as a part of the screen's shorter side.
 const PATCH_PART: f64 = 0.08;
@@ -37,6 +38,8 @@ pub struct Experiment {
     pub rig_text: String,
     /// The folder from which files count that the protocol names.
     pub folder: PathBuf,
+    /// Where files are that stimuli and rig are made of.
+    pub files: Files,
 }
 
 impl Experiment {
@@ -48,8 +51,10 @@ impl Experiment {
         let protocol_text = read(protocol)?;
         let rig_text = rig.map_or_else(|| Ok(SIMULATED_RIG.to_owned()), read)?;
         let rig_name = rig.map_or("the built-in simulated rig".into(), |path| path.display().to_string());
-        let folder = protocol.parent().unwrap_or(Path::new(""));
-        Ok(Self::parse(protocol_text, &protocol.display().to_string(), rig_text, &rig_name)?.within(folder))
+        let folder = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
+        let experiment = Self::parse(protocol_text, &protocol.display().to_string(), rig_text, &rig_name)?;
+        let files = Files::Beside { protocol: folder(protocol), rig: rig.map(folder).unwrap_or_default() };
+        Ok(Self { files, ..experiment }.within(&folder(protocol)))
     }
 
     /// The same from texts; the names are for error messages. Files that the protocol names count from where the program
@@ -65,7 +70,8 @@ impl Experiment {
     ) -> Result<Self, SessionError> {
         let protocol = Protocol::parse(&protocol_text, protocol_name)?;
         let rig = Rig::parse(&rig_text, rig_name)?;
-        Ok(Self { protocol, protocol_text, rig, rig_text, folder: PathBuf::new() })
+        let files = Files::Beside { protocol: PathBuf::new(), rig: PathBuf::new() };
+        Ok(Self { protocol, protocol_text, rig, rig_text, folder: PathBuf::new(), files })
     }
 
     /// The same with files that count from this folder.
@@ -82,7 +88,7 @@ impl Experiment {
         let protocol = &self.protocol;
         let screen = screen(&self.rig)?;
         let schedule = protocol.schedule(seed);
-        let Stage { scenes, sheets, repairs } = stage::lower(self, &screen)?;
+        let Stage { scenes, sheets, repairs, light, gamut, used } = stage::lower(self, &screen, seed)?;
         let plan = Plan {
             refresh_hz: screen.refresh_hz,
             grey_ramp_ns: ns_from_s(protocol.grey_ramp_s),
@@ -103,16 +109,16 @@ impl Experiment {
         let patch_px =
             (PATCH_PART * f64::from(screen.width_px.min(screen.height_px))).round().max(4.0) as u32;
         let retina = RetinaGrid::for_scenes(&scenes, &screen);
-        Ok(Lowered {
-            patch: Patch::lower_right(&screen, patch_px),
-            plan,
-            schedule,
+        let scenery = Scenery {
             screen,
             scenes,
             sheets,
-            repairs,
-            retina,
-        })
+            light,
+            luminance_weights: gamut.as_ref().map_or(display::scenery::BT709, Gamut::luminance_weights),
+            patch: Patch::lower_right(&screen, patch_px),
+            retina: None,
+        };
+        Ok(Lowered { plan, schedule, scenery, repairs, used, retina })
     }
 }
 
@@ -122,16 +128,12 @@ pub struct Lowered {
     pub plan: Plan,
     /// The blocks in their seeded order, in human units.
     pub schedule: Schedule,
-    /// The screen in pixels.
-    pub screen: Screen,
-    /// By [`SceneId`]; 0 is grey.
-    pub scenes: Vec<Scene>,
-    /// What their elements look up.
-    pub sheets: Sheets,
+    /// What can be drawn; scenes by [`SceneId`], 0 is grey.
+    pub scenery: Scenery,
     /// What was repaired because the protocol allows it, in words.
     pub repairs: Vec<String>,
-    /// The photodiode patch.
-    pub patch: Patch,
+    /// Files that stimuli and rig are made of.
+    pub used: Vec<UsedFile>,
     /// What the simulated participant sees of each frame.
     pub retina: RetinaGrid,
 }
@@ -167,16 +169,17 @@ impl Lowered {
 
     /// What a participant sees of each scene.
     pub fn templates(&self) -> Vec<RetinaTemplate> {
-        let template = |scene| RetinaTemplate::prepare(scene, &self.sheets, &self.retina, &self.screen);
-        self.scenes.iter().map(template).collect()
+        let template =
+            |scene| RetinaTemplate::prepare(scene, &self.scenery.sheets, &self.retina, &self.scenery.screen);
+        self.scenery.scenes.iter().map(template).collect()
     }
 
     /// The photosensitivity rule on every scene at the highest contrast of the schedule, from two seconds of frames.
     pub fn assess_flashes(&self) -> Vec<(SceneId, f64, FlashReport)> {
         let grey = Scene::grey();
         let assess = |(id, contrast): (SceneId, f64)| {
-            let scene = self.scenes.get(usize::from(id.0)).unwrap_or(&grey);
-            (id, contrast, stimulus::assess(scene, &self.sheets, contrast, 2.0, &self.screen))
+            let scene = self.scenery.scenes.get(usize::from(id.0)).unwrap_or(&grey);
+            (id, contrast, stimulus::assess(scene, &self.scenery.sheets, contrast, 2.0, &self.scenery.screen))
         };
         self.highest_contrasts().into_iter().map(assess).collect()
     }

@@ -23,7 +23,7 @@ const BUILT_IN: &str = include_str!("../../protocols/gallery.toml");
 /// Largest difference that is allowed between adapter and twin: in linear light of 0..=1, and in 8-bit codes. Near black a
 /// code is less light than 32-bit arithmetic of positions is sure of (1 of 255 is 5e-6 at a gamma of 2.2), so pixels that
 /// differ by less light than [`SAME_LIGHT`] are not compared by their codes.
-pub const BOUNDS: (f64, u8) = (1e-3, 1);
+pub const BOUNDS: (f64, u32) = (1e-3, 1);
 
 /// See [`BOUNDS`].
 const SAME_LIGHT: f64 = 1e-4;
@@ -61,12 +61,12 @@ pub fn gallery(args: &GalleryArgs) -> Result<Seen, SessionError> {
 
 fn compare(experiment: &Experiment, lowered: &Lowered) -> Result<Seen, SessionError> {
     let mut adapter = snapshots(lowered)?;
-    let mut twin = Twin::prepare(&lowered.screen, 1);
+    let mut twin = Twin::prepare(&lowered.scenery.screen, 1);
     let mut text = format!("{}\n", adapter.description());
     let mut rows = Vec::new();
     let mut fine = true;
     for (place, stimulus) in experiment.protocol.stimuli.iter().enumerate() {
-        let mut worst = (0.0_f64, 0_u8);
+        let mut worst = (0.0_f64, 0_u32);
         for frame in COMPARED {
             for contrast in CONTRASTS {
                 let moment = Moment::new(frame, contrast);
@@ -89,7 +89,7 @@ fn compare(experiment: &Experiment, lowered: &Lowered) -> Result<Seen, SessionEr
 }
 
 /// Largest difference in linear light and in codes.
-fn difference(gpu: &Frame, cpu: &Frame) -> (f64, u8) {
+fn difference(gpu: &Frame, cpu: &Frame) -> (f64, u32) {
     let light = gpu.light.iter().flatten().zip(cpu.light.iter().flatten());
     let codes = gpu.codes.iter().flatten().zip(cpu.codes.iter().flatten());
     let mut worst = (0.0_f64, 0);
@@ -111,7 +111,7 @@ fn page(args: &GalleryArgs, experiment: &Experiment, lowered: &Lowered) -> Resul
     }
     std::fs::create_dir(&args.out).map_err(|error| SessionError::io("make", &args.out, error))?;
     let mut adapter = snapshots(lowered)?;
-    let screen = &lowered.screen;
+    let screen = &lowered.scenery.screen;
     let frames = (args.seconds * screen.refresh_hz).round().max(1.0) as u64;
     let mut cards = String::new();
     let mut names: Vec<Value> = Vec::new();
@@ -123,7 +123,7 @@ fn page(args: &GalleryArgs, experiment: &Experiment, lowered: &Lowered) -> Resul
             movie.push(&by_adapter(&mut adapter, place + 1, &Moment::new(frame, 1.0))?)?;
         }
         movie.end()?;
-        let what = lowered.scenes[place + 1].elements.len();
+        let what = lowered.scenery.scenes[place + 1].elements.len();
         let plural = if what == 1 { "" } else { "s" };
         let _ = writeln!(
             cards,
@@ -177,8 +177,7 @@ impl Movie {
     }
 
     fn push(&mut self, frame: &Frame) -> Result<(), SessionError> {
-        let bytes: Vec<u8> = frame.codes.iter().flatten().copied().collect();
-        let written = self.writer.write_image_data(&bytes);
+        let written = self.writer.write_image_data(&frame.bytes(8));
         written.map_err(|error| SessionError::io("write", &self.path, std::io::Error::other(error)))
     }
 

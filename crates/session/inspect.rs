@@ -67,7 +67,7 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
     let lowered = experiment.lower(args.seed)?;
     closedloop::Loop::prepare(&lowered.plan)?;
-    let screen = &lowered.screen;
+    let screen = &lowered.scenery.screen;
     let mut text = String::new();
     let _ = writeln!(text, "{}: {}", experiment.protocol.name, experiment.protocol.description);
     let _ = writeln!(
@@ -80,7 +80,7 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
         if experiment.rig.screen.simulated { " (simulated rig)" } else { "" }
     );
     let mut stimuli = Vec::new();
-    for (id, scene) in lowered.scenes.iter().enumerate() {
+    for (id, scene) in lowered.scenery.scenes.iter().enumerate() {
         if scene.is_grey() {
             continue;
         }

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use display::Snapshots;
+use display::{Scenery, Snapshots};
 use ndarray::Array3;
 use serde_json::json;
-use stimulus::twin::{Twin, encode};
-use stimulus::{Content, Moment, Patch};
+use stimulus::twin::Twin;
+use stimulus::{Content, Moment};
 
 use crate::cli::RenderArgs;
 use crate::error::SessionError;
@@ -20,7 +20,18 @@ pub struct Frame {
     /// Not clamped.
     pub light: Vec<[f32; 3]>,
     /// As they go to the screen.
-    pub codes: Vec<[u8; 3]>,
+    pub codes: Vec<[u32; 3]>,
+}
+
+impl Frame {
+    /// Codes as a PNG file has them: 8 bits as they are, 10 bits in the upper ones of 16.
+    pub fn bytes(&self, bits: u32) -> Vec<u8> {
+        let codes = self.codes.iter().flatten();
+        match bits {
+            8 => codes.map(|&code| code as u8).collect(),
+            bits => codes.flat_map(|&code| ((code << (16 - bits)) as u16).to_be_bytes()).collect(),
+        }
+    }
 }
 
 /// Renders one frame to a file.
@@ -37,7 +48,7 @@ pub fn render(args: &RenderArgs) -> Result<Seen, SessionError> {
     }
     let moment = Moment::new(args.frame, contrast);
     let frame = if args.twin {
-        by_twin(&lowered, scene, &moment, &mut Twin::prepare(&lowered.screen, 1))
+        by_twin(&lowered, scene, &moment, &mut Twin::prepare(&lowered.scenery.screen, 1))
     } else {
         let mut snapshots = snapshots(&lowered)?;
         by_adapter(&mut snapshots, scene, &moment)?
@@ -48,8 +59,8 @@ pub fn render(args: &RenderArgs) -> Result<Seen, SessionError> {
         "{}: frame {} at contrast {contrast}, {} x {} px, by {by}\n",
         args.out.display(),
         args.frame,
-        lowered.screen.width_px,
-        lowered.screen.height_px
+        lowered.scenery.screen.width_px,
+        lowered.scenery.screen.height_px
     );
     let json = json!({ "file": args.out, "frame": args.frame, "contrast": contrast, "by": by });
     Ok(Seen { text, json, fine: true })
@@ -90,8 +101,7 @@ fn named(
 
 /// The adapter, with all scenes of a protocol.
 pub fn snapshots(lowered: &Lowered) -> Result<Snapshots, SessionError> {
-    let scenes = lowered.scenes.clone();
-    Ok(Snapshots::prepare(&lowered.screen, scenes, &lowered.sheets, &Patch::NONE, None)?)
+    Ok(Snapshots::prepare(lowered.scenery.clone())?)
 }
 
 /// A frame from the graphics adapter.
@@ -102,25 +112,28 @@ pub fn by_adapter(snapshots: &mut Snapshots, scene: usize, moment: &Moment) -> R
 
 /// A frame from the CPU twin.
 pub fn by_twin(lowered: &Lowered, scene: usize, moment: &Moment, twin: &mut Twin) -> Frame {
-    let content = Content { sheets: &lowered.sheets, picture: &[] };
-    let light = twin.render(&lowered.scenes[scene], moment, &content);
-    let gamma = lowered.screen.gamma;
-    Frame {
-        light: light.iter().map(|light| light.map(|part| part as f32)).collect(),
-        codes: light.iter().map(|light| light.map(|part| encode(part, gamma))).collect(),
-    }
+    let Scenery { scenes, sheets, screen, light: encoder, .. } = &lowered.scenery;
+    let content = Content { sheets, picture: &[] };
+    let rendered = twin.render(&scenes[scene], moment, &content);
+    let light: Vec<[f32; 3]> = rendered.iter().map(|light| light.map(|part| part as f32)).collect();
+    let codes = (0..).zip(&light).map(|(place, &light)| {
+        let pixel = [place % screen.width_px, place / screen.width_px];
+        encoder.encode(light, pixel, moment.frame)
+    });
+    Frame { codes: codes.collect(), light }
 }
 
 fn write(frame: &Frame, lowered: &Lowered, path: &Path) -> Result<(), SessionError> {
-    let (width, height) = (lowered.screen.width_px, lowered.screen.height_px);
+    let (width, height) = (lowered.scenery.screen.width_px, lowered.scenery.screen.height_px);
     let failed = |error: std::io::Error| SessionError::io("write", path, error);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("png") => {
             let mut encoder =
                 png::Encoder::new(BufWriter::new(File::create(path).map_err(failed)?), width, height);
             encoder.set_color(png::ColorType::Rgb);
-            encoder.set_depth(png::BitDepth::Eight);
-            let bytes: Vec<u8> = frame.codes.iter().flatten().copied().collect();
+            let bits = lowered.scenery.light.bits();
+            encoder.set_depth(if bits > 8 { png::BitDepth::Sixteen } else { png::BitDepth::Eight });
+            let bytes = frame.bytes(bits);
             let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&bytes));
             written.map_err(|error| failed(std::io::Error::other(error)))
         }

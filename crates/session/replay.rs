@@ -14,6 +14,7 @@ use timeline::{
 
 use crate::error::SessionError;
 use crate::experiment::Experiment;
+use crate::stage::Files;
 
 /// What a replay came to.
 #[derive(Debug, Clone, Serialize)]
@@ -188,7 +189,10 @@ pub(crate) fn experiment(session: &RecordedSession) -> Result<Experiment, Sessio
         let (named, found) = (session.meta.sources.len(), session.sources.len());
         return Err(refuse(format!("the manifest names {named} sources, the recording has {found}")));
     }
-    Experiment::parse(protocol_text, "protocol of the session", rig_text, "rig of the session")
+    let files = Files::Kept(path.to_owned());
+    let texts = (protocol_text, rig_text);
+    let experiment = Experiment::parse(texts.0, "protocol of the session", texts.1, "rig of the session")?;
+    Ok(Experiment { files, ..experiment })
 }
 
 /// One source as the loop saw it.

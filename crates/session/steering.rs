@@ -74,10 +74,10 @@ pub fn lower_steer(steer: &Steer, scene: SceneId, protocol: &Protocol) -> SteerP
 /// What pictures of a protocol have in common; `None` where it has no planner or no picture.
 pub fn canvas(protocol: &Protocol, lowered: &Lowered) -> Option<Canvas> {
     let planner = protocol.planner.as_ref()?;
-    let (_, sheet) = lowered.scenes.iter().find_map(Scene::picture_sheet)?;
+    let (_, sheet) = lowered.scenery.scenes.iter().find_map(Scene::picture_sheet)?;
     Some(Canvas {
         texels: sheet.width as usize,
-        texels_per_deg: lowered.screen.px_per_deg / sheet.texel_px,
+        texels_per_deg: lowered.scenery.screen.px_per_deg / sheet.texel_px,
         contrast_rms: planner.contrast_rms,
         aperture_deg: planner.aperture_deg,
         edge_deg: planner.edge_deg,

@@ -389,7 +389,16 @@ mod tests {
 
     fn command(index: u64, turn: u64) -> Command {
         let contrast = Ramp::constant(0.5);
-        Command { index, turn, issued_ns: 0, decision: None, scene: SceneId(1), contrast, picture: None }
+        Command {
+            index,
+            turn,
+            issued_ns: 0,
+            decision: None,
+            scene: SceneId(1),
+            contrast,
+            picture: None,
+            not_before_ns: 0,
+        }
     }
 
     fn chunk(first_sample: u64, count: u32, arrival_ns: i64) -> Chunk {

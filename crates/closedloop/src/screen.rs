@@ -158,6 +158,7 @@ impl Screen {
             scene: shown.scene,
             contrast: ramp,
             picture: shown.picture,
+            not_before_ns: 0,
         };
         // A turn asks for a few commands at most; were it more, the last state would still be reached in the next turn.
         if out.commands.try_push(command).is_ok() {

@@ -28,7 +28,10 @@ impl ScreenClock {
     }
 
     pub(crate) fn take(&mut self, flip: &Flip) {
-        let _ = self.line.update(flip.frame, flip.onset_ns);
+        // One that came in the same refresh as the flip before says nothing new.
+        if !flip.replaces {
+            let _ = self.line.update(flip.frame, flip.onset_ns);
+        }
     }
 
     /// Cycles of the expected response at an instant; `None` before the first flip.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use display::{Config, Display, Mode, Ports, Progress};
+use display::{Config, Display, Mode, Ports, Progress, Scenery};
 use stimulus::{
     Flicker, FlickerKind, Grating, Patch, RetinaGrid, Scene, Screen, ScreenSpec, Sheets, Waveform,
 };
@@ -51,12 +51,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (rows_in, mut rows_out) = rows(64, grid.cells());
     let display = Display::prepare(Config {
         mode,
-        screen,
-        scenes,
-        sheets: Sheets::default(),
-        retina: Some((grid, rows_in)),
-        patch: Patch::lower_right(&screen, 24),
+        scenery: Scenery {
+            patch: Patch::lower_right(&screen, 24),
+            retina: Some(grid),
+            ..Scenery::plain(&screen, scenes, Sheets::default())?
+        },
+        retina: Some(rows_in),
         title: "Photic".to_string(),
+        sync: display::sync::SyncBounds::USUAL,
     })?;
     println!("{}", display.description());
 
@@ -68,6 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scene: SceneId(1),
         contrast: Ramp::constant(0.9),
         picture: None,
+        not_before_ns: 0,
     };
     let (_publish, commands) = latest(&Some(command));
     let (flips, mut flips_out) = ring(1024);

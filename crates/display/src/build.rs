@@ -69,3 +69,63 @@ pub(crate) fn whole(binding: u32, buffer: &wgpu::Buffer) -> wgpu::BindGroupEntry
 pub(crate) fn view(binding: u32, view: &wgpu::TextureView) -> wgpu::BindGroupEntry<'_> {
     wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::TextureView(view) }
 }
+
+/// A shader's entry point of its own name, with its constants.
+pub(crate) struct Program<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) wgsl: &'static str,
+    pub(crate) constants: &'a [(&'static str, f64)],
+}
+
+impl Program<'_> {
+    fn options(&self) -> wgpu::PipelineCompilationOptions<'_> {
+        wgpu::PipelineCompilationOptions { constants: self.constants, ..Default::default() }
+    }
+
+    /// As a compute pipeline.
+    pub(crate) fn compute(
+        &self,
+        device: &wgpu::Device,
+        layout: &wgpu::BindGroupLayout,
+    ) -> wgpu::ComputePipeline {
+        device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(self.name),
+            layout: Some(&pipeline_layout(device, layout)),
+            module: &module(device, self.name, self.wgsl),
+            entry_point: Some(self.name),
+            compilation_options: self.options(),
+            cache: None,
+        })
+    }
+
+    /// As a fragment shader that covers its target with one triangle.
+    pub(crate) fn covering(
+        &self,
+        device: &wgpu::Device,
+        layout: &wgpu::BindGroupLayout,
+        format: wgpu::TextureFormat,
+    ) -> wgpu::RenderPipeline {
+        let module = module(device, self.name, self.wgsl);
+        device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+            label: Some(self.name),
+            layout: Some(&pipeline_layout(device, layout)),
+            vertex: wgpu::VertexState {
+                module: &module,
+                entry_point: Some("cover"),
+                compilation_options: Default::default(),
+                buffers: &[],
+            },
+            fragment: Some(wgpu::FragmentState {
+                module: &module,
+                entry_point: Some(self.name),
+                compilation_options: self.options(),
+                targets: &[Some(format.into())],
+            }),
+            primitive: Default::default(),
+            depth_stencil: None,
+            multisample: Default::default(),
+            multiview_mask: None,
+            cache: None,
+        })
+    }
+}

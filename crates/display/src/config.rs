@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::Thread;
 
 use crate::interlock::Interlock;
-use stimulus::{Patch, RetinaGrid, Scene, Screen, Sheets};
+use crate::scenery::Scenery;
+use crate::sync::{Sync, SyncBounds, SyncFault};
 use thiserror::Error;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowReader, RowWriter, Writer};
@@ -27,18 +28,14 @@ pub enum Mode {
 pub struct Config {
     /// Where frames go.
     pub mode: Mode,
-    /// The rig's screen.
-    pub screen: Screen,
-    /// What can be shown; a scene's id is its place. Place 0 must be [`Scene::grey`].
-    pub scenes: Vec<Scene>,
-    /// What their elements look up.
-    pub sheets: Sheets,
-    /// The retina's grid, and the ring that takes one row of `grid.cells()` luminances per presented frame.
-    pub retina: Option<(RetinaGrid, RowWriter)>,
-    /// The photodiode patch; [`Patch::NONE`] for none.
-    pub patch: Patch,
+    /// What can be drawn.
+    pub scenery: Scenery,
+    /// The ring that takes one row of `cells()` luminances of the scenery's retina per presented frame.
+    pub retina: Option<RowWriter>,
     /// Title of the window.
     pub title: String,
+    /// What a window's screen must keep to.
+    pub sync: SyncBounds,
 }
 
 /// Counters that a progress view may read while the display runs.
@@ -108,8 +105,8 @@ pub struct Description {
     pub format: String,
     /// Presentation mode of the window's surface.
     pub present_mode: Option<String>,
-    /// Median interval between presents before the run, where a window was measured, in ms.
-    pub measured_interval_ms: Option<f64>,
+    /// What was measured of a window's presents before the run.
+    pub sync: Option<Sync>,
 }
 
 impl fmt::Display for Description {
@@ -126,7 +123,8 @@ impl fmt::Display for Description {
             if self.software { ", software" } else { "" },
             self.format,
             self.pacing,
-        )
+        )?;
+        self.sync.map_or(Ok(()), |sync| write!(f, "; before the run {sync}"))
     }
 }
 
@@ -167,7 +165,7 @@ pub struct Summary {
     pub frame: Spread,
     /// Retina rows handed over.
     pub retina_rows: u64,
-    /// Frames whose retina was not read because every buffer was in use.
+    /// Frames whose retina and checksum were not read because every buffer was in use.
     pub retina_skipped: u64,
     /// Flips or retina rows that a full ring refused.
     pub refused: u64,
@@ -263,15 +261,13 @@ pub enum DisplayError {
         /// Height in the rig file.
         rig_height: u32,
     },
-    /// The screen's refresh is not the one of the rig file.
-    #[error(
-        "the screen refreshes at {measured_hz:.2} Hz, the rig file says {rig_hz} Hz: flicker would be wrong"
-    )]
-    Refresh {
-        /// Measured over the presents before the run.
-        measured_hz: f64,
-        /// From the rig file.
-        rig_hz: f64,
+    /// The screen is not one on which a run may begin.
+    #[error("{fault}{}", measured.map_or(String::new(), |sync| format!(" (measured: {sync})")))]
+    Sync {
+        /// What was measured, where that was possible.
+        measured: Option<Sync>,
+        /// Why it is refused.
+        fault: SyncFault,
     },
     /// The GPU or the window failed during the run.
     #[error("drawing failed at frame {frame}: {reason}")]

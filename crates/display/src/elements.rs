@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use stimulus::element::Now;
-use stimulus::{Moment, Scene, Sheets};
+use stimulus::{Moment, Scene};
 
 use crate::build::{self, buffer};
 use crate::config::DisplayError;
 use crate::pictures::Pictures;
+use crate::scenery::Scenery;
 use crate::sheets::SheetArrays;
 use crate::uniform::{Case, CourseRow, InstanceRow};
 
@@ -24,9 +25,9 @@ const CHROMATIC: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 /// What adds has an opacity of 0, what covers has its colour multiplied by its opacity.
 const BLEND: wgpu::BlendState = wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING;
 
-/// Format of the linear frame of these scenes.
-pub(crate) fn linear_format(scenes: &[Scene]) -> wgpu::TextureFormat {
-    if scenes.iter().all(Scene::is_achromatic) { ACHROMATIC } else { CHROMATIC }
+/// Format of the linear frame.
+pub(crate) fn linear_format(scenery: &Scenery) -> wgpu::TextureFormat {
+    if scenery.is_achromatic() { ACHROMATIC } else { CHROMATIC }
 }
 
 /// Instances, courses and pipelines.
@@ -53,11 +54,11 @@ impl Elements {
     pub(crate) fn prepare(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
-        scenes: &[Scene],
-        sheets: &Sheets,
+        scenery: &Scenery,
         pictures: &Pictures,
         frame: &wgpu::Buffer,
     ) -> Result<Self, DisplayError> {
+        let Scenery { scenes, sheets, .. } = scenery;
         let mut cases = BTreeMap::new();
         let mut instances = Vec::new();
         let mut draws = Vec::new();
@@ -85,7 +86,7 @@ impl Elements {
             ],
         });
         let module = build::module(device, "element", ELEMENT);
-        let format = linear_format(scenes);
+        let format = linear_format(scenery);
         let mut pipelines: Vec<_> = cases.into_iter().collect();
         pipelines.sort_by_key(|&(_, place)| place);
         Ok(Self {

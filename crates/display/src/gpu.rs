@@ -78,6 +78,13 @@ impl Gpu {
         self.failure.get().map(String::as_str)
     }
 
+    /// Breaks the device.
+    #[cfg(test)]
+    pub(crate) fn lose(&self) {
+        self.device.destroy();
+        let _ = self.failure.set("device lost: a test".into());
+    }
+
     /// Waits until all work handed over so far is done; `false` after a second, or when the device is lost.
     pub(crate) fn finish(&self, submission: wgpu::SubmissionIndex) -> bool {
         let wait = wgpu::PollType::Wait {

@@ -5,7 +5,7 @@
 
 use crate::config::{DisplayError, Mode};
 use crate::gpu::Gpu;
-use crate::target::{Acquired, OnScreen};
+use crate::target::OnScreen;
 use crate::window::OpenWindow;
 
 /// Side of the window while nobody sees it, in px.
@@ -29,7 +29,7 @@ impl GreyWindow {
     pub fn prepare(level: f64, monitor: Option<[i64; 4]>, title: &str) -> Result<Self, DisplayError> {
         let size_px = [WAITING_PX; 2];
         let window = OpenWindow::open(size_px, Mode::Window, title, false)?;
-        let (gpu, surface) = OnScreen::open(&window, size_px, Mode::Window)?;
+        let (gpu, surface) = OnScreen::open(&window, size_px, Mode::Window, 8)?;
         let monitor = monitor.or_else(|| window.first_monitor());
         let monitor = monitor.ok_or_else(|| DisplayError::Window("it has no monitor".into()))?;
         Ok(Self { window, gpu, surface, level: level.clamp(0.0, 1.0), monitor })
@@ -53,12 +53,11 @@ impl GreyWindow {
         if let Some(size_px) = self.window.take_resized()
             && size_px != self.surface.size_px()
         {
-            self.surface.resize(&self.gpu.device, size_px);
+            self.surface.resize(size_px);
         }
-        match self.surface.acquire(&self.gpu.device) {
-            Acquired::Texture(texture) => self.clear(texture),
-            Acquired::NotNow => {}
-            Acquired::Lost(reason) => return Err(DisplayError::Surface(reason.into())),
+        self.surface.take().map_err(|gone| DisplayError::Surface(gone.0))?;
+        if let Some(view) = self.surface.view() {
+            self.clear(&view);
         }
         match self.gpu.failure() {
             Some(reason) => Err(DisplayError::Surface(reason.into())),
@@ -71,15 +70,14 @@ impl GreyWindow {
         self.window.escape()
     }
 
-    fn clear(&self, texture: wgpu::SurfaceTexture) {
-        let view = texture.texture.create_view(&Default::default());
+    fn clear(&mut self, view: &wgpu::TextureView) {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let grey = wgpu::Color { r: self.level, g: self.level, b: self.level, a: 1.0 };
         // Only the clear at its begin is wanted of this pass.
         drop(encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
             label: Some("grey"),
             color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: &view,
+                view,
                 resolve_target: None,
                 depth_slice: None,
                 ops: wgpu::Operations { load: wgpu::LoadOp::Clear(grey), store: wgpu::StoreOp::Store },
@@ -87,6 +85,6 @@ impl GreyWindow {
             ..Default::default()
         }));
         self.gpu.queue.submit([encoder.finish()]);
-        self.gpu.queue.present(texture);
+        self.surface.present();
     }
 }

@@ -102,6 +102,11 @@ impl Veil {
         self.go(1.0, now_ns);
     }
 
+    /// All grey at once: nothing can be seen now.
+    pub fn close(&mut self) {
+        self.factor = Ramp::constant(0.0);
+    }
+
     /// What the commanded contrast is multiplied by at an instant.
     pub fn at(&self, at_ns: i64) -> f64 {
         self.factor.at(at_ns)
@@ -258,7 +263,16 @@ mod tests {
         let mut guard = Guard::new(Interlock { grey_ramp_ns: RAMP_NS, ..Interlock::none() });
         let command = |index, issued_ns| {
             let (scene, contrast) = (timeline::SceneId(1), Ramp::constant(0.5));
-            Some(Command { index, turn: index, issued_ns, decision: None, scene, contrast, picture: None })
+            Some(Command {
+                index,
+                turn: index,
+                issued_ns,
+                decision: None,
+                scene,
+                contrast,
+                picture: None,
+                not_before_ns: 0,
+            })
         };
         let shown =
             |guard: &mut Guard, now_ns, newest| guard.accept(now_ns, newest).0.map(|shown| shown.index);

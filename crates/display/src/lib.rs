@@ -10,6 +10,8 @@
 //! - [`plan`]: the part of a frame that is ours, without a GPU: which refresh, which numbers, which flip. It neither
 //!   allocates nor reads a clock.
 //! - [`clock`]: the refreshes of the screen as a schedule, and the model that follows a real one.
+//! - [`sync`]: the test before the first frame, which may refuse the screen.
+//! - [`presenter`]: what a frame asks of a target; [`scripted`]: a target that is a script and says the truth.
 //! - [`uniform`]: what one buffer write hands to the shaders.
 //!
 //! One frame: newest command -> contrast at the predicted onset -> one buffer write -> stimulus pass in linear light ->
@@ -19,17 +21,24 @@ mod build;
 pub mod clock;
 mod config;
 mod elements;
+mod floor;
 mod gpu;
 mod grey;
 mod histogram;
 pub mod interlock;
+mod light;
 mod pictures;
 pub mod plan;
+pub mod presenter;
 mod readback;
+mod rebuild;
 mod renderer;
 mod run;
+pub mod scenery;
+pub mod scripted;
 mod sheets;
 mod snapshot;
+pub mod sync;
 mod target;
 pub mod uniform;
 mod window;
@@ -37,4 +46,5 @@ mod window;
 pub use config::{Config, Description, DisplayError, Mode, Pacing, Ports, Progress, Spread, Summary};
 pub use grey::GreyWindow;
 pub use run::Display;
+pub use scenery::Scenery;
 pub use snapshot::{Shot, Snapshots};

@@ -61,6 +61,11 @@ impl Pictures {
         self.ring = Some(ring).filter(|ring| ring.width() == self.row.len());
     }
 
+    /// Gives the ring away, to somebody who goes on.
+    pub(crate) fn disconnect(&mut self) -> Option<RowReader> {
+        self.ring.take()
+    }
+
     /// Takes what waits. Allocates nothing of ours; wgpu stages the upload.
     pub(crate) fn take(&mut self, queue: &wgpu::Queue) {
         for _ in 0..PER_FRAME {

@@ -7,6 +7,7 @@ use timeline::{Command, Flip, OnsetClass, SceneId};
 use crate::clock::RefreshClock;
 use crate::config::Pacing;
 use crate::interlock::Veil;
+use crate::presenter::Stamp;
 
 /// Part of the newest frame's work by which the expected work rises or falls.
 const WORK_GAIN: f64 = 0.125;
@@ -43,6 +44,10 @@ pub struct FramePlan {
     clock: RefreshClock,
     scenes: Vec<Scene>,
     pacing: Pacing,
+    /// What is shown until a command that came early may be.
+    standing: Option<Command>,
+    /// Handed over, but not seen yet, where the screen paces.
+    handed: Option<Planned>,
     last_shown: Option<u64>,
     onset: Onset,
     next: u64,
@@ -52,13 +57,23 @@ pub struct FramePlan {
 impl FramePlan {
     /// `scenes[0]` must be grey; the clock's refresh 0 is the first that can be drawn for.
     pub fn prepare(scenes: Vec<Scene>, clock: RefreshClock, pacing: Pacing) -> Self {
-        Self { clock, scenes, pacing, last_shown: None, onset: Onset::default(), next: 0, work_ns: 0.0 }
+        Self {
+            clock,
+            scenes,
+            pacing,
+            standing: None,
+            handed: None,
+            last_shown: None,
+            onset: Onset::default(),
+            next: 0,
+            work_ns: 0.0,
+        }
     }
 
     /// The next frame, at `now_ns`. With `end` it is grey, whatever the command says.
     ///
-    /// Where the screen paces, `now_ns` must be the instant at which it took the frame before. A scene that does not
-    /// exist is shown as grey, a contrast that is not a number as 0.
+    /// A command that is not to be seen before an instant is not at any refresh before that; what was shown stays. A scene
+    /// that does not exist is shown as grey, a contrast that is not a number as 0.
     pub fn step(&mut self, now_ns: i64, command: Option<&Command>, end: bool) -> Planned {
         let mut veil = Veil::new(0);
         if end {
@@ -72,7 +87,8 @@ impl FramePlan {
         let frame = self.target(now_ns);
         let onset_ns = self.clock.onset_ns(frame);
         let factor = veil.at(onset_ns);
-        let command = command.filter(|_| factor > 0.0);
+        self.stand(command, onset_ns);
+        let command = self.standing.as_ref().filter(|_| factor > 0.0);
         let scene_id = command.map_or(SceneId::GREY, |command| command.scene);
         let scene_id = if usize::from(scene_id.0) < self.scenes.len() { scene_id } else { SceneId::GREY };
         let place = usize::from(scene_id.0);
@@ -105,26 +121,101 @@ impl FramePlan {
                 command: command.filter(|_| factor == 1.0).map(|command| command.index),
                 scene: scene_id,
                 contrast,
-                missed: self.last_shown.map_or(0, |last| u32::try_from(frame - last - 1).unwrap_or(u32::MAX)),
+                missed: self.missed_before(frame),
+                late: 0,
+                replaces: false,
             },
         }
     }
 
-    /// Which refresh a frame that begins now can reach.
-    fn target(&mut self, now_ns: i64) -> u64 {
-        let reached = match self.pacing {
-            Pacing::Simulated | Pacing::Software => self.clock.first_from(now_ns + self.work_ns as i64),
-            Pacing::Screen => self.clock.observe(now_ns) + 1,
-        };
-        reached.max(self.next)
+    /// The newest command stands from the first refresh that it may be seen at.
+    fn stand(&mut self, newest: Option<&Command>, onset_ns: i64) {
+        if newest.is_none_or(|newest| newest.not_before_ns <= onset_ns) {
+            self.standing = newest.copied();
+        }
     }
 
-    /// The planned frame was handed over at `submitted_ns` and is shown: its flip, complete.
-    pub fn shown(&mut self, planned: &Planned, submitted_ns: i64) -> Flip {
-        self.last_shown = Some(planned.flip.frame);
+    fn missed_before(&self, frame: u64) -> u32 {
+        let missed = |last: u64| u32::try_from(frame.saturating_sub(last + 1)).unwrap_or(u32::MAX);
+        self.last_shown.map_or(0, missed)
+    }
+
+    /// Which refresh a frame that begins now can reach.
+    fn target(&self, now_ns: i64) -> u64 {
+        match self.pacing {
+            Pacing::Simulated | Pacing::Software => {
+                self.clock.first_from(now_ns + self.work_ns as i64).max(self.next)
+            }
+            // The one after that at which the frame before was seen; without a stamp, the next one there is.
+            Pacing::Screen => self.clock.first_from(now_ns).max(self.next),
+        }
+    }
+
+    /// The planned frame was handed over at `submitted_ns`: its flip, where a schedule says when that is seen. Where the
+    /// screen does, [`FramePlan::seen`] gives it.
+    ///
+    /// A schedule-paced frame that is handed over more than half a refresh late is shown at a later one.
+    pub fn handed(&mut self, planned: &Planned, submitted_ns: i64) -> Option<Flip> {
+        let planned = Planned { flip: Flip { submitted_ns, ..planned.flip }, ..*planned };
         self.onset.shown(planned.params.scene, planned.flip.frame);
-        self.next = planned.flip.frame + 1;
-        Flip { submitted_ns, ..planned.flip }
+        match self.pacing {
+            Pacing::Simulated => Some(self.shown(planned, planned.flip.frame)),
+            Pacing::Software => {
+                let frame = self.clock.nearest(submitted_ns).max(planned.flip.frame);
+                Some(self.shown(planned, frame))
+            }
+            Pacing::Screen => {
+                self.next = planned.flip.frame + 1;
+                self.handed.replace(planned).map(|before| self.shown(before, before.flip.frame))
+            }
+        }
+    }
+
+    /// A present took effect: the flip of the frame that was handed over before, complete.
+    ///
+    /// Refreshes at which that frame should have been seen and was not are counted as missed, and one in whose refresh
+    /// another had been seen already replaces that.
+    pub fn seen(&mut self, stamp: Stamp) -> Option<Flip> {
+        let observed = self.clock.observe(stamp.at_ns);
+        self.next = observed.frame + 1;
+        let flip = self.handed.take().map(|planned| self.shown(planned, observed.frame))?;
+        Some(match stamp.class {
+            OnsetClass::Predicted | OnsetClass::Simulated => Flip { class: stamp.class, ..flip },
+            // Known better than from the line.
+            OnsetClass::System | OnsetClass::Photodiode => {
+                Flip { onset_ns: stamp.at_ns, class: stamp.class, ..flip }
+            }
+        })
+    }
+
+    /// What was handed over and whose stamp never comes.
+    pub fn last(&mut self) -> Option<Flip> {
+        self.handed.take().map(|planned| self.shown(planned, planned.flip.frame))
+    }
+
+    /// What was handed over is lost, and nobody saw it.
+    pub fn forget(&mut self) {
+        self.handed = None;
+    }
+
+    /// The first refresh that a frame may still be drawn for.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    fn shown(&mut self, planned: Planned, frame: u64) -> Flip {
+        let late = i64::try_from(frame).unwrap_or(i64::MAX) - planned.flip.frame as i64;
+        let flip = Flip {
+            frame,
+            onset_ns: self.clock.onset_ns(frame),
+            missed: self.missed_before(frame),
+            late: late.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
+            replaces: self.last_shown == Some(frame),
+            ..planned.flip
+        };
+        self.last_shown = Some(frame);
+        self.next = frame + 1;
+        flip
     }
 
     /// The planned frame was too late and is not shown; its refresh is over.

@@ -1,14 +1,15 @@
-//! The retina's way back from the GPU: a ring of prepared buffers that are mapped asynchronously.
+//! What comes back from the GPU of each frame, its checksum and its retina: a ring of prepared buffers that are mapped
+//! asynchronously.
 //!
-//! A row is stamped with the flip of its frame, never with the moment of the read-back. When every buffer is in use the
-//! frame's retina is skipped and counted; nothing waits.
+//! Both are stamped with the flip of their frame, never with the moment of the read-back. When every buffer is in use the
+//! frame's are skipped and counted; nothing waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use stimulus::RetinaGrid;
+use stimulus::checksum::Checksum;
 use timeline::ring::{RowHead, RowWriter};
-use timeline::{Flip, s_from_ns};
+use timeline::{Drawn, Flip, s_from_ns};
 
 /// Buffers in the ring: one being drawn to, two in flight, one being read.
 const BUFFERS: usize = 4;
@@ -18,9 +19,13 @@ const IN_FLIGHT: u8 = 1;
 const MAPPED: u8 = 2;
 const FAILED: u8 = 3;
 
-/// Reads the retina back and hands it on as rows.
+/// Bytes before the retina's cells: the checksum.
+pub(crate) const HEAD: u64 = 16;
+
+/// Reads frames' checksums and retinas back; hands the latter on as rows.
 pub(crate) struct Readback {
-    writer: RowWriter,
+    writer: Option<RowWriter>,
+    cells: usize,
     slots: [Slot; BUFFERS],
     pub(crate) rows: u64,
     pub(crate) skipped: u64,
@@ -33,14 +38,17 @@ struct Slot {
     frame: u64,
     onset_ns: i64,
     shown: bool,
+    /// Whether its flip is final: where the screen paces, that is known a refresh later.
+    known: bool,
 }
 
 impl Readback {
-    pub(crate) fn prepare(device: &wgpu::Device, grid: &RetinaGrid, writer: RowWriter) -> Self {
+    /// For a retina of this many cells.
+    pub(crate) fn prepare(device: &wgpu::Device, cells: usize, writer: Option<RowWriter>) -> Self {
         let slots = std::array::from_fn(|_| Slot {
             buffer: device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("retina read-back"),
-                size: 4 * grid.cells() as u64,
+                label: Some("read-back"),
+                size: HEAD + 4 * cells as u64,
                 usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             }),
@@ -48,8 +56,16 @@ impl Readback {
             frame: 0,
             onset_ns: 0,
             shown: false,
+            known: true,
         });
-        Self { writer, slots, rows: 0, skipped: 0 }
+        Self { writer, cells, slots, rows: 0, skipped: 0 }
+    }
+
+    /// The same on another device. What was on its way is lost.
+    pub(crate) fn renew(&mut self, device: &wgpu::Device) {
+        let lost = self.slots.iter().filter(|slot| slot.state.load(Ordering::Acquire) != FREE).count();
+        let (rows, skipped) = (self.rows, self.skipped + lost as u64);
+        *self = Self { rows, skipped, ..Self::prepare(device, self.cells, self.writer.take()) };
     }
 
     /// A buffer for the next frame; `None` (counted) when all are in use.
@@ -64,11 +80,11 @@ impl Readback {
     }
 
     /// The copy into this buffer was submitted: map it when it is done.
-    pub(crate) fn submitted(&mut self, slot: usize, flip: &Flip) {
+    pub(crate) fn submitted(&mut self, slot: usize, flip: &Flip, known: bool) {
         let slot = &mut self.slots[slot];
         slot.frame = flip.frame;
         slot.onset_ns = flip.onset_ns;
-        slot.shown = true;
+        (slot.shown, slot.known) = (true, known);
         slot.state.store(IN_FLIGHT, Ordering::Release);
         let state = Arc::clone(&slot.state);
         slot.buffer.map_async(wgpu::MapMode::Read, .., move |result| {
@@ -78,21 +94,33 @@ impl Readback {
 
     /// The frame of this buffer was not shown: nobody saw it.
     pub(crate) fn discard(&mut self, slot: usize) {
-        self.slots[slot].shown = false;
+        (self.slots[slot].shown, self.slots[slot].known) = (false, true);
     }
 
-    /// Hands every finished row on, oldest first.
-    pub(crate) fn collect(&mut self) {
+    /// When the frame was seen is known now.
+    pub(crate) fn known(&mut self, flip: &Flip) {
+        if let Some(slot) = self.slots.iter_mut().find(|slot| !slot.known && slot.frame == flip.drawn_for()) {
+            (slot.frame, slot.onset_ns, slot.known) = (flip.frame, flip.onset_ns, true);
+        }
+    }
+
+    /// Hands the oldest finished row on, and returns its checksum. `None` when nothing is finished.
+    pub(crate) fn collect(&mut self) -> Option<Drawn> {
         while let Some(oldest) = self.oldest_done() {
             let slot = &mut self.slots[oldest];
+            let mut drawn = None;
             if slot.state.load(Ordering::Acquire) == MAPPED {
-                if slot.shown && push(&mut self.writer, slot) {
-                    self.rows += 1;
+                if slot.shown {
+                    drawn = take(slot, self.writer.as_mut(), &mut self.rows);
                 }
                 slot.buffer.unmap();
             }
             slot.state.store(FREE, Ordering::Release);
+            if drawn.is_some() {
+                return drawn;
+            }
         }
+        None
     }
 
     /// The oldest buffer in use, if it is done: rows leave in the order of their frames.
@@ -100,21 +128,28 @@ impl Readback {
         let state = |slot: &Slot| slot.state.load(Ordering::Acquire);
         let in_use = self.slots.iter().enumerate().filter(|(_, slot)| state(slot) != FREE);
         let (oldest, slot) = in_use.min_by_key(|(_, slot)| slot.frame)?;
-        matches!(state(slot), MAPPED | FAILED).then_some(oldest)
+        (slot.known && matches!(state(slot), MAPPED | FAILED)).then_some(oldest)
     }
 
     /// Rows that the ring refused.
     pub(crate) fn refused(&self) -> u64 {
-        self.writer.refused()
+        self.writer.as_ref().map_or(0, RowWriter::refused)
     }
 }
 
-fn push(writer: &mut RowWriter, slot: &Slot) -> bool {
-    let Ok(view) = slot.buffer.get_mapped_range(..) else {
-        return false;
-    };
-    let head = RowHead { index: slot.frame, stamp_s: s_from_ns(slot.onset_ns), at_ns: slot.onset_ns };
-    writer.push(head, f32_values(&view))
+fn take(slot: &Slot, writer: Option<&mut RowWriter>, rows: &mut u64) -> Option<Drawn> {
+    let view = slot.buffer.get_mapped_range(..).ok()?;
+    let (head, cells) = view.split_at_checked(HEAD as usize)?;
+    if let Some(writer) = writer {
+        let head = RowHead { index: slot.frame, stamp_s: s_from_ns(slot.onset_ns), at_ns: slot.onset_ns };
+        *rows += u64::from(writer.push(head, f32_values(cells)));
+    }
+    let mut sums = [0; 4];
+    for (sum, bytes) in sums.iter_mut().zip(head.as_chunks::<4>().0) {
+        *sum = u32::from_le_bytes(*bytes);
+    }
+    let checksum = Checksum(sums).halves();
+    Some(Drawn { frame: slot.frame, at_ns: slot.onset_ns, checksum, gain: Drawn::WHOLE, broken: 0 })
 }
 
 /// The values of a buffer of f32.

@@ -1,33 +1,35 @@
-//! The pipelines of a frame: elements in linear light, retina reduction, gamma and patch.
+//! The pipelines of a frame: elements in linear light, retina reduction, codes and their checksum, the surface.
 
-use stimulus::{Patch, RetinaGrid, Scene, Screen, Sheets};
+use stimulus::{RetinaGrid, Scene, Screen};
 
-use crate::build::{self, buffer};
+use crate::build::{self, Program, buffer};
 use crate::config::DisplayError;
 use crate::elements::{Elements, linear_format};
+use crate::light::LightTable;
 use crate::pictures::Pictures;
 use crate::plan::FrameParams;
+use crate::readback::HEAD;
+use crate::scenery::Scenery;
 use crate::uniform::FrameUniform;
 
 /// WGSL of the retina pass.
-pub(crate) const RETINA: &str =
+const RETINA: &str =
     concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/retina.wgsl"));
+/// WGSL of the pass from light to codes.
+const ENCODE: &str = concat!(
+    include_str!("../../../shaders/frame.wgsl"),
+    include_str!("../../../shaders/light.wgsl"),
+    include_str!("../../../shaders/encode.wgsl")
+);
+/// WGSL of the checksum.
+const CHECKSUM: &str =
+    concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/checksum.wgsl"));
 /// WGSL of the last pass.
-pub(crate) const ENCODE: &str =
-    concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/encode.wgsl"));
+const PRESENT: &str =
+    concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/present.wgsl"));
 
-/// What is to be drawn: everything that is settled before the run.
-pub(crate) struct Stage<'a> {
-    pub(crate) screen: &'a Screen,
-    /// Scene 0 is grey.
-    pub(crate) scenes: &'a [Scene],
-    pub(crate) sheets: &'a Sheets,
-    pub(crate) patch: &'a Patch,
-    pub(crate) grid: Option<&'a RetinaGrid>,
-    /// Format of the surface (or offscreen target). It must not be an sRGB one, because the last pass encodes for the rig's
-    /// own gamma.
-    pub(crate) format: wgpu::TextureFormat,
-}
+/// Rows of pixels that one row of the checksum's invocations takes: `checksum.wgsl` strides by 64.
+const CHECKSUM_ROWS: u32 = 64;
 
 /// Everything that a frame needs on the GPU.
 pub(crate) struct Renderer {
@@ -39,8 +41,13 @@ pub(crate) struct Renderer {
     shown: usize,
     linear: wgpu::Texture,
     linear_view: wgpu::TextureView,
+    codes: wgpu::Texture,
+    codes_view: wgpu::TextureView,
     encode: Pass<wgpu::RenderPipeline>,
-    retina: Option<RetinaPass>,
+    present: Pass<wgpu::RenderPipeline>,
+    checksum: Compute,
+    retina: Option<Compute>,
+    cells: usize,
 }
 
 struct Pass<P> {
@@ -48,63 +55,55 @@ struct Pass<P> {
     bindings: wgpu::BindGroup,
 }
 
-struct RetinaPass {
+/// A compute pass and what it fills.
+struct Compute {
     pass: Pass<wgpu::ComputePipeline>,
-    cells: wgpu::Buffer,
+    filled: wgpu::Buffer,
     workgroups: [u32; 2],
 }
 
 impl Renderer {
-    /// Builds every pipeline.
+    /// Builds every pipeline. `format` is that of the surface (or offscreen target); it must not be an sRGB one, because codes
+    /// are made for the rig's own transfer.
     ///
     /// # Errors
     /// When the adapter cannot hold the sheets.
     pub(crate) fn prepare(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
-        stage: &Stage<'_>,
+        scenery: &Scenery,
+        format: wgpu::TextureFormat,
     ) -> Result<Self, DisplayError> {
-        let Stage { screen, scenes, sheets, patch, grid, format } = *stage;
-        let achromatic = scenes.iter().all(Scene::is_achromatic);
-        let uniform = FrameUniform::prepare(screen, patch, grid, achromatic);
-        let uniform_buffer = buffer(
-            device,
-            "frame",
-            FrameUniform::SIZE as u64,
-            wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        );
-        let linear = device.create_texture(&wgpu::TextureDescriptor {
-            label: Some("linear"),
-            size: wgpu::Extent3d {
-                width: screen.width_px,
-                height: screen.height_px,
-                depth_or_array_layers: 1,
-            },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: linear_format(scenes),
-            usage: wgpu::TextureUsages::RENDER_ATTACHMENT
-                | wgpu::TextureUsages::TEXTURE_BINDING
-                | wgpu::TextureUsages::COPY_SRC,
-            view_formats: &[],
-        });
+        let uniform = FrameUniform::prepare(scenery);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let uniform_buffer = buffer(device, "frame", FrameUniform::SIZE as u64, usage);
+        let linear = target(device, "linear", &scenery.screen, linear_format(scenery));
         let linear_view = linear.create_view(&Default::default());
-        let pictures = Pictures::prepare(device, scenes);
-        let elements = Elements::prepare(device, queue, scenes, sheets, &pictures, &uniform_buffer)?;
-        let encode = encode_pass(device, format, achromatic, &uniform_buffer, &linear_view);
-        let retina = grid.map(|grid| RetinaPass::prepare(device, grid, &uniform_buffer, &linear_view));
+        let code_format = scenery.code_format();
+        let codes = target(device, "codes", &scenery.screen, code_format);
+        let codes_view = codes.create_view(&Default::default());
+        let pictures = Pictures::prepare(device, &scenery.scenes);
+        let elements = Elements::prepare(device, queue, scenery, &pictures, &uniform_buffer)?;
+        let table = LightTable::prepare(device, queue, &scenery.light)?;
         Ok(Self {
-            scenes: scenes.to_vec(),
+            scenes: scenery.scenes.clone(),
             uniform,
-            uniform_buffer,
             pictures,
             elements,
             shown: 0,
+            encode: encode_pass(device, scenery, code_format, &uniform_buffer, &linear_view, &table),
+            present: present_pass(device, format, &uniform_buffer, &codes_view),
+            checksum: checksum_pass(device, scenery, &uniform_buffer, &codes_view),
+            retina: scenery
+                .retina
+                .as_ref()
+                .map(|grid| retina_pass(device, grid, &uniform_buffer, &linear_view)),
+            cells: scenery.retina.as_ref().map_or(0, RetinaGrid::cells),
+            uniform_buffer,
             linear,
             linear_view,
-            encode,
-            retina,
+            codes,
+            codes_view,
         })
     }
 
@@ -121,75 +120,181 @@ impl Renderer {
         self.pictures.take(queue);
         let Some(scene) = self.scenes.get(params.scene) else { return };
         self.shown = params.scene;
-        self.uniform.set_frame(params.patch_luminance, self.pictures.layer(params.picture));
+        let layer = self.pictures.layer(params.picture);
+        self.uniform.set_frame(params.moment.frame, params.patch_luminance, layer);
         queue.write_buffer(&self.uniform_buffer, 0, self.uniform.bytes());
         self.elements.write(queue, scene, &params.moment);
     }
 
-    /// Records the scene in linear light, and its retina when there is a buffer to copy it to.
+    /// Records the scene in linear light and in codes; and its checksum and retina, when there is a buffer to copy them to.
     pub(crate) fn record_scene(&self, encoder: &mut wgpu::CommandEncoder, copy_to: Option<&wgpu::Buffer>) {
         self.elements.record(encoder, self.shown, &self.linear_view);
-        if let (Some(retina), Some(copy_to)) = (&self.retina, copy_to) {
-            retina.record(encoder);
-            encoder.copy_buffer_to_buffer(&retina.cells, 0, copy_to, 0, retina.cells.size());
+        draw(encoder, "encode", &self.encode, &self.codes_view);
+        let Some(copy_to) = copy_to else { return };
+        encoder.clear_buffer(&self.checksum.filled, 0, None);
+        self.checksum.record(encoder, "checksum");
+        encoder.copy_buffer_to_buffer(&self.checksum.filled, 0, copy_to, 0, HEAD);
+        if let Some(retina) = &self.retina {
+            retina.record(encoder, "retina");
+            encoder.copy_buffer_to_buffer(&retina.filled, 0, copy_to, HEAD, retina.filled.size());
         }
     }
 
-    /// Records gamma and patch onto the surface.
-    pub(crate) fn record_encode(&self, encoder: &mut wgpu::CommandEncoder, surface: &wgpu::TextureView) {
-        draw(encoder, "encode", &self.encode, surface);
+    /// Records codes and patch onto the surface.
+    pub(crate) fn record_present(&self, encoder: &mut wgpu::CommandEncoder, surface: &wgpu::TextureView) {
+        draw(encoder, "present", &self.present, surface);
     }
 
-    /// The frame in linear light, before the patch.
+    /// The frame in linear light.
     pub(crate) fn linear(&self) -> &wgpu::Texture {
         &self.linear
     }
-}
 
-impl RetinaPass {
-    fn prepare(
-        device: &wgpu::Device,
-        grid: &RetinaGrid,
-        uniform: &wgpu::Buffer,
-        linear: &wgpu::TextureView,
-    ) -> Self {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        let cells = buffer(device, "retina cells", 4 * grid.cells() as u64, usage);
-        let stage = wgpu::ShaderStages::COMPUTE;
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("retina"),
-            entries: &[
-                build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
-                build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
-                build::buffer_entry(2, stage, wgpu::BufferBindingType::Storage { read_only: false }),
-            ],
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("retina"),
-            layout: Some(&build::pipeline_layout(device, &layout)),
-            module: &build::module(device, "retina", RETINA),
-            entry_point: Some("retina"),
-            compilation_options: Default::default(),
-            cache: None,
-        });
-        let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("retina"),
-            layout: &layout,
-            entries: &[build::whole(0, uniform), build::view(1, linear), build::whole(2, &cells)],
-        });
-        let workgroups = [grid.columns.div_ceil(8), grid.rows.div_ceil(8)];
-        Self { pass: Pass { pipeline, bindings }, cells, workgroups }
+    /// The frame in codes, before the patch.
+    pub(crate) fn codes(&self) -> &wgpu::Texture {
+        &self.codes
     }
 
-    fn record(&self, encoder: &mut wgpu::CommandEncoder) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("retina"),
-            timestamp_writes: None,
-        });
+    /// Cells of the retina.
+    pub(crate) fn cells(&self) -> usize {
+        self.cells
+    }
+}
+
+impl Compute {
+    fn record(&self, encoder: &mut wgpu::CommandEncoder, label: &str) {
+        let mut pass = encoder
+            .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None });
         pass.set_pipeline(&self.pass.pipeline);
         pass.set_bind_group(0, &self.pass.bindings, &[]);
         pass.dispatch_workgroups(self.workgroups[0], self.workgroups[1], 1);
     }
+}
+
+fn retina_pass(
+    device: &wgpu::Device,
+    grid: &RetinaGrid,
+    uniform: &wgpu::Buffer,
+    linear: &wgpu::TextureView,
+) -> Compute {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+    let filled = buffer(device, "retina cells", 4 * grid.cells() as u64, usage);
+    let program = Program { name: "retina", wgsl: RETINA, constants: &[] };
+    let workgroups = [grid.columns.div_ceil(8), grid.rows.div_ceil(8)];
+    Compute { pass: compute_pass(device, &program, uniform, linear, &filled), filled, workgroups }
+}
+
+fn checksum_pass(
+    device: &wgpu::Device,
+    scenery: &Scenery,
+    uniform: &wgpu::Buffer,
+    codes: &wgpu::TextureView,
+) -> Compute {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    let filled = buffer(device, "checksum", HEAD, usage);
+    let constants = [("HIGHEST", f64::from(scenery.light.highest()))];
+    let program = Program { name: "checksum", wgsl: CHECKSUM, constants: &constants };
+    let workgroups = [scenery.screen.width_px.div_ceil(8), CHECKSUM_ROWS / 8];
+    Compute { pass: compute_pass(device, &program, uniform, codes, &filled), filled, workgroups }
+}
+
+/// A compute pass that reads the frame's numbers and a texture, and fills a buffer.
+fn compute_pass(
+    device: &wgpu::Device,
+    program: &Program<'_>,
+    uniform: &wgpu::Buffer,
+    texture: &wgpu::TextureView,
+    filled: &wgpu::Buffer,
+) -> Pass<wgpu::ComputePipeline> {
+    let stage = wgpu::ShaderStages::COMPUTE;
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(program.name),
+        entries: &[
+            build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
+            build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
+            build::buffer_entry(2, stage, wgpu::BufferBindingType::Storage { read_only: false }),
+        ],
+    });
+    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(program.name),
+        layout: &layout,
+        entries: &[build::whole(0, uniform), build::view(1, texture), build::whole(2, filled)],
+    });
+    Pass { pipeline: program.compute(device, &layout), bindings }
+}
+
+fn encode_pass(
+    device: &wgpu::Device,
+    scenery: &Scenery,
+    format: wgpu::TextureFormat,
+    uniform: &wgpu::Buffer,
+    linear: &wgpu::TextureView,
+    table: &LightTable,
+) -> Pass<wgpu::RenderPipeline> {
+    let stage = wgpu::ShaderStages::FRAGMENT;
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("encode"),
+        entries: &[
+            build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
+            build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
+            build::buffer_entry(2, stage, wgpu::BufferBindingType::Uniform),
+            LightTable::entry(3, stage),
+        ],
+    });
+    let flag = |on: bool| f64::from(u8::from(on));
+    let constants =
+        [("ACHROMATIC", flag(scenery.is_achromatic())), ("DITHERS", flag(scenery.light.dither().is_some()))];
+    let program = Program { name: "encode", wgsl: ENCODE, constants: &constants };
+    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("encode"),
+        layout: &layout,
+        entries: &[
+            build::whole(0, uniform),
+            build::view(1, linear),
+            build::whole(2, &table.uniform),
+            build::view(3, &table.drives),
+        ],
+    });
+    Pass { pipeline: program.covering(device, &layout, format), bindings }
+}
+
+fn present_pass(
+    device: &wgpu::Device,
+    format: wgpu::TextureFormat,
+    uniform: &wgpu::Buffer,
+    codes: &wgpu::TextureView,
+) -> Pass<wgpu::RenderPipeline> {
+    let stage = wgpu::ShaderStages::FRAGMENT;
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("present"),
+        entries: &[
+            build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
+            build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
+        ],
+    });
+    let program = Program { name: "present", wgsl: PRESENT, constants: &[] };
+    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("present"),
+        layout: &layout,
+        entries: &[build::whole(0, uniform), build::view(1, codes)],
+    });
+    Pass { pipeline: program.covering(device, &layout, format), bindings }
+}
+
+/// A texture of the screen's size that passes draw to and read from.
+fn target(device: &wgpu::Device, label: &str, screen: &Screen, format: wgpu::TextureFormat) -> wgpu::Texture {
+    device.create_texture(&wgpu::TextureDescriptor {
+        label: Some(label),
+        size: wgpu::Extent3d { width: screen.width_px, height: screen.height_px, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format,
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT
+            | wgpu::TextureUsages::TEXTURE_BINDING
+            | wgpu::TextureUsages::COPY_SRC,
+        view_formats: &[],
+    })
 }
 
 fn draw(
@@ -214,54 +319,4 @@ fn draw(
     recorded.set_pipeline(&pass.pipeline);
     recorded.set_bind_group(0, &pass.bindings, &[]);
     recorded.draw(0..3, 0..1);
-}
-
-/// The last pass covers its target with one triangle.
-fn encode_pass(
-    device: &wgpu::Device,
-    format: wgpu::TextureFormat,
-    achromatic: bool,
-    uniform: &wgpu::Buffer,
-    linear: &wgpu::TextureView,
-) -> Pass<wgpu::RenderPipeline> {
-    let stage = wgpu::ShaderStages::FRAGMENT;
-    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some("encode"),
-        entries: &[
-            build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
-            build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
-        ],
-    });
-    let module = build::module(device, "encode", ENCODE);
-    let constants = [("ACHROMATIC", f64::from(u8::from(achromatic)))];
-    let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-        label: Some("encode"),
-        layout: Some(&build::pipeline_layout(device, &layout)),
-        vertex: wgpu::VertexState {
-            module: &module,
-            entry_point: Some("cover"),
-            compilation_options: Default::default(),
-            buffers: &[],
-        },
-        fragment: Some(wgpu::FragmentState {
-            module: &module,
-            entry_point: Some("encode"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &constants,
-                ..Default::default()
-            },
-            targets: &[Some(format.into())],
-        }),
-        primitive: Default::default(),
-        depth_stencil: None,
-        multisample: Default::default(),
-        multiview_mask: None,
-        cache: None,
-    });
-    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("encode"),
-        layout: &layout,
-        entries: &[build::whole(0, uniform), build::view(1, linear)],
-    });
-    Pass { pipeline, bindings }
 }

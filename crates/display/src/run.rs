@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stimulus::{Moment, Scene, Screen};
+use stimulus::{Moment, RetinaGrid, Scene, Screen};
 use timeline::{Command, Event, Flip, NoticeKind, SceneId};
 
 use crate::clock::RefreshClock;
@@ -12,9 +12,12 @@ use crate::gpu::Gpu;
 use crate::histogram::Histogram;
 use crate::interlock::{Guard, Interlock, notice};
 use crate::plan::{FrameParams, FramePlan, Planned};
+use crate::presenter::{Gone, Presenter};
 use crate::readback::Readback;
-use crate::renderer::{Renderer, Stage};
-use crate::target::{Acquired, OFFSCREEN_FORMAT, Offscreen, OnScreen, describe, pacing_of};
+use crate::renderer::Renderer;
+use crate::scenery::Scenery;
+use crate::sync::SyncBounds;
+use crate::target::{Offscreen, OnScreen, Target, describe, pacing_of};
 use crate::window::OpenWindow;
 
 /// Grey frames at the end, so that the last thing that a double-buffered screen keeps showing is grey.
@@ -26,9 +29,6 @@ const LEAD_REFRESHES: f64 = 2.0;
 /// A window that is not shown at all is given up this long after the end was asked for and the grey ramp.
 const END_DEADLINE_NS: i64 = 2_000_000_000;
 
-/// How long before its refresh a software-paced present is handed over.
-const PRESENT_LEAD_NS: i64 = 300_000;
-
 /// The display thread's only access to the clock.
 pub(crate) fn now_ns() -> i64 {
     timeline::clock::now_ns()
@@ -36,18 +36,16 @@ pub(crate) fn now_ns() -> i64 {
 
 /// A prepared display.
 pub struct Display {
-    screen: Screen,
-    scenes: Vec<Scene>,
-    gpu: Gpu,
-    renderer: Renderer,
-    target: Target,
-    readback: Option<Readback>,
+    /// What it takes to build all of it once more.
+    pub(crate) scenery: Scenery,
+    pub(crate) mode: Mode,
+    pub(crate) gpu: Gpu,
+    pub(crate) renderer: Renderer,
+    pub(crate) target: Target,
+    pub(crate) readback: Readback,
     description: Description,
-}
-
-enum Target {
-    Offscreen(Offscreen),
-    Window(Box<OpenWindow>, OnScreen),
+    /// Where the test before the run found a screen that paces.
+    clock: Option<RefreshClock>,
 }
 
 impl Display {
@@ -59,37 +57,29 @@ impl Display {
     /// the one of the rig file.
     pub fn prepare(config: Config) -> Result<Self, DisplayError> {
         check(&config)?;
-        let Config { mode, screen, scenes, sheets, retina, patch, title } = config;
-        let (grid, writer) = retina.unzip();
-        let (gpu, target, format) = match mode {
+        let Config { mode, scenery, retina, title, sync } = config;
+        let size_px = [scenery.screen.width_px, scenery.screen.height_px];
+        let (gpu, mut target, format) = match mode {
             Mode::Offscreen => {
-                let gpu = Gpu::open(&Gpu::instance(), None, [screen.width_px, screen.height_px])?;
-                let target = Target::Offscreen(Offscreen::prepare(&gpu.device, &screen));
-                (gpu, target, OFFSCREEN_FORMAT)
+                let gpu = Gpu::open(&Gpu::instance(), None, size_px)?;
+                let format = scenery.code_format();
+                let target = Target::Offscreen(Offscreen::prepare(&gpu.device, &scenery.screen, format));
+                (gpu, target, format)
             }
             Mode::Window | Mode::Fullscreen => {
-                let size_px = [screen.width_px, screen.height_px];
                 let window = OpenWindow::open(size_px, mode, &title, true)?;
-                let (gpu, on_screen) = OnScreen::open(&window, size_px, mode)?;
+                let (gpu, on_screen) = OnScreen::open(&window, size_px, mode, scenery.light.bits())?;
                 let format = on_screen.format();
                 (gpu, Target::Window(Box::new(window), on_screen), format)
             }
         };
-        let stage = Stage {
-            screen: &screen,
-            scenes: &scenes,
-            sheets: &sheets,
-            patch: &patch,
-            grid: grid.as_ref(),
-            format,
-        };
-        let mut renderer = Renderer::prepare(&gpu.device, &gpu.queue, &stage)?;
-        let description = settle(&gpu, &mut renderer, &target, &screen, format)?;
-        let readback = grid.zip(writer).map(|(grid, writer)| Readback::prepare(&gpu.device, &grid, writer));
+        let mut renderer = Renderer::prepare(&gpu.device, &gpu.queue, &scenery, format)?;
+        let (description, clock) = settle(&gpu, &mut renderer, &mut target, &scenery.screen, format, &sync)?;
+        let readback = Readback::prepare(&gpu.device, renderer.cells(), retina);
         if let Some(reason) = gpu.failure() {
             return Err(DisplayError::Lost { frame: 0, reason: reason.to_string() });
         }
-        Ok(Self { screen, scenes, gpu, renderer, target, readback, description })
+        Ok(Self { scenery, mode, gpu, renderer, target, readback, description, clock })
     }
 
     /// Adapter and target.
@@ -130,16 +120,20 @@ impl Display {
 }
 
 fn check(config: &Config) -> Result<(), DisplayError> {
-    if !config.scenes.first().is_some_and(Scene::is_grey) {
-        return Err(DisplayError::NoGrey { count: config.scenes.len() });
+    let scenery = &config.scenery;
+    if !scenery.scenes.first().is_some_and(Scene::is_grey) {
+        return Err(DisplayError::NoGrey { count: scenery.scenes.len() });
     }
-    if let Some((grid, writer)) = &config.retina {
-        if grid.cells() != writer.width() {
-            return Err(DisplayError::RetinaWidth { cells: grid.cells(), width: writer.width() });
-        }
+    let cells = scenery.retina.as_ref().map_or(0, RetinaGrid::cells);
+    if let Some(writer) = &config.retina
+        && writer.width() != cells
+    {
+        return Err(DisplayError::RetinaWidth { cells, width: writer.width() });
+    }
+    if let Some(grid) = &scenery.retina {
         let right = grid.left_px + grid.columns * grid.cell_px;
         let bottom = grid.top_px + grid.rows * grid.cell_px;
-        let (width, height) = (config.screen.width_px, config.screen.height_px);
+        let (width, height) = (scenery.screen.width_px, scenery.screen.height_px);
         if right > width || bottom > height {
             return Err(DisplayError::RetinaOutside { right, bottom, width, height });
         }
@@ -151,10 +145,11 @@ fn check(config: &Config) -> Result<(), DisplayError> {
 fn settle(
     gpu: &Gpu,
     renderer: &mut Renderer,
-    target: &Target,
+    target: &mut Target,
     screen: &Screen,
     format: wgpu::TextureFormat,
-) -> Result<Description, DisplayError> {
+    bounds: &SyncBounds,
+) -> Result<(Description, Option<RefreshClock>), DisplayError> {
     let grey = FrameParams { scene: 0, moment: Moment::new(0, 0.0), patch_luminance: 0.0, picture: 0 };
     let surface_px = match target {
         Target::Offscreen(_) => [screen.width_px, screen.height_px],
@@ -165,7 +160,7 @@ fn settle(
     let draw = |view: &wgpu::TextureView| {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         renderer.record_scene(&mut encoder, None);
-        renderer.record_encode(&mut encoder, view);
+        renderer.record_present(&mut encoder, view);
         gpu.queue.submit([encoder.finish()])
     };
     match target {
@@ -173,29 +168,34 @@ fn settle(
             // The first frame compiles shaders; it must not be the first one that counts.
             let submission = draw(&offscreen.view);
             gpu.finish(submission);
-            Ok(describe(gpu, screen, Pacing::Simulated, surface_px, format))
+            Ok((describe(gpu, screen, Pacing::Simulated, surface_px, format), None))
         }
         Target::Window(_, on_screen) => {
-            let interval_ns = on_screen.measure(gpu, |view| {
+            let draw = |view: &wgpu::TextureView| {
                 draw(view);
-            });
-            let pacing = pacing_of(gpu.is_software(), interval_ns, screen)?;
-            Ok(Description {
+            };
+            let stamps_ns = on_screen
+                .measure(bounds, screen.refresh_period_ns(), draw)
+                .map_err(|Gone(reason)| DisplayError::Lost { frame: 0, reason })?;
+            let (sync, pacing, clock) = pacing_of(gpu.is_software(), &stamps_ns, screen, bounds)?;
+            on_screen.set_pacing(pacing);
+            let description = Description {
                 present_mode: Some(format!("{:?}", on_screen.present_mode())),
-                measured_interval_ms: interval_ns.map(|interval_ns| interval_ns / 1e6),
+                sync,
                 ..describe(gpu, screen, pacing, surface_px, format)
-            })
+            };
+            Ok((description, clock))
         }
     }
 }
 
 /// The state of a running display.
-struct FrameLoop {
-    display: Display,
+pub(crate) struct FrameLoop {
+    pub(crate) display: Display,
     ports: Ports,
-    guard: Guard,
+    pub(crate) guard: Guard,
     window_lost: bool,
-    plan: FramePlan,
+    pub(crate) plan: FramePlan,
     ending_since_ns: Option<i64>,
     grey_frames: u32,
     last_onset_ns: Option<i64>,
@@ -206,6 +206,7 @@ struct FrameLoop {
     late: u64,
     /// What taking a window's texture and encoding onto it usually costs, after the scene is drawn; 0 offscreen.
     encode_ns: i64,
+    pub(crate) rebuilds: u32,
     refused_events: u64,
     interval: Histogram,
     record: Histogram,
@@ -221,7 +222,7 @@ enum Outcome {
 }
 
 impl FrameLoop {
-    fn begin(mut display: Display, mut ports: Ports) -> Result<Self, DisplayError> {
+    pub(crate) fn begin(mut display: Display, mut ports: Ports) -> Result<Self, DisplayError> {
         if let Some(pictures) = ports.pictures.take() {
             display.renderer.pictures.connect(pictures);
         }
@@ -229,29 +230,15 @@ impl FrameLoop {
         if let Target::Window(window, _) = &mut display.target {
             window.watch_key(guard.take_key());
         }
-        let period_ns = display.screen.refresh_period_ns();
-        let pacing = display.description.pacing;
-        let start_ns = match (&display.target, pacing) {
-            // A present that waited ends at a refresh: refresh 0 of the clock that follows the screen.
-            (Target::Window(_, on_screen), Pacing::Screen) => match on_screen.acquire(&display.gpu.device) {
-                Acquired::Texture(texture) => {
-                    let at_ns = now_ns();
-                    let mut encoder = display.gpu.device.create_command_encoder(&Default::default());
-                    display
-                        .renderer
-                        .record_encode(&mut encoder, &texture.texture.create_view(&Default::default()));
-                    display.gpu.queue.submit([encoder.finish()]);
-                    display.gpu.queue.present(texture);
-                    at_ns
-                }
-                Acquired::NotNow => now_ns(),
-                Acquired::Lost(reason) => {
-                    return Err(DisplayError::Lost { frame: 0, reason: reason.to_string() });
-                }
-            },
-            _ => now_ns() + (LEAD_REFRESHES * period_ns) as i64,
+        let period_ns = display.scenery.screen.refresh_period_ns();
+        let pacing = display.target.pacing();
+        let start_ns = now_ns() + (LEAD_REFRESHES * period_ns) as i64;
+        let clock = match display.clock.take() {
+            Some(clock) => clock.renumbered(start_ns),
+            None => RefreshClock::new(start_ns, period_ns),
         };
-        let plan = FramePlan::prepare(display.scenes.clone(), RefreshClock::new(start_ns, period_ns), pacing);
+        display.target.paused();
+        let plan = FramePlan::prepare(display.scenery.scenes.clone(), clock, pacing);
         Ok(Self {
             display,
             ports,
@@ -267,6 +254,7 @@ impl FrameLoop {
             discarded: 0,
             late: 0,
             encode_ns: 0,
+            rebuilds: 0,
             refused_events: 0,
             interval: Histogram::new(),
             record: Histogram::new(),
@@ -275,7 +263,7 @@ impl FrameLoop {
     }
 
     /// Whether enough grey was shown after the end was asked for.
-    fn finished(&self) -> bool {
+    pub(crate) fn finished(&self) -> bool {
         self.ending_since_ns.is_some_and(|since_ns| {
             let longest_ns = END_DEADLINE_NS + self.guard.grey_ramp_ns();
             self.grey_frames >= GREY_FRAMES_AT_END || now_ns() - since_ns > longest_ns
@@ -283,10 +271,23 @@ impl FrameLoop {
     }
 
     /// One frame, from the newest command to the flip.
-    fn frame(&mut self) -> Result<(), DisplayError> {
+    pub(crate) fn frame(&mut self) -> Result<(), DisplayError> {
+        match self.whole_frame() {
+            Ok(()) => {}
+            Err(Gone(reason)) => self.rebuild(&reason)?,
+        }
+        if let Some(reason) = self.display.gpu.failure().map(str::to_owned) {
+            self.rebuild(&reason)?;
+        }
+        Ok(())
+    }
+
+    fn whole_frame(&mut self) -> Result<(), Gone> {
         self.operator();
-        if self.display.description.pacing != Pacing::Screen {
-            sleep_until(self.plan.begin_ns());
+        let began = self.display.target.begin(self.plan.begin_ns())?;
+        self.tell_rebuilt_surface();
+        if let Some(flip) = began.stamp.and_then(|stamp| self.plan.seen(stamp)) {
+            self.hand_over(&flip);
         }
         let ending = self.ports.stop.load(Ordering::Acquire);
         for notice in self.guard.look(now_ns(), ending).into_iter().flatten() {
@@ -295,29 +296,33 @@ impl FrameLoop {
         if self.guard.is_taken() {
             self.ports.escape.store(true, Ordering::Release);
         }
-        let (planned, begun_ns, outcome) = match self.display.description.pacing {
-            Pacing::Simulated => self.simulated(),
-            Pacing::Software => self.software()?,
-            Pacing::Screen => self.screen()?,
+        let begun_ns = began.now_ns;
+        let planned = self.plan(begun_ns);
+        let outcome = match self.display.target.pacing() {
+            Pacing::Simulated => self.simulated(&planned, begun_ns)?,
+            Pacing::Software => self.software(&planned, begun_ns)?,
+            Pacing::Screen if began.takes => self.screen(&planned, begun_ns)?,
+            Pacing::Screen => {
+                sleep_until(planned.flip.onset_ns);
+                Outcome::Discarded
+            }
         };
         if ending && self.ending_since_ns.is_none() {
             self.ending_since_ns = Some(begun_ns);
         }
         match outcome {
             Outcome::Shown { submitted_ns } => {
-                let flip = self.plan.shown(&planned, submitted_ns);
-                self.hand_over(&flip);
-                self.grey_frames += u32::from(ending && flip.scene == SceneId::GREY);
+                if let Some(flip) = self.plan.handed(&planned, submitted_ns) {
+                    self.hand_over(&flip);
+                }
+                self.grey_frames += u32::from(ending && planned.flip.scene == SceneId::GREY);
             }
             Outcome::Discarded => {
                 self.plan.discarded(&planned);
                 self.discarded += 1;
             }
         }
-        match self.display.gpu.failure() {
-            Some(reason) => Err(lost(&planned, reason)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Esc, close button and size of the window.
@@ -331,8 +336,8 @@ impl FrameLoop {
             if let Some(size_px) = window.take_resized()
                 && size_px != on_screen.size_px()
             {
-                on_screen.resize(&self.display.gpu.device, size_px);
-                self.display.renderer.set_surface(&self.display.screen, size_px);
+                on_screen.resize(size_px);
+                self.display.renderer.set_surface(&self.display.scenery.screen, size_px);
                 self.display.description.surface_px = size_px;
             }
             if lost {
@@ -342,7 +347,7 @@ impl FrameLoop {
     }
 
     /// For the record, once.
-    fn lost_window(&mut self) {
+    pub(crate) fn lost_window(&mut self) {
         if !std::mem::replace(&mut self.window_lost, true) {
             self.tell(Event::Notice(notice(now_ns(), NoticeKind::WindowLost, 0)));
         }
@@ -360,98 +365,53 @@ impl FrameLoop {
     }
 
     /// Offscreen: everything is drawn, waited for, and shown if it was done before its refresh.
-    fn simulated(&mut self) -> (Planned, i64, Outcome) {
-        let begun_ns = now_ns();
-        let planned = self.plan(begun_ns);
+    fn simulated(&mut self, planned: &Planned, begun_ns: i64) -> Result<Outcome, Gone> {
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
-        if let Target::Offscreen(offscreen) = &self.display.target {
-            self.display.renderer.record_encode(&mut encoder, &offscreen.view);
+        if let Some(view) = self.display.target.view()? {
+            self.display.renderer.record_present(&mut encoder, &view);
         }
-        let submission = self.submit(encoder, slot, &planned, begun_ns);
-        let submitted_ns = now_ns();
-        let done = self.wait_for(submission, begun_ns, slot, &planned);
-        if !done {
-            return (planned, begun_ns, Outcome::Discarded);
+        let submission = self.submit(encoder, slot, planned, begun_ns);
+        if !self.wait_for(submission, begun_ns, slot, planned) {
+            return Ok(Outcome::Discarded);
         }
-        sleep_until(planned.flip.onset_ns);
-        (planned, begun_ns, Outcome::Shown { submitted_ns })
+        Ok(Outcome::Shown { submitted_ns: self.display.target.present(planned.flip.onset_ns) })
     }
 
     /// A window that does not wait: the scene is drawn and waited for first, because a texture that was taken from the
     /// window cannot be given back when it comes too late.
-    fn software(&mut self) -> Result<(Planned, i64, Outcome), DisplayError> {
-        let begun_ns = now_ns();
-        let planned = self.plan(begun_ns);
+    fn software(&mut self, planned: &Planned, begun_ns: i64) -> Result<Outcome, Gone> {
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
-        let submission = self.submit(encoder, slot, &planned, begun_ns);
-        if !self.wait_for(submission, begun_ns, slot, &planned) {
-            return Ok((planned, begun_ns, Outcome::Discarded));
+        let submission = self.submit(encoder, slot, planned, begun_ns);
+        if !self.wait_for(submission, begun_ns, slot, planned) {
+            return Ok(Outcome::Discarded);
         }
         let drawn_ns = now_ns();
-        let Some(texture) = self.acquire(&planned)? else {
-            return Ok((planned, begun_ns, Outcome::Discarded));
-        };
-        let submission = self.encode_onto(&texture);
+        let Some(view) = self.display.target.view()? else { return Ok(Outcome::Discarded) };
+        let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
+        self.display.renderer.record_present(&mut encoder, &view);
+        let submission = self.display.gpu.queue.submit([encoder.finish()]);
         self.display.gpu.finish(submission);
         let ready_ns = now_ns();
         self.encode_ns += (ready_ns - drawn_ns - self.encode_ns) / 8;
         // It cannot be taken back any more: it is shown late, and the summary says so.
         self.late += u64::from(ready_ns > planned.flip.onset_ns);
-        sleep_until(planned.flip.onset_ns - PRESENT_LEAD_NS);
-        let submitted_ns = now_ns();
-        self.display.gpu.queue.present(texture);
-        Ok((planned, begun_ns, Outcome::Shown { submitted_ns }))
+        Ok(Outcome::Shown { submitted_ns: self.display.target.present(planned.flip.onset_ns) })
     }
 
-    /// A window that waits: taking its next texture ends at a refresh, and the frame drawn now shows at the next one.
-    fn screen(&mut self) -> Result<(Planned, i64, Outcome), DisplayError> {
-        let Target::Window(_, on_screen) = &self.display.target else {
-            return Ok(self.simulated());
-        };
-        let acquired = on_screen.acquire(&self.display.gpu.device);
-        let begun_ns = now_ns();
-        let planned = self.plan(begun_ns);
-        let texture = match acquired {
-            Acquired::Texture(texture) => texture,
-            Acquired::NotNow => {
-                sleep_until(planned.flip.onset_ns);
-                return Ok((planned, begun_ns, Outcome::Discarded));
-            }
-            Acquired::Lost(reason) => return Err(lost(&planned, reason)),
-        };
+    /// A window that waits: its texture was taken at a refresh, and the frame drawn now shows at the next one.
+    fn screen(&mut self, planned: &Planned, begun_ns: i64) -> Result<Outcome, Gone> {
+        let Some(view) = self.display.target.view()? else { return Ok(Outcome::Discarded) };
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
-        let view = texture.texture.create_view(&Default::default());
-        self.display.renderer.record_encode(&mut encoder, &view);
-        self.submit(encoder, slot, &planned, begun_ns);
-        let submitted_ns = now_ns();
-        self.display.gpu.queue.present(texture);
+        self.display.renderer.record_present(&mut encoder, &view);
+        self.submit(encoder, slot, planned, begun_ns);
+        let submitted_ns = self.display.target.present(planned.flip.onset_ns);
         self.work.record(now_ns() - begun_ns);
         self.display.gpu.poll();
-        if let Some(readback) = &mut self.display.readback {
-            readback.collect();
-        }
-        Ok((planned, begun_ns, Outcome::Shown { submitted_ns }))
-    }
-
-    fn acquire(&mut self, planned: &Planned) -> Result<Option<wgpu::SurfaceTexture>, DisplayError> {
-        match &self.display.target {
-            Target::Offscreen(_) => Ok(None),
-            Target::Window(_, on_screen) => match on_screen.acquire(&self.display.gpu.device) {
-                Acquired::Texture(texture) => Ok(Some(texture)),
-                Acquired::NotNow => Ok(None),
-                Acquired::Lost(reason) => Err(lost(planned, reason)),
-            },
-        }
-    }
-
-    fn encode_onto(&self, texture: &wgpu::SurfaceTexture) -> wgpu::SubmissionIndex {
-        let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
-        let view = texture.texture.create_view(&Default::default());
-        self.display.renderer.record_encode(&mut encoder, &view);
-        self.display.gpu.queue.submit([encoder.finish()])
+        self.collect();
+        Ok(Outcome::Shown { submitted_ns })
     }
 
     fn submit(
@@ -462,8 +422,9 @@ impl FrameLoop {
         begun_ns: i64,
     ) -> wgpu::SubmissionIndex {
         let submission = self.display.gpu.queue.submit([encoder.finish()]);
-        if let (Some(readback), Some(slot)) = (&mut self.display.readback, slot) {
-            readback.submitted(slot, &planned.flip);
+        if let Some(slot) = slot {
+            let known = self.display.description.pacing != Pacing::Screen;
+            self.display.readback.submitted(slot, &planned.flip, known);
         }
         self.record.record(now_ns() - begun_ns);
         submission
@@ -482,17 +443,16 @@ impl FrameLoop {
         let in_time = finished && done_ns + self.encode_ns <= planned.flip.onset_ns;
         self.work.record(done_ns - begun_ns);
         self.plan.worked(done_ns - begun_ns + self.encode_ns);
-        if let Some(readback) = &mut self.display.readback {
-            if let (false, Some(slot)) = (in_time, slot) {
-                readback.discard(slot);
-            }
-            readback.collect();
+        if let (false, Some(slot)) = (in_time, slot) {
+            self.display.readback.discard(slot);
         }
+        self.collect();
         in_time
     }
 
     /// The flip goes to the loop and to the recorder; both count what a full ring refuses.
     fn hand_over(&mut self, flip: &Flip) {
+        self.display.readback.known(flip);
         // Both rings count what they refuse; `end` adds the counts up.
         let _ = self.ports.flips.push(*flip);
         self.ports.wake.unpark();
@@ -511,8 +471,15 @@ impl FrameLoop {
         self.ports.progress.missed.store(self.missed, Ordering::Relaxed);
     }
 
+    /// Hands on what came back from the GPU.
+    fn collect(&mut self) {
+        while let Some(drawn) = self.display.readback.collect() {
+            self.tell(Event::Drawn(drawn));
+        }
+    }
+
     /// An event for the recorder. What its ring refused is itself told as soon as there is room again.
-    fn tell(&mut self, event: Event) {
+    pub(crate) fn tell(&mut self, event: Event) {
         let refused = self.ports.events.refused() - self.refused_events;
         if refused > 0 && self.ports.events.vacant() >= 2 {
             let at_ns = self.last_onset_ns.unwrap_or(0);
@@ -525,14 +492,13 @@ impl FrameLoop {
         let _ = self.ports.events.push(event);
     }
 
-    fn end(mut self) -> Summary {
-        let (rows, skipped, refused_rows) = match &mut self.display.readback {
-            None => (0, 0, 0),
-            Some(readback) => {
-                readback.collect();
-                (readback.rows, readback.skipped, readback.refused())
-            }
-        };
+    pub(crate) fn end(mut self) -> Summary {
+        if let Some(flip) = self.plan.last() {
+            self.hand_over(&flip);
+        }
+        self.collect();
+        let readback = &self.display.readback;
+        let (rows, skipped, refused_rows) = (readback.rows, readback.skipped, readback.refused());
         Summary {
             frames: self.frames,
             missed_frames: self.missed,
@@ -552,20 +518,16 @@ impl FrameLoop {
 }
 
 impl Display {
-    /// Records the scene, and its retina if a buffer is free for it.
+    /// Records the scene, its retina and checksum if a buffer is free for them.
     fn record_scene(&mut self, encoder: &mut wgpu::CommandEncoder) -> Option<usize> {
-        let slot = self.readback.as_mut().and_then(Readback::free);
-        let buffer = slot.zip(self.readback.as_ref()).map(|(slot, readback)| readback.buffer(slot));
+        let slot = self.readback.free();
+        let buffer = slot.map(|slot| self.readback.buffer(slot));
         self.renderer.record_scene(encoder, buffer);
         slot
     }
 }
 
-fn lost(planned: &Planned, reason: &str) -> DisplayError {
-    DisplayError::Lost { frame: planned.flip.frame, reason: reason.to_string() }
-}
-
-fn sleep_until(at_ns: i64) {
+pub(crate) fn sleep_until(at_ns: i64) {
     if let Ok(left_ns @ 1..) = u64::try_from(at_ns - now_ns()) {
         std::thread::sleep(Duration::from_nanos(left_ns));
     }

@@ -1,35 +1,42 @@
 //! Single frames from the GPU, at leisure: what the tests compare with the CPU twin.
 
-use stimulus::{Moment, Patch, RetinaGrid, Scene, Screen, Sheets};
+use stimulus::checksum::Checksum;
+use stimulus::{Moment, Screen};
 
 use crate::config::{Description, DisplayError, Pacing};
 use crate::gpu::Gpu;
 use crate::plan::FrameParams;
-use crate::readback::f32_values;
-use crate::renderer::{Renderer, Stage};
-use crate::target::{OFFSCREEN_FORMAT, Offscreen, describe};
+use crate::readback::{HEAD, f32_values};
+use crate::renderer::Renderer;
+use crate::scenery::Scenery;
+use crate::target::{Offscreen, describe};
 
 /// One frame, as every pass left it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shot {
     /// Linear light before the patch, row-major: red, green and blue of each pixel. It is not clamped.
     pub linear: Vec<[f32; 3]>,
-    /// Code values of the surface: red, green and blue of each pixel, row-major.
-    pub codes: Vec<[u8; 3]>,
+    /// Codes before the patch: red, green and blue of each pixel, row-major.
+    pub codes: Vec<[u32; 3]>,
+    /// Codes of the surface, with the patch.
+    pub presented: Vec<[u32; 3]>,
+    /// What the codes are known by.
+    pub checksum: Checksum,
     /// Retina cells, row-major; empty without a grid.
     pub retina: Vec<f64>,
 }
 
-/// Draws any frame of prepared scenes and reads it back. Uses the shaders and pipelines of the frame loop.
+/// Draws any frame of a scenery and reads it back. Uses the shaders and pipelines of the frame loop.
 pub struct Snapshots {
     gpu: Gpu,
     renderer: Renderer,
     target: Offscreen,
-    scenes: Vec<Scene>,
-    screen: Screen,
-    cells: Option<wgpu::Buffer>,
+    scenery: Scenery,
+    format: wgpu::TextureFormat,
+    head: wgpu::Buffer,
     linear: wgpu::Buffer,
     codes: wgpu::Buffer,
+    presented: wgpu::Buffer,
     /// Bytes per pixel of the linear frame.
     linear_bytes: u32,
 }
@@ -38,18 +45,13 @@ impl Snapshots {
     /// Prepares the pipelines without a window.
     ///
     /// # Errors
-    /// When there is no adapter, or the screen is too large for it.
-    pub fn prepare(
-        screen: &Screen,
-        scenes: Vec<Scene>,
-        sheets: &Sheets,
-        patch: &Patch,
-        grid: Option<&RetinaGrid>,
-    ) -> Result<Self, DisplayError> {
+    /// When there is no adapter, or the screen or a sheet is too large for it.
+    pub fn prepare(scenery: Scenery) -> Result<Self, DisplayError> {
+        let screen = &scenery.screen;
         let gpu = Gpu::open(&Gpu::instance(), None, [screen.width_px, screen.height_px])?;
-        let target = Offscreen::prepare(&gpu.device, screen);
-        let stage = Stage { screen, scenes: &scenes, sheets, patch, grid, format: OFFSCREEN_FORMAT };
-        let renderer = Renderer::prepare(&gpu.device, &gpu.queue, &stage)?;
+        let format = scenery.code_format();
+        let target = Offscreen::prepare(&gpu.device, screen, format);
+        let renderer = Renderer::prepare(&gpu.device, &gpu.queue, &scenery, format)?;
         let read = |label, size| {
             gpu.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -58,19 +60,19 @@ impl Snapshots {
                 mapped_at_creation: false,
             })
         };
-        let achromatic = scenes.iter().all(Scene::is_achromatic);
-        let linear_bytes = if achromatic { 4 } else { 16 };
+        let linear_bytes = if scenery.is_achromatic() { 4 } else { 16 };
         let size = |bytes| u64::from(bytes_per_row(screen, bytes)) * u64::from(screen.height_px);
         Ok(Self {
-            cells: grid.map(|grid| read("cells", 4 * grid.cells() as u64)),
+            head: read("head", HEAD + 4 * renderer.cells() as u64),
             linear: read("linear", size(linear_bytes)),
             codes: read("codes", size(CODE_BYTES)),
+            presented: read("presented", size(CODE_BYTES)),
             linear_bytes,
             gpu,
             renderer,
             target,
-            scenes,
-            screen: *screen,
+            scenery,
+            format,
         })
     }
 
@@ -84,18 +86,19 @@ impl Snapshots {
     /// # Errors
     /// When the GPU fails.
     pub fn shoot(&mut self, scene: usize, moment: &Moment) -> Result<Shot, DisplayError> {
-        let white = self.scenes.get(scene).is_some_and(|shown| shown.patch_is_white(moment));
+        let white = self.scenery.scenes.get(scene).is_some_and(|shown| shown.patch_is_white(moment));
         let patch_luminance = if white { 1.0 } else { 0.0 };
         let params = FrameParams { scene, moment: *moment, patch_luminance, picture: 0 };
-        let frame = moment.frame;
+        let (frame, screen) = (moment.frame, self.scenery.screen);
         self.renderer.write(&self.gpu.queue, &params);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        self.renderer.record_scene(&mut encoder, self.cells.as_ref());
-        self.renderer.record_encode(&mut encoder, &self.target.view);
-        copy(&mut encoder, self.renderer.linear(), &self.linear, &self.screen, self.linear_bytes);
-        copy(&mut encoder, &self.target.texture, &self.codes, &self.screen, CODE_BYTES);
+        self.renderer.record_scene(&mut encoder, Some(&self.head));
+        self.renderer.record_present(&mut encoder, &self.target.view);
+        copy(&mut encoder, self.renderer.linear(), &self.linear, &screen, self.linear_bytes);
+        copy(&mut encoder, self.renderer.codes(), &self.codes, &screen, CODE_BYTES);
+        copy(&mut encoder, &self.target.texture, &self.presented, &screen, CODE_BYTES);
         let submission = self.gpu.queue.submit([encoder.finish()]);
-        for buffer in [Some(&self.linear), Some(&self.codes), self.cells.as_ref()].into_iter().flatten() {
+        for buffer in [&self.linear, &self.codes, &self.presented, &self.head] {
             buffer.map_async(wgpu::MapMode::Read, .., |_| ());
         }
         let finished = self.gpu.finish(submission);
@@ -106,29 +109,33 @@ impl Snapshots {
         if !finished {
             return Err(lost("not done within a second"));
         }
-        let width = self.screen.width_px as usize;
-        let channels = self.linear_bytes as usize / 4;
-        let (red, green, blue) = if channels == 1 { (0, 0, 0) } else { (0, 1, 2) };
+        let mut sums = [0; 4];
+        let retina = mapped(&self.head, frame, |bytes| {
+            let (head, cells) = bytes.split_at(HEAD as usize);
+            let words: Vec<u32> =
+                head.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+            (words, f32_values(cells).collect())
+        })
+        .map(|(words, cells): (Vec<u32>, Vec<f64>)| {
+            sums.copy_from_slice(&words);
+            cells
+        })?;
+        let codes = |line: &[u8]| codes_of(line, screen.width_px as usize, self.scenery.light.bits());
         Ok(Shot {
             linear: self.rows(&self.linear, self.linear_bytes, frame, |line| {
-                let light: Vec<f32> =
-                    f32_values(line).take(channels * width).map(|value| value as f32).collect();
-                light.chunks_exact(channels).map(|pixel| [pixel[red], pixel[green], pixel[blue]]).collect()
+                light_of(line, screen.width_px as usize, self.linear_bytes as usize / 4)
             })?,
-            codes: self.rows(&self.codes, CODE_BYTES, frame, |line| {
-                line.as_chunks::<4>().0.iter().take(width).map(|&[r, g, b, _]| [r, g, b]).collect()
-            })?,
-            retina: match &self.cells {
-                None => Vec::new(),
-                Some(cells) => mapped(cells, frame, |bytes| f32_values(bytes).collect())?,
-            },
+            codes: self.rows(&self.codes, CODE_BYTES, frame, codes)?,
+            presented: self.rows(&self.presented, CODE_BYTES, frame, codes)?,
+            checksum: Checksum(sums),
+            retina,
         })
     }
 
     /// The adapter that draws.
     pub fn description(&self) -> Description {
-        let surface_px = [self.screen.width_px, self.screen.height_px];
-        describe(&self.gpu, &self.screen, Pacing::Simulated, surface_px, OFFSCREEN_FORMAT)
+        let screen = &self.scenery.screen;
+        describe(&self.gpu, screen, Pacing::Simulated, [screen.width_px, screen.height_px], self.format)
     }
 
     fn rows<T>(
@@ -138,9 +145,26 @@ impl Snapshots {
         frame: u64,
         row: impl Fn(&[u8]) -> Vec<T>,
     ) -> Result<Vec<T>, DisplayError> {
-        let stride = bytes_per_row(&self.screen, bytes) as usize;
+        let stride = bytes_per_row(&self.scenery.screen, bytes) as usize;
         mapped(buffer, frame, |all| all.chunks_exact(stride).flat_map(&row).collect())
     }
+}
+
+/// Red, green and blue of a row of linear light of one or four channels.
+fn light_of(line: &[u8], width: usize, channels: usize) -> Vec<[f32; 3]> {
+    let (red, green, blue) = if channels == 1 { (0, 0, 0) } else { (0, 1, 2) };
+    let light: Vec<f32> = f32_values(line).take(channels * width).map(|value| value as f32).collect();
+    light.chunks_exact(channels).map(|pixel| [pixel[red], pixel[green], pixel[blue]]).collect()
+}
+
+/// Red, green and blue of a row of codes of 8 or 10 bits.
+fn codes_of(line: &[u8], width: usize, bits: u32) -> Vec<[u32; 3]> {
+    let pixel = |bytes: &[u8; 4]| {
+        let word = u32::from_le_bytes(*bytes);
+        let mask = (1 << bits) - 1;
+        [word & mask, word >> bits & mask, word >> (2 * bits) & mask]
+    };
+    line.as_chunks::<4>().0.iter().take(width).map(pixel).collect()
 }
 
 fn mapped<T>(buffer: &wgpu::Buffer, frame: u64, read: impl Fn(&[u8]) -> T) -> Result<T, DisplayError> {

@@ -4,24 +4,118 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stimulus::Screen;
+use timeline::OnsetClass;
+use winit::window::Window;
 
+use crate::clock::{RefreshClock, Stamps};
 use crate::config::{Description, DisplayError, Mode, Pacing};
 use crate::gpu::Gpu;
-use crate::run::now_ns;
+use crate::presenter::{Began, Gone, Presenter, Stamp};
+use crate::run::{now_ns, sleep_until};
+use crate::sync::{Sync, SyncBounds};
 use crate::window::OpenWindow;
 
-/// Format of the offscreen target.
-pub(crate) const OFFSCREEN_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
-
-/// Presents before the run; the first ones do not count, because a compositor needs a moment with a new window.
-const MEASURED_PRESENTS: usize = 40;
+/// The first presents do not count, because a compositor needs a moment with a new window.
 const UNCOUNTED_PRESENTS: usize = 10;
 
-/// Presents that come faster than this part of a period do not wait for the screen.
-const NOT_WAITING: f64 = 0.7;
+/// Presents after which it is clear that they do not wait for the screen.
+const CLEAR_PRESENTS: usize = 30;
 
-/// The screen's refresh may differ from the rig file's by this part, measured over 30 intervals.
-const REFRESH_TOLERANCE: f64 = 0.05;
+/// Presents that a window system takes without waiting after a pause or with a new surface: the images of a swap chain.
+const QUEUE_PRESENTS: u32 = 3;
+
+/// How long before its refresh a software-paced present is handed over.
+const PRESENT_LEAD_NS: i64 = 300_000;
+
+/// Where a display's frames go.
+pub(crate) enum Target {
+    Offscreen(Offscreen),
+    Window(Box<OpenWindow>, OnScreen),
+}
+
+impl Target {
+    /// What can be drawn onto now; a window gives its next texture, unless it is hidden.
+    pub(crate) fn view(&mut self) -> Result<Option<wgpu::TextureView>, Gone> {
+        match self {
+            Self::Offscreen(offscreen) => Ok(Some(offscreen.view.clone())),
+            Self::Window(_, on_screen) => {
+                if on_screen.taken.is_none() {
+                    on_screen.take()?;
+                }
+                let view = |taken: &wgpu::SurfaceTexture| taken.texture.create_view(&Default::default());
+                Ok(on_screen.taken.as_ref().map(view))
+            }
+        }
+    }
+}
+
+impl Target {
+    /// Shows or hides the window.
+    pub(crate) fn set_visible(&self, visible: bool) {
+        if let Self::Window(window, _) = self {
+            window.window.set_visible(visible);
+        }
+    }
+
+    /// Nothing was presented for a while.
+    pub(crate) fn paused(&mut self) {
+        if let Self::Window(_, on_screen) = self {
+            on_screen.paused();
+        }
+    }
+
+    /// What is drawn onto, in px.
+    pub(crate) fn surface_px(&self, screen: &Screen) -> [u32; 2] {
+        match self {
+            Self::Offscreen(_) => [screen.width_px, screen.height_px],
+            Self::Window(_, on_screen) => on_screen.size_px(),
+        }
+    }
+}
+
+impl Presenter for Target {
+    fn pacing(&self) -> Pacing {
+        match self {
+            Self::Offscreen(_) => Pacing::Simulated,
+            Self::Window(_, on_screen) => on_screen.pacing,
+        }
+    }
+
+    fn begin(&mut self, begin_ns: i64) -> Result<Began, Gone> {
+        match self {
+            // Taking the next texture ends at a refresh: the one at which the present before took effect.
+            Self::Window(_, on_screen) if on_screen.pacing == Pacing::Screen => {
+                let takes = on_screen.take()?;
+                let now_ns = now_ns();
+                let stamp = Stamp { at_ns: now_ns, class: OnsetClass::Predicted };
+                let waited = takes && on_screen.filling == 0;
+                Ok(Began { now_ns, stamp: waited.then_some(stamp), takes })
+            }
+            _ => {
+                sleep_until(begin_ns);
+                Ok(Began { now_ns: now_ns(), stamp: None, takes: true })
+            }
+        }
+    }
+
+    fn present(&mut self, onset_ns: i64) -> i64 {
+        match self {
+            Self::Offscreen(_) => {
+                let submitted_ns = now_ns();
+                sleep_until(onset_ns);
+                submitted_ns
+            }
+            Self::Window(_, on_screen) => {
+                if on_screen.pacing == Pacing::Software {
+                    sleep_until(onset_ns - PRESENT_LEAD_NS);
+                }
+                let submitted_ns = now_ns();
+                on_screen.present();
+                submitted_ns
+            }
+        }
+    }
+}
 
 /// A texture that nobody sees.
 pub(crate) struct Offscreen {
@@ -30,7 +124,7 @@ pub(crate) struct Offscreen {
 }
 
 impl Offscreen {
-    pub(crate) fn prepare(device: &wgpu::Device, screen: &Screen) -> Self {
+    pub(crate) fn prepare(device: &wgpu::Device, screen: &Screen, format: wgpu::TextureFormat) -> Self {
         let texture = device.create_texture(&wgpu::TextureDescriptor {
             label: Some("offscreen"),
             size: wgpu::Extent3d {
@@ -41,7 +135,7 @@ impl Offscreen {
             mip_level_count: 1,
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
-            format: OFFSCREEN_FORMAT,
+            format,
             usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
             view_formats: &[],
         });
@@ -52,17 +146,28 @@ impl Offscreen {
 
 /// A window's surface.
 pub(crate) struct OnScreen {
-    surface: wgpu::Surface<'static>,
+    instance: wgpu::Instance,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    window: Arc<Window>,
+    /// None only while it is made anew: a window has one surface at a time.
+    surface: Option<wgpu::Surface<'static>>,
     config: wgpu::SurfaceConfiguration,
+    pacing: Pacing,
+    taken: Option<wgpu::SurfaceTexture>,
+    /// Presents until the window system's queue is full again and taking a texture waits for the screen.
+    filling: u32,
+    /// Times that the surface was lost and made anew.
+    rebuilt: u64,
 }
 
 /// What came of asking for the next texture of a surface.
-pub(crate) enum Acquired {
+enum Acquired {
     /// Draw onto this.
     Texture(wgpu::SurfaceTexture),
     /// Not now (hidden, resized, late): try again at the next refresh.
     NotNow,
-    /// Never again.
+    /// Not from this surface.
     Lost(&'static str),
 }
 
@@ -72,12 +177,11 @@ impl OnScreen {
         open: &OpenWindow,
         screen_px: [u32; 2],
         mode: Mode,
+        bits: u32,
     ) -> Result<(Gpu, Self), DisplayError> {
         let window = &open.window;
         let instance = Gpu::instance();
-        let surface = instance
-            .create_surface(Arc::clone(window))
-            .map_err(|error| DisplayError::Surface(error.to_string()))?;
+        let surface = surface_of(&instance, window)?;
         let gpu = Gpu::open(&instance, Some(&surface), screen_px)?;
         let size = window.inner_size();
         let [width, height] = open.monitor_px().unwrap_or([size.width, size.height]);
@@ -90,16 +194,15 @@ impl OnScreen {
             });
         }
         let possible = surface.get_capabilities(&gpu.adapter);
-        // The last pass encodes for the rig's gamma; an sRGB surface would encode a second time.
-        let format = possible
-            .formats
-            .iter()
-            .copied()
-            .find(|format| {
-                matches!(format, wgpu::TextureFormat::Bgra8Unorm | wgpu::TextureFormat::Rgba8Unorm)
-            })
-            .ok_or_else(|| {
-                DisplayError::Surface(format!("no 8-bit linear format among {:?}", possible.formats))
+        // Codes are made for the rig's own transfer; an sRGB surface would encode a second time.
+        let wanted: &[wgpu::TextureFormat] = match bits {
+            10 => &[wgpu::TextureFormat::Rgb10a2Unorm],
+            _ => &[wgpu::TextureFormat::Bgra8Unorm, wgpu::TextureFormat::Rgba8Unorm],
+        };
+        let format =
+            possible.formats.iter().copied().find(|format| wanted.contains(format)).ok_or_else(|| {
+                let found = &possible.formats;
+                DisplayError::Surface(format!("no linear format of {bits} bits per channel among {found:?}"))
             })?;
         let present_mode =
             [wgpu::PresentMode::Fifo, wgpu::PresentMode::Mailbox, wgpu::PresentMode::Immediate]
@@ -119,7 +222,19 @@ impl OnScreen {
             view_formats: vec![],
         };
         surface.configure(&gpu.device, &config);
-        Ok((gpu, Self { surface, config }))
+        let on_screen = Self {
+            instance,
+            device: gpu.device.clone(),
+            queue: gpu.queue.clone(),
+            window: Arc::clone(window),
+            surface: Some(surface),
+            config,
+            pacing: Pacing::Software,
+            taken: None,
+            filling: QUEUE_PRESENTS,
+            rebuilt: 0,
+        };
+        Ok((gpu, on_screen))
     }
 
     pub(crate) fn format(&self) -> wgpu::TextureFormat {
@@ -134,21 +249,92 @@ impl OnScreen {
         self.config.present_mode
     }
 
-    /// The window has another size now.
-    pub(crate) fn resize(&mut self, device: &wgpu::Device, size_px: [u32; 2]) {
-        self.config.width = size_px[0].max(1);
-        self.config.height = size_px[1].max(1);
-        self.surface.configure(device, &self.config);
+    pub(crate) fn pacing(&self) -> Pacing {
+        self.pacing
     }
 
-    /// The next texture; waits for the screen where the presentation mode does.
-    pub(crate) fn acquire(&self, device: &wgpu::Device) -> Acquired {
+    pub(crate) fn set_pacing(&mut self, pacing: Pacing) {
+        self.pacing = pacing;
+    }
+
+    /// Times that the surface was lost and made anew since the last call.
+    pub(crate) fn rebuilt(&mut self) -> u64 {
+        std::mem::take(&mut self.rebuilt)
+    }
+
+    /// The window has another size now.
+    pub(crate) fn resize(&mut self, size_px: [u32; 2]) {
+        self.config.width = size_px[0].max(1);
+        self.config.height = size_px[1].max(1);
+        self.configure();
+    }
+
+    /// Nothing was presented for a while.
+    pub(crate) fn paused(&mut self) {
+        self.filling = QUEUE_PRESENTS;
+    }
+
+    fn configure(&mut self) {
+        self.paused();
+        // A texture of the old configuration cannot be presented any more.
+        self.taken = None;
+        if let Some(surface) = &self.surface {
+            surface.configure(&self.device, &self.config);
+        }
+    }
+
+    /// Lets go of the surface, so that another one of this window can be made.
+    pub(crate) fn close(&mut self) {
+        self.taken = None;
+        self.surface = None;
+    }
+
+    /// Takes the next texture, to be drawn onto and presented; waits for the screen where the presentation mode does.
+    /// `false` where there is none now. A surface that is lost is made anew, once.
+    pub(crate) fn take(&mut self) -> Result<bool, Gone> {
+        self.taken = None;
+        let acquired = match self.acquire() {
+            Acquired::Lost(reason) => {
+                self.renew().map_err(|error| Gone(format!("{reason}, and there is no other: {error}")))?;
+                self.acquire()
+            }
+            acquired => acquired,
+        };
+        match acquired {
+            Acquired::Texture(texture) => self.taken = Some(texture),
+            Acquired::NotNow => {}
+            Acquired::Lost(reason) => return Err(Gone(format!("{reason}, and another one is, too"))),
+        }
+        Ok(self.taken.is_some())
+    }
+
+    /// The view of the texture that was taken.
+    pub(crate) fn view(&self) -> Option<wgpu::TextureView> {
+        self.taken.as_ref().map(|taken| taken.texture.create_view(&Default::default()))
+    }
+
+    /// Presents the texture that was taken and drawn onto.
+    pub(crate) fn present(&mut self) {
+        if let Some(taken) = self.taken.take() {
+            self.queue.present(taken);
+            self.filling = self.filling.saturating_sub(1);
+        }
+    }
+
+    /// The surface is found to be lost, once.
+    #[cfg(test)]
+    pub(crate) fn lose(&mut self) {
+        self.close();
+    }
+
+    fn acquire(&mut self) -> Acquired {
         use wgpu::CurrentSurfaceTexture as Current;
-        match self.surface.get_current_texture() {
+        let Some(surface) = &self.surface else { return Acquired::Lost("the window has no surface") };
+        match surface.get_current_texture() {
             Current::Success(texture) | Current::Suboptimal(texture) => Acquired::Texture(texture),
             Current::Timeout | Current::Occluded => Acquired::NotNow,
             Current::Outdated => {
-                self.surface.configure(device, &self.config);
+                self.configure();
                 Acquired::NotNow
             }
             Current::Lost => Acquired::Lost("the window's surface is lost"),
@@ -156,48 +342,73 @@ impl OnScreen {
         }
     }
 
-    /// Median interval in ns between presents of whatever `draw` draws; `None` when the window is hidden.
-    pub(crate) fn measure(&self, gpu: &Gpu, mut draw: impl FnMut(&wgpu::TextureView)) -> Option<f64> {
-        let mut stamps = Vec::with_capacity(MEASURED_PRESENTS);
-        let mut attempts = 0;
-        while stamps.len() < MEASURED_PRESENTS && attempts < 2 * MEASURED_PRESENTS {
-            attempts += 1;
-            if let Acquired::Texture(texture) = self.acquire(&gpu.device) {
+    fn renew(&mut self) -> Result<(), DisplayError> {
+        self.close();
+        self.surface = Some(surface_of(&self.instance, &self.window)?);
+        self.configure();
+        self.rebuilt += 1;
+        Ok(())
+    }
+
+    /// Stamps of presents of whatever `draw` draws; few when the window is hidden, and no more than it takes to see that
+    /// they do not wait.
+    pub(crate) fn measure(
+        &mut self,
+        bounds: &SyncBounds,
+        period_ns: f64,
+        mut draw: impl FnMut(&wgpu::TextureView),
+    ) -> Result<Vec<i64>, Gone> {
+        let wanted = UNCOUNTED_PRESENTS + bounds.presents;
+        let mut stamps = Vec::with_capacity(wanted);
+        for _ in 0..2 * wanted {
+            if self.take()? {
                 stamps.push(now_ns());
-                draw(&texture.texture.create_view(&Default::default()));
-                gpu.queue.present(texture);
+                if let Some(view) = self.view() {
+                    draw(&view);
+                }
+                self.present();
             } else {
                 std::thread::sleep(Duration::from_millis(5));
             }
+            let counted = stamps.get(UNCOUNTED_PRESENTS..).unwrap_or_default();
+            let clear = counted.len() == CLEAR_PRESENTS && !crate::sync::waits(counted, period_ns);
+            if stamps.len() == wanted || clear {
+                break;
+            }
         }
-        let mut intervals: Vec<i64> =
-            stamps.get(UNCOUNTED_PRESENTS..)?.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        intervals.sort_unstable();
-        intervals.get(intervals.len() / 2).map(|&median| median as f64)
+        stamps.drain(..UNCOUNTED_PRESENTS.min(stamps.len()));
+        Ok(stamps)
     }
 }
 
-/// How a window can be paced, from the interval that its presents have by themselves.
+fn surface_of(
+    instance: &wgpu::Instance,
+    window: &Arc<Window>,
+) -> Result<wgpu::Surface<'static>, DisplayError> {
+    instance.create_surface(Arc::clone(window)).map_err(|error| DisplayError::Surface(error.to_string()))
+}
+
+/// How a window can be paced, from the stamps that its presents have by themselves, and the clock that follows from them.
 ///
-/// A software adapter is never asked: its presents take as long as its drawing, which says nothing of a screen.
+/// A software adapter's presents take as long as its drawing, which says nothing of a screen.
 pub(crate) fn pacing_of(
     software: bool,
-    interval_ns: Option<f64>,
+    stamps_ns: &[i64],
     screen: &Screen,
-) -> Result<Pacing, DisplayError> {
-    let period_ns = screen.refresh_period_ns();
-    match interval_ns {
-        Some(interval_ns) if !software && interval_ns >= NOT_WAITING * period_ns => {
-            if (interval_ns / period_ns - 1.0).abs() > REFRESH_TOLERANCE {
-                return Err(DisplayError::Refresh {
-                    measured_hz: 1e9 / interval_ns,
-                    rig_hz: screen.refresh_hz,
-                });
-            }
-            Ok(Pacing::Screen)
-        }
-        _ => Ok(Pacing::Software),
-    }
+    bounds: &SyncBounds,
+) -> Result<(Option<Sync>, Pacing, Option<RefreshClock>), DisplayError> {
+    let measured = Sync::measure(stamps_ns, screen.refresh_period_ns(), Stamps::Late);
+    let (sync, clock) = match measured {
+        Ok((sync, clock)) if !software => (sync, clock),
+        Ok((sync, _)) => (Sync { waits: false, period_ns: sync.median_ns, ..sync }, None),
+        Err(fault) if bounds.must_wait => return Err(DisplayError::Sync { measured: None, fault }),
+        // A hidden window shows nothing that could be wrong.
+        Err(_) => return Ok((None, Pacing::Software, None)),
+    };
+    sync.judge(screen.refresh_hz, bounds)
+        .map_err(|fault| DisplayError::Sync { measured: Some(sync), fault })?;
+    let pacing = if clock.is_some() { Pacing::Screen } else { Pacing::Software };
+    Ok((Some(sync), pacing, clock))
 }
 
 /// Adapter and target in words.
@@ -219,7 +430,7 @@ pub(crate) fn describe(
         surface_px,
         format: format!("{format:?}"),
         present_mode: None,
-        measured_interval_ms: None,
+        sync: None,
     }
 }
 
@@ -243,12 +454,19 @@ mod tests {
             gamma: 2.2,
         })
         .unwrap();
-        let pacing = |software, ms: f64| pacing_of(software, Some(ms * 1e6), &screen);
-        assert_eq!(pacing(false, 1000.0 / 59.94).unwrap(), Pacing::Screen);
-        assert_eq!(pacing(false, 2.0).unwrap(), Pacing::Software);
-        assert_eq!(pacing(true, 40.0).unwrap(), Pacing::Software);
-        assert_eq!(pacing_of(false, None, &screen).unwrap(), Pacing::Software);
+        let pacing = |software, ms: f64| {
+            let stamps_ns: Vec<i64> = (0..130).map(|k| (f64::from(k) * ms * 1e6) as i64).collect();
+            pacing_of(software, &stamps_ns, &screen, &SyncBounds::USUAL)
+        };
+        assert_eq!(pacing(false, 1000.0 / 59.94).unwrap().1, Pacing::Screen);
+        assert_eq!(pacing(false, 2.0).unwrap().1, Pacing::Software);
+        assert_eq!(pacing(true, 40.0).unwrap().1, Pacing::Software);
+        assert_eq!(
+            pacing_of(false, &[], &screen, &SyncBounds::USUAL).unwrap(),
+            (None, Pacing::Software, None)
+        );
         let message = pacing(false, 20.0).unwrap_err().to_string();
         assert!(message.contains("50.00 Hz") && message.contains("60 Hz"), "{message}");
+        assert!(message.contains("130 presents"), "{message}");
     }
 }

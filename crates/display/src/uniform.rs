@@ -3,13 +3,11 @@
 use stimulus::element::{Draw, Element, Now, Outline, Paint, Pattern, Wave};
 use stimulus::hash::threshold;
 use stimulus::sheet::{Between, Sheet, Source, Transfer};
-use stimulus::{Patch, RetinaGrid, Screen};
+
+use crate::scenery::Scenery;
 
 /// Names and byte offsets of a WGSL struct's fields; the last one, without a name, is its size.
 pub type Layout = &'static [(&'static str, usize)];
-
-/// Luminance of red, green and blue relative to white, where the rig says nothing else: ITU-R BT.709.
-const BT709: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
 /// No picture.
 const NO_PICTURE: u32 = u32::MAX;
@@ -20,7 +18,7 @@ pub struct FrameUniform([u8; Self::SIZE]);
 
 impl FrameUniform {
     /// Size of the WGSL struct `Frame`.
-    pub const SIZE: usize = 80;
+    pub const SIZE: usize = 96;
     /// Its fields.
     pub const LAYOUT: Layout = &[
         ("size_px", 0),
@@ -32,19 +30,23 @@ impl FrameUniform {
         ("retina_cells", 40),
         ("luminance_weights", 48),
         ("retina_cell_px", 60),
-        ("gamma_inverse", 64),
-        ("picture_layer", 68),
+        ("grey", 64),
+        ("picture_layer", 76),
+        ("index", 80),
         ("", Self::SIZE),
     ];
 
-    /// Lays out what does not change from frame to frame. `achromatic` says that the linear frame has one channel.
-    pub fn prepare(screen: &Screen, patch: &Patch, retina: Option<&RetinaGrid>, achromatic: bool) -> Self {
+    /// Lays out what does not change from frame to frame.
+    pub fn prepare(scenery: &Scenery) -> Self {
+        let Scenery { screen, patch, retina, .. } = scenery;
         let mut uniform = Self([0; Self::SIZE]);
         let put = &mut uniform.0;
         put_u32(put, 0, [screen.width_px, screen.height_px]);
         put_u32(put, 16, [patch.x_px, patch.y_px, patch.size_px]);
-        put_f32(put, 48, if achromatic { [1.0, 0.0, 0.0] } else { BT709 });
-        put_f32(put, 64, [(1.0 / screen.gamma) as f32]);
+        // The linear frame of what is achromatic has one channel.
+        let weights = if scenery.is_achromatic() { [1.0, 0.0, 0.0] } else { scenery.luminance_weights };
+        put_f32(put, 48, weights.map(|weight| weight as f32));
+        put_f32(put, 64, scenery.grey().map(|code| code as f32));
         if let Some(grid) = retina {
             put_u32(put, 32, [grid.left_px, grid.top_px, grid.columns, grid.rows]);
             put_u32(put, 60, [grid.cell_px]);
@@ -57,10 +59,10 @@ impl FrameUniform {
         put_u32(&mut self.0, 8, origin_px.map(|at| at as u32));
     }
 
-    /// The numbers of one frame.
-    pub fn set_frame(&mut self, patch_luminance: f32, picture_layer: Option<u32>) {
+    /// The numbers of one frame: its index, the patch, the layer of its picture.
+    pub fn set_frame(&mut self, frame: u64, patch_luminance: f32, picture_layer: Option<u32>) {
         put_f32(&mut self.0, 28, [patch_luminance]);
-        put_u32(&mut self.0, 68, [picture_layer.unwrap_or(NO_PICTURE)]);
+        put_u32(&mut self.0, 76, [picture_layer.unwrap_or(NO_PICTURE), frame as u32]);
     }
 
     /// The bytes, as the shaders read them.

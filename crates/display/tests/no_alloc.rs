@@ -3,10 +3,10 @@
 mod support;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
-use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
 use display::uniform::{CourseRow, FrameUniform};
+use display::{Pacing, Scenery};
 use stimulus::element::Now;
 use stimulus::{Patch, RetinaGrid, RetinaTemplate, Sheets};
 use timeline::latest::latest;
@@ -22,7 +22,11 @@ fn ten_thousand_frames_without_an_allocation() {
     let scenes = support::scenes(&screen);
     let grid = RetinaGrid::for_scenes(&scenes, &screen);
     let patch = Patch::lower_right(&screen, 24);
-    let mut uniform = FrameUniform::prepare(&screen, &patch, Some(&grid), true);
+    let mut uniform = FrameUniform::prepare(&Scenery {
+        patch,
+        retina: Some(grid),
+        ..Scenery::plain(&screen, scenes.clone(), Sheets::default()).unwrap()
+    });
     let mut nows = [Now::NONE];
     let mut row = [0; CourseRow::SIZE];
     let mut template = RetinaTemplate::prepare(&scenes[1], &Sheets::default(), &grid, &screen);
@@ -46,15 +50,16 @@ fn ten_thousand_frames_without_an_allocation() {
                 scene: SceneId(1),
                 contrast,
                 picture: None,
+                not_before_ns: 0,
             }));
             let command = *commands.read();
             let planned = plan.step(plan.begin_ns(), command.as_ref(), index > 9_000);
-            uniform.set_frame(planned.params.patch_luminance, None);
+            uniform.set_frame(planned.flip.frame, planned.params.patch_luminance, None);
             scene.courses_at(&planned.params.moment, &mut nows);
             CourseRow::write(&nows[0], &mut row);
             checksum += u64::from(uniform.bytes()[28]) + u64::from(row[9]);
             plan.worked(1_000_000);
-            let flip = plan.shown(&planned, planned.flip.onset_ns);
+            let Some(flip) = plan.handed(&planned, planned.flip.onset_ns) else { continue };
             // Full rings refuse, which must not allocate either.
             let _ = flips.push(flip) | events.push(Event::Flip(flip));
             template.frame(&planned.params.moment, &mut cells);

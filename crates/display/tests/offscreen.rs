@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use display::{Config, Display, DisplayError, Mode, Pacing, Ports, Progress};
+use display::{Config, Display, DisplayError, Mode, Pacing, Ports, Progress, Scenery};
 use stimulus::{Moment, Patch, RetinaGrid, RetinaTemplate, Scene, Sheets};
 use timeline::latest::latest;
 use timeline::ring::{ring, rows};
@@ -21,12 +21,14 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
     let (row_writer, mut row_reader) = rows(256, grid.cells());
     let config = Config {
         mode: Mode::Offscreen,
-        screen,
-        scenes,
-        sheets: Sheets::default(),
-        retina: Some((grid, row_writer)),
-        patch: Patch::lower_right(&screen, 12),
+        scenery: Scenery {
+            patch: Patch::lower_right(&screen, 12),
+            retina: Some(grid),
+            ..Scenery::plain(&screen, scenes, Sheets::default()).unwrap()
+        },
+        retina: Some(row_writer),
         title: String::new(),
+        sync: display::sync::SyncBounds::USUAL,
     };
     let Some(display) = support::with_adapter(Display::prepare(config)) else { return };
     assert_eq!(display.description().pacing, Pacing::Simulated);
@@ -64,6 +66,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
                 scene: SceneId(1),
                 contrast,
                 picture: None,
+                not_before_ns: 0,
             }));
             std::thread::sleep(Duration::from_millis(600));
             stop_after.store(true, Ordering::Release);
@@ -115,21 +118,19 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
 #[test]
 fn contradictions_are_refused_before_anything_opens() {
     let screen = support::screen(64, 64);
-    let config = |scenes, retina| Config {
+    let config = |scenes, grid, retina| Config {
         mode: Mode::Offscreen,
-        screen,
-        scenes,
-        sheets: Sheets::default(),
+        scenery: Scenery { retina: grid, ..Scenery::plain(&screen, scenes, Sheets::default()).unwrap() },
         retina,
-        patch: Patch::NONE,
         title: String::new(),
+        sync: display::sync::SyncBounds::USUAL,
     };
     let grid = RetinaGrid { cell_px: 2, columns: 8, rows: 8, left_px: 0, top_px: 0 };
     let refused = |config| Display::prepare(config).err().unwrap();
-    assert!(matches!(refused(config(vec![], None)), DisplayError::NoGrey { count: 0 }));
-    let narrow = config(vec![Scene::grey()], Some((grid, rows(2, 63).0)));
+    assert!(matches!(refused(config(vec![], None, None)), DisplayError::NoGrey { count: 0 }));
+    let narrow = config(vec![Scene::grey()], Some(grid), Some(rows(2, 63).0));
     assert!(matches!(refused(narrow), DisplayError::RetinaWidth { cells: 64, width: 63 }));
     let outside = RetinaGrid { left_px: 60, ..grid };
-    let outside = config(vec![Scene::grey()], Some((outside, rows(2, 64).0)));
+    let outside = config(vec![Scene::grey()], Some(outside), Some(rows(2, 64).0));
     assert!(matches!(refused(outside), DisplayError::RetinaOutside { right: 76, .. }));
 }

@@ -5,6 +5,7 @@ mod support;
 use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
+use display::presenter::Stamp;
 use proptest::prelude::*;
 use stimulus::Moment;
 use timeline::{Command, OnsetClass, Ramp, SceneId};
@@ -21,6 +22,7 @@ fn command(index: u64, scene: u16, contrast: Ramp) -> Command {
         scene: SceneId(scene),
         contrast,
         picture: None,
+        not_before_ns: 0,
     }
 }
 
@@ -36,7 +38,7 @@ fn a_punctual_loop_misses_nothing() {
     for frame in 0..10_000_u64 {
         let planned = plan.step(plan.begin_ns(), Some(&full), false);
         plan.worked(1_000_000);
-        let flip = plan.shown(&planned, planned.flip.onset_ns - 500_000);
+        let flip = plan.handed(&planned, planned.flip.onset_ns - 500_000).unwrap();
         assert_eq!((flip.frame, flip.missed, flip.command, flip.scene), (frame, 0, Some(3), SceneId(1)));
         assert_eq!(flip.class, OnsetClass::Simulated);
         assert_eq!(flip.submitted_ns, flip.onset_ns - 500_000);
@@ -52,7 +54,7 @@ fn contrast_is_that_of_the_onset() {
     let ramp = Ramp { from: 0.0, to: 0.6, start_ns: START_NS, end_ns: START_NS + 1_000_000_000 };
     for _ in 0..90 {
         let planned = plan.step(plan.begin_ns(), Some(&command(0, 1, ramp)), false);
-        let flip = plan.shown(&planned, 0);
+        let flip = plan.handed(&planned, 0).unwrap();
         assert_eq!(flip.contrast, ramp.at(flip.onset_ns));
     }
 }
@@ -98,7 +100,7 @@ fn work_longer_than_a_period_leaves_regular_gaps() {
         plan.worked(work_ns);
         if now_ns <= planned.flip.onset_ns {
             now_ns = planned.flip.onset_ns;
-            last_missed = plan.shown(&planned, now_ns).missed;
+            last_missed = plan.handed(&planned, now_ns).unwrap().missed;
             shown += 1;
         } else {
             plan.discarded(&planned);
@@ -115,11 +117,15 @@ fn follow(true_period_ns: f64, lateness_ns: impl Fn(u64) -> i64, frames: u64) ->
     let (mut missed, mut worst_ns) = (0, 0.0_f64);
     for vblank in 1..=frames {
         let true_ns = |vblank: u64| START_NS as f64 + vblank as f64 * true_period_ns;
-        let planned = plan.step(true_ns(vblank) as i64 + lateness_ns(vblank), None, false);
-        let flip = plan.shown(&planned, 0);
-        missed += u64::from(flip.missed);
+        let at_ns = true_ns(vblank) as i64 + lateness_ns(vblank);
+        if let Some(flip) = plan.seen(Stamp { at_ns, class: OnsetClass::Predicted }) {
+            assert_eq!((flip.late, flip.replaces, flip.class), (0, false, OnsetClass::Predicted));
+            missed += u64::from(flip.missed);
+        }
+        let planned = plan.step(at_ns, None, false);
+        assert_eq!(plan.handed(&planned, at_ns), None, "its flip comes with its stamp");
         if vblank > frames / 2 {
-            worst_ns = worst_ns.max((flip.onset_ns as f64 - true_ns(vblank + 1)).abs());
+            worst_ns = worst_ns.max((planned.flip.onset_ns as f64 - true_ns(vblank + 1)).abs());
         }
     }
     (plan, missed, worst_ns)
@@ -166,7 +172,7 @@ proptest! {
             now_ns += late_ns;
             plan.worked(late_ns);
             if now_ns <= planned.flip.onset_ns {
-                let flip = plan.shown(&planned, now_ns);
+                let flip = plan.handed(&planned, now_ns).unwrap();
                 now_ns = flip.onset_ns;
                 first.get_or_insert(flip.frame);
                 last = Some(flip.frame);

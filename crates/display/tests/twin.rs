@@ -5,17 +5,18 @@ mod support;
 
 use std::f64::consts::{PI, TAU};
 
-use display::Snapshots;
+use display::{Scenery, Snapshots};
 use random::Random;
+use stimulus::checksum::Checksum;
 use stimulus::dots::{Dot, Field};
 use stimulus::element::{
     Aperture, Contrast, Course, Draw, Modulation, Motion, Outline, Paint, Pattern, Renewal, Wave,
 };
-use stimulus::sheet::{Between, Sheet, Source, Texels, Transfer};
-use stimulus::twin::{Twin, encode};
+use stimulus::sheet::{self, Between, Sheet, Source, Texels};
+use stimulus::twin::Twin;
 use stimulus::{
-    Code, Content, Element, Flicker, FlickerKind, Moment, Patch, Picture, RetinaGrid, RetinaTemplate, Scene,
-    Screen, Sheets, Waveform, retina_of,
+    Code, Content, Element, Flicker, FlickerKind, Light, Moment, Patch, Picture, RetinaGrid, RetinaTemplate,
+    Scene, Screen, Sheets, Transfer, Waveform, retina_of,
 };
 
 const LINEAR_TOLERANCE: f64 = 1e-3;
@@ -45,7 +46,7 @@ fn pattern(kind: usize, random: &mut Random) -> Pattern {
         height,
         texel_px: between(random, 0.7, 5.0),
         between: pick(random, &[Between::Nearest, Between::Linear]),
-        transfer: pick(random, &[Transfer::Srgb, Transfer::Linear]),
+        transfer: pick(random, &[sheet::Transfer::Srgb, sheet::Transfer::Linear]),
     };
     match kind {
         0 => Pattern::Uniform,
@@ -180,7 +181,7 @@ fn scene(kinds: [usize; 3], random: &mut Random, screen: &Screen) -> Scene {
 /// The largest difference of a frame, and the part of pixels that differ by more than the tolerance.
 struct Difference {
     linear: f64,
-    code: u8,
+    code: u32,
     above: usize,
 }
 
@@ -190,23 +191,31 @@ fn difference(
     scene: &Scene,
     content: &Content<'_>,
     moment: &Moment,
-    screen: &Screen,
+    scenery: &Scenery,
 ) -> Difference {
     let shot = gpu.shoot(place, moment).unwrap();
+    let (screen, light) = (&scenery.screen, &scenery.light);
     let mut twin = Twin::prepare(screen, scene.courses.len());
     let mut worst = Difference { linear: 0.0, code: 0, above: 0 };
-    for ((gpu, codes), cpu) in shot.linear.iter().zip(&shot.codes).zip(twin.render(scene, moment, content)) {
+    let rendered = twin.render(scene, moment, content);
+    for (place, ((gpu, codes), cpu)) in (0..).zip(shot.linear.iter().zip(&shot.codes).zip(rendered)) {
+        let pixel = [place % screen.width_px, place / screen.width_px];
+        let expected = light.encode(cpu.map(|part| part as f32), pixel, moment.frame);
+        // What the shader makes of its own light is the table's, to the bit.
+        assert_eq!(*codes, light.encode(*gpu, pixel, moment.frame), "{pixel:?}");
         let mut off = 0.0_f64;
         for channel in 0..3 {
-            off = off.max((f64::from(gpu[channel]) - cpu[channel]).abs());
+            let apart = (f64::from(gpu[channel]) - cpu[channel]).abs();
+            off = off.max(apart);
             // Near black a code is less light than 32-bit arithmetic of positions is sure of.
-            if (f64::from(gpu[channel]) - cpu[channel]).abs() > SAME_LIGHT {
-                worst.code = worst.code.max(codes[channel].abs_diff(encode(cpu[channel], screen.gamma)));
+            if apart > SAME_LIGHT {
+                worst.code = worst.code.max(codes[channel].abs_diff(expected[channel]));
             }
         }
         worst.linear = worst.linear.max(off);
         worst.above += usize::from(off > LINEAR_TOLERANCE);
     }
+    assert_eq!(shot.checksum, Checksum::of(shot.codes.iter().copied()));
     worst
 }
 
@@ -226,18 +235,17 @@ fn every_pattern_window_and_paint_equals_its_twin() {
     for &kinds in &kinds {
         scenes.push(scene(kinds, &mut random, &screen));
     }
-    let Some(mut gpu) =
-        support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &sheets, &Patch::NONE, None))
-    else {
+    let scenery = Scenery::plain(&screen, scenes.clone(), sheets.clone()).unwrap();
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else {
         return;
     };
     println!("{}", gpu.description());
     let content = Content { sheets: &sheets, picture: &[] };
-    let mut worst = [(0.0_f64, 0_u8); 8];
+    let mut worst = [(0.0_f64, 0_u32); 8];
     for (place, kinds) in kinds.iter().enumerate() {
         for frame in [0, 7, 23, 1_000_003] {
             let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
-            let found = difference(&mut gpu, place + 1, &scenes[place + 1], &content, &moment, &screen);
+            let found = difference(&mut gpu, place + 1, &scenes[place + 1], &content, &moment, &scenery);
             let (linear, code) = &mut worst[kinds[0]];
             (*linear, *code) = (linear.max(found.linear), (*code).max(found.code));
             assert!(
@@ -271,12 +279,12 @@ fn retina_and_patch_equal_their_twins() {
         .collect();
     let patch = Patch::lower_right(&screen, 16);
     let grid = RetinaGrid::for_scenes(&scenes, &screen);
-    let sheets = Sheets::default();
-    let Some(mut gpu) =
-        support::with_adapter(Snapshots::prepare(&screen, scenes.clone(), &sheets, &patch, Some(&grid)))
-    else {
-        return;
+    let scenery = Scenery {
+        patch,
+        retina: Some(grid),
+        ..Scenery::plain(&screen, scenes.clone(), Sheets::default()).unwrap()
     };
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery)) else { return };
     let mut retina = vec![0.0; grid.cells()];
     for (place, scene) in scenes.iter().enumerate() {
         for (frame, contrast) in [(0, 1.0), (2, 0.9), (5, 0.02), (3_000_000_002, 0.7)] {
@@ -286,8 +294,37 @@ fn retina_and_patch_equal_their_twins() {
             let worst =
                 shot.retina.iter().zip(&retina).map(|(gpu, cpu)| (gpu - cpu).abs()).fold(0.0, f64::max);
             assert!(worst <= RETINA_TOLERANCE, "{worst}");
-            let corner = *shot.codes.last().unwrap();
+            let corner = *shot.presented.last().unwrap();
             assert_eq!(corner, [if scene.patch_is_white(&moment) { 255 } else { 0 }; 3]);
+        }
+    }
+}
+
+#[test]
+fn ten_bits_three_transfers_and_dithering_equal_their_twins() {
+    // An odd width, so that rows of codes are padded; colours, so that all three rows of the table are read.
+    let screen = support::screen(101, 60);
+    let transfers = [Transfer::Gamma([2.2; 3]), Transfer::Gamma([1.8, 2.2, 2.6])];
+    for (transfer, bits, dither) in
+        [(&transfers[0], 10, None), (&transfers[1], 8, Some(7)), (&transfers[1], 10, Some(8))]
+    {
+        let element = Element::new(
+            [50.0, 30.0],
+            Pattern::Grating { cycles_per_px: [0.02, 0.01], phase: 0.1, wave: Wave::Sine },
+            Aperture::new(Outline::Ellipse { radii_px: [45.0, 28.0] }, 5.0),
+            Paint::Modulate([1.0, -0.5, 0.25]),
+            0,
+        );
+        let scenes = vec![Scene::grey(), Scene::of(element, Course::STEADY)];
+        let scenery = Scenery {
+            light: Light::prepare(transfer, bits, dither).unwrap(),
+            ..Scenery::plain(&screen, scenes.clone(), Sheets::default()).unwrap()
+        };
+        let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else { return };
+        for (scene, frame) in [(0, 3), (1, 0), (1, 70_000)] {
+            let moment = Moment::new(frame, 0.9);
+            let found = difference(&mut gpu, scene, &scenes[scene], &Content::NONE, &moment, &scenery);
+            assert!(found.linear <= LINEAR_TOLERANCE && found.code <= 1, "{} {}", found.linear, found.code);
         }
     }
 }
@@ -297,14 +334,11 @@ fn the_comparison_can_fail() {
     // A twin with another phase must be told apart, or the sweep above proves nothing.
     let screen = support::screen(96, 64);
     let scenes = support::scenes(&screen);
-    let Some(mut gpu) =
-        support::with_adapter(Snapshots::prepare(&screen, scenes, &Sheets::default(), &Patch::NONE, None))
-    else {
-        return;
-    };
+    let scenery = Scenery::plain(&screen, scenes, Sheets::default()).unwrap();
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else { return };
     let grating = support::grating(&screen, 1.0, 45.0, 10.0);
     let other = Scene::grating(&stimulus::Grating { phase: grating.phase + 0.003, ..grating });
-    let found = difference(&mut gpu, 1, &other, &Content::NONE, &Moment::new(2, 0.5), &screen);
+    let found = difference(&mut gpu, 1, &other, &Content::NONE, &Moment::new(2, 0.5), &scenery);
     assert!(found.linear > LINEAR_TOLERANCE, "{}", found.linear);
 }
 
@@ -318,8 +352,11 @@ fn pictures_equal_their_twin() {
         let grid = RetinaGrid::for_scenes(&scenes, &screen);
         assert_eq!((grid.cell_px, grid.left_px, grid.top_px), (texel_px, picture.left_px, picture.top_px));
         let sheets = Sheets::default();
-        let prepared = Snapshots::prepare(&screen, scenes.clone(), &sheets, &Patch::NONE, Some(&grid));
-        let Some(mut gpu) = support::with_adapter(prepared) else { return };
+        let scenery = Scenery {
+            retina: Some(grid),
+            ..Scenery::plain(&screen, scenes.clone(), sheets.clone()).unwrap()
+        };
+        let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else { return };
         let grey = gpu.shoot(1, &Moment::new(1, 1.0)).unwrap();
         assert!(grey.linear.iter().all(|&value| value == [0.5; 3]), "a picture without a pattern is grey");
         // A pattern without any symmetry, from -1 to 1.
@@ -332,7 +369,7 @@ fn pictures_equal_their_twin() {
         template.load(&pattern);
         for (frame, contrast) in [(1, 1.0), (3, 0.4), (6, 0.03)] {
             let moment = Moment::new(frame, contrast);
-            let found = difference(&mut gpu, 1, &scenes[1], &content, &moment, &screen);
+            let found = difference(&mut gpu, 1, &scenes[1], &content, &moment, &scenery);
             assert!(found.linear <= 1e-6, "{texels} texels of {texel_px} px: {}", found.linear);
             let shot = gpu.shoot(1, &moment).unwrap();
             template.frame(&moment, &mut retina);

@@ -38,6 +38,7 @@ struct Kept {
     replies: Vec<timeline::Reply>,
     trials: Vec<timeline::Trial>,
     scores: Vec<timeline::Score>,
+    drawn: Vec<timeline::Drawn>,
     pictures: Vec<Vec<f32>>,
 }
 
@@ -81,6 +82,7 @@ impl MemoryRecorder {
             Event::Reply(reply) => session.replies.push(reply),
             Event::Trial(trial) => session.trials.push(trial),
             Event::Score(score) => session.scores.push(score),
+            Event::Drawn(drawn) => session.drawn.push(drawn),
             Event::Notice(notice) => session.notices.push(notice),
         }
     }
@@ -126,6 +128,7 @@ impl MemoryRecorder {
             replies,
             trials,
             scores,
+            drawn,
             pictures,
         } = self.session;
         RecordedSession {
@@ -151,6 +154,7 @@ impl MemoryRecorder {
             replies,
             trials,
             scores,
+            drawn,
             pictures,
             is_closed: true,
             problems: Vec::new(),

@@ -12,8 +12,8 @@ use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
-    Answer, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Presentation, Published, Reply, Request, Row, Score, SourceId, State, Trial, Turn, s_from_ns,
+    Answer, Chunk, ClockOffset, Command, Decision, Drawn, Event, Flip, Latent, LatentRhythm, Marker, Notice,
+    Onset, Presentation, Published, Reply, Request, Row, Score, SourceId, State, Trial, Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -189,6 +189,7 @@ struct Records {
     states: Lane,
     trials: Lane,
     scores: Lane,
+    drawn: Lane,
     turns: Lane,
 }
 
@@ -252,6 +253,7 @@ impl<S: Sink> Recorder<S> {
             states: Lane::of::<State, S>(&mut writer)?,
             trials: Lane::of::<Trial, S>(&mut writer)?,
             scores: Lane::of::<Score, S>(&mut writer)?,
+            drawn: Lane::of::<Drawn, S>(&mut writer)?,
             turns: Lane::of::<Turn, S>(&mut writer)?,
         };
         Ok(Self {
@@ -288,6 +290,7 @@ impl<S: Sink> Recorder<S> {
             Event::Reply(reply) => records.replies.push(reply.at_ns, &reply),
             Event::Trial(trial) => records.trials.push(trial.end_ns, &trial),
             Event::Score(score) => records.scores.push(score.at_ns, &score),
+            Event::Drawn(drawn) => records.drawn.push(drawn.at_ns, &drawn),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
         };
         let written = lane.write_if_large(&mut self.writer);
@@ -413,7 +416,7 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 19] {
+    fn in_order(&self) -> [&Lane; 20] {
         [
             &self.chunks,
             &self.clock_offsets,
@@ -433,11 +436,12 @@ impl Records {
             &self.states,
             &self.trials,
             &self.scores,
+            &self.drawn,
             &self.turns,
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 19] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 20] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
@@ -457,6 +461,7 @@ impl Records {
             &mut self.states,
             &mut self.trials,
             &mut self.scores,
+            &mut self.drawn,
             &mut self.turns,
         ]
     }

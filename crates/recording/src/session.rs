@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use timeline::{
-    Answer, Chunk, ClockOffset, Command, Decision, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
+    Answer, Chunk, ClockOffset, Command, Decision, Drawn, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
     Presentation, Published, Reply, Request, Row, RowError, Score, SourceId, State, Trial, Turn,
 };
 
@@ -111,6 +111,8 @@ pub struct RecordedSession {
     pub trials: Vec<Trial>,
     /// Values scored against a baseline.
     pub scores: Vec<Score>,
+    /// What presented frames were known by; lacks in recordings older than it.
+    pub drawn: Vec<Drawn>,
     /// The texels of each picture, by its number.
     pub pictures: Vec<Vec<f32>>,
     /// Whether every stream was closed by its footer: the session ended in order.
@@ -179,6 +181,7 @@ impl RecordedSession {
             replies: parts.take_newer()?,
             trials: parts.take_newer()?,
             scores: parts.take_newer()?,
+            drawn: parts.take_newer()?,
             pictures,
             is_closed,
             problems: recording.problems,

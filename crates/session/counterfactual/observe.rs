@@ -113,7 +113,7 @@ impl Observed {
         let Some(protocol::StreamKind::Samples(samples)) = samples else {
             return Err(refuse(session, "its decoder reads no stream of samples"));
         };
-        let flicker = lowered.scenes.get(decoder.stimulus + 1).and_then(stimulus::Scene::flicker);
+        let flicker = lowered.scenery.scenes.get(decoder.stimulus + 1).and_then(stimulus::Scene::flicker);
         let flicker = flicker.ok_or_else(|| refuse(session, "its stimulus does not flicker"))?;
         let (num, den) = flicker.cycles_per_frame();
         let multiple = flicker.response_hz() / flicker.frequency_hz();
@@ -200,10 +200,10 @@ impl Observed {
         for &at_ns in &self.at_ns {
             while let Some(flip) = flips.next_if(|flip| flip.onset_ns <= at_ns) {
                 let scene = usize::from(flip.scene.0);
-                onset.shown(scene, flip.frame);
+                onset.shown(scene, flip.drawn_for());
                 if let Some(template) = templates.get_mut(scene) {
-                    let since_onset = onset.since(scene, flip.frame);
-                    let moment = Moment { frame: flip.frame, since_onset, contrast: flip.contrast };
+                    let since_onset = onset.since(scene, flip.drawn_for());
+                    let moment = Moment { frame: flip.drawn_for(), since_onset, contrast: flip.contrast };
                     template.frame(&moment, &mut cells);
                     eye(Seen::Frame(flip.onset_ns, &cells));
                 }

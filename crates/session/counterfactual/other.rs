@@ -69,6 +69,7 @@ impl Other {
             rig: recorded.rig.clone(),
             rig_text: recorded.rig_text.clone(),
             folder: recorded.folder.clone(),
+            files: recorded.files.clone(),
         };
         Ok(Self { file, experiment, controller, decoder })
     }

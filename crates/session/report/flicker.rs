@@ -6,6 +6,7 @@ use super::page::Page;
 use super::sections::Facts;
 use super::svg::short;
 use crate::experiment::{Experiment, Lowered};
+use crate::replay;
 use crate::stage::{Targets, closest};
 
 /// Targets of one stimulus that are listed.
@@ -17,8 +18,9 @@ impl Facts<'_> {
         let Some((experiment, lowered)) = lowered(self.session) else { return };
         let mut rows = Vec::new();
         let mut apart = Vec::new();
-        for (stimulus, scene) in experiment.protocol.stimuli.iter().zip(lowered.scenes.iter().skip(1)) {
-            let targets = Targets::of(scene, lowered.screen.refresh_hz);
+        for (stimulus, scene) in experiment.protocol.stimuli.iter().zip(lowered.scenery.scenes.iter().skip(1))
+        {
+            let targets = Targets::of(scene, lowered.scenery.screen.refresh_hz);
             for (target, realised) in targets.spectra().take(MOST_TARGETS) {
                 let Some(realised) = realised else { continue };
                 let decibel = realised.strongest_other_db();
@@ -70,10 +72,7 @@ impl Facts<'_> {
 
 /// The session's protocol as it was lowered, where this build can read it.
 fn lowered(session: &RecordedSession) -> Option<(Experiment, Lowered)> {
-    let folder = &session.folder;
-    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).ok();
-    let (protocol, rig) = (read(folder.protocol_path())?, read(folder.rig_path())?);
-    let experiment = Experiment::parse(protocol, "protocol", rig, "rig").ok()?;
+    let experiment = replay::experiment(session).ok()?;
     let lowered = experiment.lower(session.meta.seed).ok()?;
     Some((experiment, lowered))
 }

@@ -115,6 +115,8 @@ impl Facts<'_> {
             N::TimeJump => format!("by {}", seconds()),
             N::FlipsMissing => format!("newest flip {} old", seconds()),
             N::FlipRefused => counted(notice.count, "flip", "flips"),
+            N::SurfaceRebuilt => counted(notice.count, "time", "times"),
+            N::DeviceRebuilt => format!("in {}", seconds()),
             N::DisplayGrey => format!("at frame {}", notice.count),
             N::LoopLost | N::WatchdogTook => format!("silent for {}", seconds()),
             N::PlannerSilent => format!("waited {}, {} in a row", seconds(), notice.value),

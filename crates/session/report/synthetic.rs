@@ -197,6 +197,7 @@ pub fn empty(protocol: &str) -> Held {
         onsets: Vec::new(),
         trials: Vec::new(),
         scores: Vec::new(),
+        drawn: Vec::new(),
         clock_offsets: Vec::new(),
         requests: Vec::new(),
         answers: Vec::new(),
@@ -257,6 +258,8 @@ pub fn flip(frame: u64, onset_ns: i64, contrast: f64, command: Option<u64>) -> F
         scene: SceneId(u16::from(contrast > 0.0)),
         contrast,
         missed: 0,
+        late: 0,
+        replaces: false,
     }
 }
 
@@ -456,6 +459,7 @@ impl Thermostat {
             scene,
             contrast,
             picture: None,
+            not_before_ns: 0,
         });
         session
             .published

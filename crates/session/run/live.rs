@@ -9,7 +9,7 @@ use std::time::Duration;
 use acquisition::{Found, InletPlan, InletThread, MarkerPlan, MarkerThread, SampleOutlet, ThreadPorts};
 use closedloop::Loop;
 use display::interlock::{Answer, Interlock};
-use display::{Config, Display, Mode, Ports};
+use display::{Config, Display, Mode, Ports, Scenery};
 use planner::Proposal;
 use recording::{Options, SessionFolder};
 use timeline::heartbeat::Heartbeat;
@@ -111,19 +111,20 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
 
     let with_retina = room.answer.is_some();
     let (retina_in, retina) =
-        retina_ring(prepared.lowered.retina.cells(), prepared.lowered.screen.refresh_hz);
+        retina_ring(prepared.lowered.retina.cells(), prepared.lowered.scenery.screen.refresh_hz);
     let display = Display::prepare(Config {
         mode: match display_mode(&prepared.args) {
             DisplayMode::Window => Mode::Window,
             DisplayMode::Fullscreen => Mode::Fullscreen,
             DisplayMode::Offscreen => Mode::Offscreen,
         },
-        screen: prepared.lowered.screen,
-        scenes: prepared.lowered.scenes.clone(),
-        sheets: prepared.lowered.sheets.clone(),
-        retina: with_retina.then_some((prepared.lowered.retina, retina_in)),
-        patch: prepared.lowered.patch,
+        scenery: Scenery {
+            retina: with_retina.then_some(prepared.lowered.retina),
+            ..prepared.lowered.scenery.clone()
+        },
+        retina: with_retina.then_some(retina_in),
         title: format!("Photic: {}", prepared.experiment.protocol.name),
+        sync: display::sync::SyncBounds::USUAL,
     })?;
     let description = display.description().clone();
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::default() };
@@ -422,8 +423,7 @@ fn lifeline(
     if display_mode(&prepared.args) == DisplayMode::Offscreen {
         return Ok(None);
     }
-    // Neutral grey is half of the linear range.
-    let level = 0.5_f64.powf(1.0 / prepared.experiment.rig.screen.gamma);
+    let [_, level, _] = prepared.lowered.scenery.grey();
     Lifeline::start(folder.path(), level, display.monitor()).map(Some)
 }
 

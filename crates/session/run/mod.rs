@@ -126,6 +126,11 @@ pub(crate) fn prepare_experiment(
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
     Operator::check(&experiment, &args)?;
     let mut files = steering::files(&experiment)?;
+    files.extend(lowered.used.iter().map(|file| NamedFile {
+        key: "file",
+        file: file.name.clone(),
+        sha256: file.sha256.clone(),
+    }));
     // What is neither a committed brain nor a file is refused with the names of those, when the participant is seated.
     let is_file = |name: &&str| !brain::is_committed(name) && Path::new(name).is_file();
     if let Some(brain) = args.brain.as_deref().filter(is_file) {
@@ -219,6 +224,7 @@ impl Prepared {
             // Nothing is in it yet; a folder without a recording would only puzzle somebody later.
             let _ = std::fs::remove_dir(folder.path());
         })?;
+        crate::stage::keep(&self.lowered.used, folder.path())?;
         folder.write_copies(self.experiment.protocol_text.as_bytes(), self.experiment.rig_text.as_bytes())?;
         if let Some(arm) = &self.arm {
             arm.write(&folder)?;
@@ -238,7 +244,7 @@ impl Prepared {
         name: &str,
         display: Option<&Description>,
     ) -> Manifest {
-        let screen = &self.lowered.screen;
+        let screen = &self.lowered.scenery.screen;
         let mode = match (self.args.clock, display_mode(&self.args)) {
             (ClockMode::Virtual, _) => "scripted",
             (_, DisplayMode::Window) => "window",

@@ -85,17 +85,17 @@ pub fn prepare(
 pub fn setup(lowered: &Lowered, samples: &protocol::Samples, seed: u64) -> Setup {
     let grid = &lowered.retina;
     let cell_px = f64::from(grid.cell_px);
-    let gratings = lowered.scenes.iter().flat_map(|scene| &scene.elements);
+    let gratings = lowered.scenery.scenes.iter().flat_map(|scene| &scene.elements);
     let grating =
         gratings.map(|element| &element.pattern).find(|pattern| matches!(pattern, Pattern::Grating { .. }));
     let per_px = grating.and_then(Pattern::highest_frequency_per_px);
-    let flickering = lowered.scenes.iter().find_map(Scene::flicker);
-    let cells_per_deg = lowered.screen.px_per_deg / cell_px;
+    let flickering = lowered.scenery.scenes.iter().find_map(Scene::flicker);
+    let cells_per_deg = lowered.scenery.screen.px_per_deg / cell_px;
     let flicker = flickering.map_or(
         // Nothing flickers, so nothing is answered to; any frequency will do.
         participant::Flicker {
             kind: participant::FlickerKind::Counterphase,
-            hz: lowered.screen.refresh_hz / 8.0,
+            hz: lowered.scenery.screen.refresh_hz / 8.0,
             waveform: participant::Waveform::Sine,
         },
         |flicker| participant::Flicker {
@@ -118,7 +118,7 @@ pub fn setup(lowered: &Lowered, samples: &protocol::Samples, seed: u64) -> Setup
         cells_per_deg,
         cells_per_cycle: per_px.map_or(cells_per_deg, |per_px| 1.0 / (per_px * cell_px)),
         pixels_per_cell: grid.cell_px,
-        refresh_hz: lowered.screen.refresh_hz,
+        refresh_hz: lowered.scenery.screen.refresh_hz,
         flicker,
         seed,
     }

@@ -46,8 +46,11 @@ impl Presentations {
         driver.show_to(writer);
         let names =
             prepared.experiment.protocol.stimuli.iter().map(|stimulus| stimulus.name.clone()).collect();
-        let mut teller =
-            Teller { names, newest: None, every: (prepared.lowered.screen.refresh_hz / 4.0).ceil() as u64 };
+        let mut teller = Teller {
+            names,
+            newest: None,
+            every: (prepared.lowered.scenery.screen.refresh_hz / 4.0).ceil() as u64,
+        };
         let over = Arc::clone(over);
         let body = move || {
             while !over.load(Ordering::Acquire) {
@@ -97,7 +100,7 @@ impl Teller {
         let name = usize::from(flip.scene.0).checked_sub(1).and_then(|place| self.names.get(place));
         Some(match name {
             Some(name) if flip.scene != SceneId::GREY => {
-                format!("on {} {name} {}", flip.contrast, flip.frame)
+                format!("on {} {name} {}", flip.contrast, flip.drawn_for())
             }
             _ => "off".to_owned(),
         })

@@ -211,6 +211,7 @@ impl Status {
             | Event::Reply(_)
             | Event::Trial(_)
             | Event::Score(_)
+            | Event::Drawn(_)
             | Event::Turn(_) => {}
         }
     }

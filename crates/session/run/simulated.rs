@@ -139,7 +139,8 @@ impl Prepared {
         let step = Loop::prepare(&self.plan_for(sources))?;
         let mut carriers = Carriers::lay(sources, step, target, EVENTS);
         let (planner, pictures) = self.seat_planner(&mut carriers, true, virtual_clock::START_NS)?;
-        let (retina_in, retina) = retina_ring(self.lowered.retina.cells(), self.lowered.screen.refresh_hz);
+        let (retina_in, retina) =
+            retina_ring(self.lowered.retina.cells(), self.lowered.scenery.screen.refresh_hz);
         let presenter = ScriptedPresenter::new(
             &self.lowered,
             retina_in,

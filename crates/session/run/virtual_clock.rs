@@ -53,13 +53,13 @@ impl ScriptedPresenter {
         events: Writer<Event>,
         pictures: Option<RowReader>,
     ) -> Self {
-        let period_ns = lowered.screen.refresh_period_ns();
+        let period_ns = lowered.scenery.screen.refresh_period_ns();
         let clock = RefreshClock::new(START_NS, period_ns);
         Self {
-            plan: FramePlan::prepare(lowered.scenes.clone(), clock, Pacing::Simulated),
+            plan: FramePlan::prepare(lowered.scenery.scenes.clone(), clock, Pacing::Simulated),
             templates: lowered.templates(),
             pictures: pictures.map(Album::new),
-            is_picture: lowered.scenes.iter().map(|scene| scene.picture_sheet().is_some()).collect(),
+            is_picture: lowered.scenery.scenes.iter().map(|scene| scene.picture_sheet().is_some()).collect(),
             cells: vec![0.0; lowered.retina.cells()],
             retina,
             commands,
@@ -79,7 +79,7 @@ impl ScriptedPresenter {
     pub fn present(&mut self, begin_ns: i64) -> i64 {
         let command = *self.commands.read();
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
-        let flip = self.plan.shown(&planned, begin_ns);
+        let Some(flip) = self.plan.handed(&planned, begin_ns) else { return planned.flip.onset_ns };
         if let Some(template) = self.templates.get_mut(planned.params.scene) {
             if self.is_picture.get(planned.params.scene) == Some(&true)
                 && let Some(texels) =
@@ -87,7 +87,7 @@ impl ScriptedPresenter {
             {
                 template.load(texels);
             }
-            let frame = flip.frame.saturating_add_signed(self.phase_frames);
+            let frame = flip.drawn_for().saturating_add_signed(self.phase_frames);
             template.frame(&Moment { frame, ..planned.params.moment }, &mut self.cells);
         }
         let head = RowHead { index: flip.frame, stamp_s: s_from_ns(flip.onset_ns), at_ns: flip.onset_ns };

@@ -53,7 +53,7 @@ impl Stage {
     pub(crate) fn set(room: &Room, taker: Box<dyn Taker>) -> Result<Self, SessionError> {
         let samples = sources::participant_stream(&room.experiment.protocol)?.samples;
         let participant = room.seat()?;
-        let refresh_hz = room.lowered.screen.refresh_hz;
+        let refresh_hz = room.lowered.scenery.screen.refresh_hz;
         let (retina_in, retina) = retina_ring(room.lowered.retina.cells(), refresh_hz);
         let (commands, newest) = latest(&None);
         let (flips_in, flips) = ring(RING);
@@ -61,7 +61,7 @@ impl Stage {
         let (chair_events_in, chair_events) = ring(RING);
         let presenter =
             ScriptedPresenter::new(&room.lowered, retina_in, newest, flips_in, display_events_in, None);
-        let period_ns = room.lowered.screen.refresh_period_ns();
+        let period_ns = room.lowered.scenery.screen.refresh_period_ns();
         let lag_ns = (participant.delay_ns() - period_ns as i64).clamp(0, WAIT_FOR_MARKERS_NS);
         let mut chair = Chair::new(participant, retina, chair_events_in, Way::Taker(taker), samples.rate_hz);
         chair.in_chunks_of(room.chunk);
@@ -152,6 +152,7 @@ impl Stage {
                     scene: look.scene,
                     contrast: Ramp::constant(look.contrast),
                     picture: None,
+                    not_before_ns: 0,
                 }));
                 self.issued += 1;
             }

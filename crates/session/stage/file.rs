@@ -1,9 +1,9 @@
 //! Image files: PNG of any kind to 8-bit red, green, blue and opacity.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::Cursor;
 use std::path::Path;
 
+use recording::sha256_hex;
 use stimulus::sheet::{Texels, Transfer};
 
 /// Larger images are refused before they are decoded: a file's header may claim anything.
@@ -16,12 +16,12 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// Reads a file that a protocol in this folder names. The reason why not names it.
-    pub(super) fn read(folder: &Path, file: &str) -> Result<Self, String> {
-        let path = folder.join(file);
+    /// Reads a file; also its SHA-256. The reason why not names it.
+    pub(super) fn read(path: &Path) -> Result<(Self, String), String> {
         let named = |reason: String| format!("`{}`: {reason}", path.display());
-        let opened = File::open(&path).map_err(|error| named(error.to_string()))?;
-        let mut decoder = png::Decoder::new(BufReader::new(opened));
+        let bytes = std::fs::read(path).map_err(|error| named(error.to_string()))?;
+        let sha256 = sha256_hex(&bytes);
+        let mut decoder = png::Decoder::new(Cursor::new(bytes));
         decoder
             .set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
         let mut reader = decoder.read_info().map_err(|error| named(format!("not a PNG image: {error}")))?;
@@ -43,7 +43,7 @@ impl Picture {
             other => return Err(named(format!("its pixels are {other:?} after decoding"))),
         };
         let texels = Texels::new(width, height, texels).map_err(|error| named(error.to_string()))?;
-        Ok(Self { texels })
+        Ok((Self { texels }, sha256))
     }
 
     /// The same with no more columns than are shown: light is averaged over what falls into a pixel, because a pattern finer

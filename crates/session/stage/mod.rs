@@ -1,17 +1,20 @@
 //! From the stimuli of a protocol, in human units, to scenes and sheets.
 
 mod file;
+mod kept;
 mod layout;
+mod light;
 mod shown;
 mod targets;
 mod time;
 mod wave;
 
+pub use kept::{Files, UsedFile, keep};
 pub use targets::{Targets, closest};
 
 use stimulus::element::{Aperture, Course, Paint, Pattern};
 use stimulus::sheet::Texels;
-use stimulus::{Element, Scene, Screen, Sheets};
+use stimulus::{Element, Gamut, Light, Scene, Screen, Sheets};
 
 use crate::error::SessionError;
 use crate::experiment::Experiment;
@@ -25,6 +28,12 @@ pub struct Stage {
     pub scenes: Vec<Scene>,
     /// What their elements look up.
     pub sheets: Sheets,
+    /// From linear light to codes.
+    pub light: Light,
+    /// Colours of the screen, where the rig says its primaries.
+    pub gamut: Option<Gamut>,
+    /// Files that all of it was made of.
+    pub used: Vec<UsedFile>,
     /// What was repaired, because the protocol allows it: in words, with the stimulus's name.
     pub repairs: Vec<String>,
 }
@@ -33,20 +42,25 @@ pub struct Stage {
 ///
 /// # Errors
 /// When the screen cannot make what the protocol wants (flicker, size, detail), or a file is not what it should be.
-pub fn lower(experiment: &Experiment, screen: &Screen) -> Result<Stage, SessionError> {
+pub fn lower(experiment: &Experiment, screen: &Screen, seed: u64) -> Result<Stage, SessionError> {
     let mut scenes = vec![Scene::grey()];
-    let mut shared = Shared { sheets: Sheets::default(), repairs: Vec::new() };
+    let mut used = Vec::new();
+    let light::RigLight { light, gamut } = light::lower(experiment, seed, &mut used)?;
+    let mut shared = Shared { sheets: Sheets::default(), repairs: Vec::new(), gamut, used };
     for stimulus in &experiment.protocol.stimuli {
         let mut lowering = Lowering { experiment, screen, stimulus, shared: &mut shared };
         scenes.push(lowering.scene(&scenes)?);
     }
-    Ok(Stage { scenes, sheets: shared.sheets, repairs: shared.repairs })
+    let Shared { sheets, repairs, gamut, used } = shared;
+    Ok(Stage { scenes, sheets, light, gamut, used, repairs })
 }
 
 /// What all stimuli put together.
 struct Shared {
     sheets: Sheets,
     repairs: Vec<String>,
+    gamut: Option<Gamut>,
+    used: Vec<UsedFile>,
 }
 
 /// One stimulus on its way.

@@ -3,9 +3,10 @@
 use protocol::{Colour, FixationForm, ShapeForm};
 use stimulus::element::{Aperture, Contrast, Course, Outline, Paint, Pattern, Renewal};
 use stimulus::sheet::{Between, Sheet, Source, Transfer};
-use stimulus::{Element, MEAN_LUMINANCE, letters};
+use stimulus::{Dkl, Element, Gamut, MEAN_LUMINANCE, letters};
 
 use super::file::Picture;
+use super::kept::{Namer, UsedFile};
 use super::{Lowering, Part};
 use crate::error::SessionError;
 
@@ -36,9 +37,10 @@ impl Lowering<'_> {
         let first = self.shared.sheets.images.len() as u32;
         let mut size = None;
         for file in files {
-            let picture = Picture::read(&self.experiment.folder, file)
-                .map_err(|reason| self.refuse(reason))?
-                .at_most(width_px.round().max(1.0) as u32, transfer);
+            let path = self.experiment.files.path(Namer::Protocol, file);
+            let (picture, sha256) = Picture::read(&path).map_err(|reason| self.refuse(reason))?;
+            self.shared.used.push(UsedFile { name: file.clone(), path, sha256 });
+            let picture = picture.at_most(width_px.round().max(1.0) as u32, transfer);
             let found = [picture.texels.width, picture.texels.height];
             if *size.get_or_insert(found) != found {
                 let reason = format!(
@@ -201,8 +203,12 @@ impl Lowering<'_> {
                 let range = screen.luminance_max_cd_m2 - screen.luminance_min_cd_m2;
                 [(cd_m2 - screen.luminance_min_cd_m2) / range; 3]
             }
-            Colour::Xy(..) | Colour::ConeContrast(_) | Colour::Dkl(_) => {
-                return Err(self.refuse(format!("{key}: the rig says nothing of its primaries")));
+            Colour::Xy(xy, cd_m2) => {
+                let light = self.gamut(key)?.rgb_of_xy(xy, cd_m2);
+                light.map_err(|error| self.refuse(format!("{key}: {error}")))?
+            }
+            Colour::ConeContrast(_) | Colour::Dkl(_) => {
+                self.contrast(key, colour)?.map(|part| MEAN_LUMINANCE * (1.0 + part))
             }
         };
         if light.iter().any(|part| !(0.0..=1.0).contains(part)) {
@@ -223,11 +229,31 @@ impl Lowering<'_> {
                 let reason = "colour: what changes the grey wants a direction: rgb, cone_contrast or dkl";
                 return Err(self.refuse(reason.into()));
             }
-            Some(Colour::ConeContrast(_) | Colour::Dkl(_)) => {
-                return Err(self.refuse("colour: the rig says nothing of its primaries".into()));
+            Some(ref colour @ (Colour::ConeContrast(_) | Colour::Dkl(_))) => {
+                self.contrast("colour", colour)?
             }
         };
         Ok(Paint::Modulate(direction.map(|part| times * part)))
+    }
+
+    /// A contrast of cones as one of red, green and blue about the grey, which the screen must have room for.
+    fn contrast(&self, key: &str, colour: &Colour) -> Result<[f64; 3], SessionError> {
+        let gamut = self.gamut(key)?;
+        let cones = match *colour {
+            Colour::Dkl([luminance, l_minus_m, s]) => gamut.cone_contrast_of(Dkl { luminance, l_minus_m, s }),
+            Colour::ConeContrast(cones) => cones,
+            Colour::Rgb(rgb) => gamut.cone_contrast(rgb),
+            Colour::Luminance(_) | Colour::Xy(..) => [0.0; 3],
+        };
+        let change =
+            gamut.modulation_in_gamut(cones).map_err(|error| self.refuse(format!("{key}: {error}")))?;
+        Ok(change.map(|part| part / MEAN_LUMINANCE))
+    }
+
+    fn gamut(&self, key: &str) -> Result<&Gamut, SessionError> {
+        self.shared.gamut.as_ref().ok_or_else(|| {
+            self.refuse(format!("{key}: the rig does not say its primaries ([screen.primaries])"))
+        })
     }
 
     /// With a colour a shape covers the grey, without one it changes it.

@@ -114,10 +114,3 @@ pub fn render(
         *pixel = if covered { patch_luminance } else { light[1].clamp(0.0, 1.0) as f32 };
     }
 }
-
-/// The 8-bit code whose light on a screen with `light = code^gamma` is nearest to a linear luminance.
-pub fn encode(linear: f64, gamma: f64) -> u8 {
-    let code = libm::pow(linear.clamp(0.0, 1.0), 1.0 / gamma);
-    // round() of 0..=255 fits by construction
-    libm::round(code * 255.0) as u8
-}

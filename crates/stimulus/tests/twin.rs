@@ -6,7 +6,7 @@ use std::f64::consts::TAU;
 
 use proptest::prelude::*;
 use stimulus::element::{Aperture, Outline};
-use stimulus::twin::{encode, render};
+use stimulus::twin::render;
 use stimulus::{
     Content, Flicker, FlickerKind, Grating, Moment, Patch, RetinaGrid, RetinaTemplate, Scene, Screen,
     ScreenSpec, Sheets, Waveform, retina_of,
@@ -127,16 +127,6 @@ fn the_patch_is_white_in_the_first_half_and_black_on_grey() {
     }
     render(&Scene::grey(), &Content::NONE, &Moment::new(0, 0.5), &patch, &screen, &mut pixels);
     assert_eq!((pixels[last], pixels[0]), (0.0, 0.5));
-}
-
-#[test]
-fn codes_give_back_the_light() {
-    assert_eq!((encode(0.0, 2.2), encode(1.0, 2.2), encode(-1.0, 2.2), encode(2.0, 2.2)), (0, 255, 0, 255));
-    // 0.5^(1/2.2) * 255 = 186.08
-    assert_eq!(encode(0.5, 2.2), 186);
-    for code in 0..=255_u8 {
-        assert_eq!(encode((f64::from(code) / 255.0).powf(2.2), 2.2), code);
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The closed set of records. Each names its cause: photon <- flip <- command <- decision <- sample range.
 
+use crate::drawn::Drawn;
 pub use crate::notice::{Notice, NoticeKind};
 use crate::onset::{LatentRhythm, Onset};
 use crate::outside::{Reply, State};
@@ -89,6 +90,9 @@ pub struct Command {
     pub contrast: Ramp,
     /// Which picture, where the scene shows pictures; none in recordings of format version 1, which knew none.
     pub picture: Option<u64>,
+    /// The first refresh that begins at this instant or after it is the first to show it; until then what was shown stays.
+    /// 0 (at once) in older recordings.
+    pub not_before_ns: i64,
 }
 
 /// The instant at which a command stood where the display reads it: the end of the loop's own latency.
@@ -147,6 +151,17 @@ pub struct Flip {
     pub contrast: f64,
     /// Refreshes since the flip before that showed an old frame again (missed frames).
     pub missed: u32,
+    /// Refreshes by which it came after the one that it was drawn for, where stamps tell (negative: before it).
+    pub late: i32,
+    /// Whether it came in the same refresh as the flip before, so that nobody saw that one.
+    pub replaces: bool,
+}
+
+impl Flip {
+    /// The refresh that it was drawn for, from which its flicker's phase was computed.
+    pub fn drawn_for(&self) -> u64 {
+        self.frame.saturating_add_signed(-i64::from(self.late))
+    }
 }
 
 /// A chunk of samples as it came out of an inlet. Samples themselves travel in rows (see [`crate::ring::rows`]).
@@ -258,6 +273,7 @@ pub enum Event {
     Reply(Reply),
     Trial(Trial),
     Score(Score),
+    Drawn(Drawn),
     Notice(Notice),
 }
 
@@ -274,6 +290,7 @@ impl Row for Command {
         "ramp_start_ns",
         "ramp_end_ns",
         "picture_plus_1",
+        "not_before_ns",
     ];
     const OLDEST_COLUMNS: usize = 9;
 
@@ -289,6 +306,7 @@ impl Row for Command {
         put(self.contrast.end_ns);
         // A column that lacks reads as 0.
         put(self.picture.map_or(0, |picture| picture as i64 + 1));
+        put(self.not_before_ns);
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -301,6 +319,7 @@ impl Row for Command {
             scene: SceneId(c.int()?),
             contrast: Ramp { from: c.f64(), to: c.f64(), start_ns: c.i64(), end_ns: c.i64() },
             picture: c.int::<u64>()?.checked_sub(1),
+            not_before_ns: c.i64(),
         })
     }
 }
@@ -379,8 +398,19 @@ impl Row for Decision {
 
 impl Row for Flip {
     const STREAM: &'static str = "photic-flips";
-    const COLUMNS: &'static [&'static str] =
-        &["frame", "onset_ns", "class", "submitted_ns", "command", "scene", "contrast_f64", "missed"];
+    const COLUMNS: &'static [&'static str] = &[
+        "frame",
+        "onset_ns",
+        "class",
+        "submitted_ns",
+        "command",
+        "scene",
+        "contrast_f64",
+        "missed",
+        "late",
+        "replaces",
+    ];
+    const OLDEST_COLUMNS: usize = 8;
 
     fn write(&self, put: &mut impl FnMut(i64)) {
         put(self.frame as i64);
@@ -391,6 +421,8 @@ impl Row for Flip {
         put(i64::from(self.scene.0));
         put(self.contrast.to_bits() as i64);
         put(i64::from(self.missed));
+        put(i64::from(self.late));
+        put(i64::from(self.replaces));
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -408,6 +440,8 @@ impl Row for Flip {
             scene: SceneId(c.int()?),
             contrast: c.f64(),
             missed: c.int()?,
+            late: c.int()?,
+            replaces: c.flag()?,
         })
     }
 }

@@ -11,6 +11,7 @@
 //! and arguments whose names end in `_ns`. Nothing here knows a file, a GPU or an experiment.
 
 pub mod clock;
+mod drawn;
 pub mod event;
 pub mod heartbeat;
 pub mod latest;
@@ -22,6 +23,7 @@ mod row;
 mod steering;
 mod trial;
 
+pub use drawn::Drawn;
 pub use event::{
     Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, OnsetClass, Published,
     Ramp, SceneId, SourceId, Take, Turn,

@@ -156,6 +156,11 @@ notice_kinds! {
     FlipRefused = 60, "flip refused";
     /// The display drew grey by itself; `count` is the frame at which the loop saw it.
     DisplayGrey = 61, "display grey by itself";
+    /// The display: the window's surface was lost and is made anew; `count` says how often since the frame before.
+    SurfaceRebuilt = 67, "window surface rebuilt";
+    /// The display: the graphics device was lost, and everything on it was built anew behind a hidden window; `count` is how
+    /// long that took in ns. Its refreshes count as missed, and stimulation ramps up again.
+    DeviceRebuilt = 68, "graphics device rebuilt";
     /// The display: no heartbeat of the loop, ramping to grey; `count` is its age in ns.
     LoopLost = 62, "loop silent, display ramping to grey";
     /// The display: the loop's heart beats again; `count` is how long it did not in ns.

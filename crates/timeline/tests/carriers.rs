@@ -48,12 +48,12 @@ proptest! {
                                      some in any::<bool>()) {
         let source = SourceId(small);
         survives(Command { index: n, turn: n / 2, issued_ns: a, decision: some.then_some(n), scene: SceneId(small),
-            contrast: Ramp { from: x, to: -x, start_ns: a, end_ns: a }, picture: some.then_some(n) });
+            contrast: Ramp { from: x, to: -x, start_ns: a, end_ns: a }, picture: some.then_some(n), not_before_ns: -a });
         survives(Published { command: n, at_ns: a });
         survives(Decision { index: n, turn: n, decided_ns: a, source, first_sample: n, end_sample: n + 1, value: x,
             spread: -x, set_point: some.then_some(x), label: some.then_some(3), cue: (!some).then_some(7) });
         survives(Flip { frame: n, onset_ns: a, class: OnsetClass::Predicted, submitted_ns: a, command: some.then_some(n),
-            scene: SceneId(small), contrast: x, missed: u32::from(small) });
+            scene: SceneId(small), contrast: x, missed: u32::from(small), late: -i32::from(small), replaces: some });
         survives(Chunk { source, first_sample: n, count: 8, arrival_ns: a, offset_ns: a, refused: 0 });
         survives(Marker { source, index: n, at_ns: a, arrival_ns: a, code: some.then_some(2) });
         survives(ClockOffset { source, at_ns: a, offset_ns: a });
@@ -78,6 +78,7 @@ proptest! {
             outcome: TrialOutcome::Yes, estimate: x, estimate_sd: -x });
         survives(Score { index: n, turn: n, at_ns: a, decision: n, block: n, score: x, threshold: -x, baseline_uv: x,
             baseline_sd_uv: -x, outcome: ScoreOutcome::Frozen });
+        survives(Drawn { frame: n, at_ns: a, checksum: [n, a as u64], gain: u32::from(small), broken: 3 });
         survives(Notice { at_ns: a, kind: NoticeKind::ToGrey, source: some.then_some(source), count: a, value: x });
     }
 

@@ -177,7 +177,9 @@ impl OnsetGate {
     }
 
     fn take_flips(&mut self, inputs: &Inputs<'_>) {
-        for flip in inputs.flips.iter().filter(|flip| is_sane(flip, inputs.now_ns)) {
+        // One that came in the same refresh as the flip before says nothing new of the screen's line.
+        let news = |flip: &&timeline::Flip| is_sane(flip, inputs.now_ns) && !flip.replaces;
+        for flip in inputs.flips.iter().filter(news) {
             let _ = self.refreshes.update(flip.frame, flip.onset_ns);
         }
     }

@@ -297,6 +297,8 @@ pub fn flip(frame: u64, onset_ns: i64) -> Flip {
         scene: GRATING,
         contrast: 0.5,
         missed: 0,
+        late: 0,
+        replaces: false,
     }
 }
 

@@ -110,6 +110,8 @@ pub fn events(index: u64) -> Vec<Event> {
             scene: SceneId(3),
             contrast: 0.1 * index as f64,
             missed: 2,
+            late: 0,
+            replaces: false,
         }));
         events.push(Event::Chunk(Chunk {
             source,
@@ -142,6 +144,7 @@ pub fn events(index: u64) -> Vec<Event> {
             scene: SceneId::GREY,
             contrast: Ramp { from: 0.1, to: 0.2, start_ns: now_ns, end_ns: now_ns + 1 },
             picture: None,
+            not_before_ns: 0,
         }));
         events.push(Event::Published(Published { command: index, at_ns: now_ns + 9 }));
         events.push(Event::Marker(Marker {

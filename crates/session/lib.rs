@@ -14,6 +14,7 @@ pub mod experiment;
 pub mod inspect;
 pub mod kept;
 mod limits;
+pub mod missed;
 pub mod model;
 mod onset;
 pub mod person;

@@ -58,6 +58,11 @@ impl FramePlan {
         Self { clock, scenes, pacing, standing: None, handed: None, last_shown: None, next: 0, work_ns: 0.0 }
     }
 
+    /// Another clock and way of pacing, before the first frame.
+    pub fn pace(&mut self, clock: RefreshClock, pacing: Pacing) {
+        (self.clock, self.pacing) = (clock, pacing);
+    }
+
     /// The next frame, at `now_ns`. With `end` it is grey, whatever the command says.
     ///
     /// A command that is not to be seen before an instant is not at any refresh before that; what was shown stays. A scene

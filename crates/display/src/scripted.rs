@@ -27,6 +27,11 @@ pub enum Jitter {
 }
 
 impl Jitter {
+    /// Whether no stamp is early.
+    pub const fn is_late(self) -> bool {
+        matches!(self, Self::None | Self::Late(_) | Self::LateTail(_))
+    }
+
     fn draw(self, random: &mut Random) -> f64 {
         match self {
             Self::None => 0.0,

@@ -123,7 +123,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         retina: with_retina.then_some((prepared.lowered.retina, retina_in)),
         patch: prepared.lowered.patch,
         title: format!("Photic: {}", prepared.experiment.protocol.name),
-        sync: display::sync::SyncBounds::USUAL,
+        sync: super::screen::bounds(&prepared.experiment.rig),
     })?;
     let description = display.description().clone();
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::default() };

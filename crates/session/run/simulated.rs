@@ -100,6 +100,7 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         publish: false,
         no_realtime: true,
         held: None,
+        screen: None,
         brain: None,
         key: None,
         number: None,
@@ -148,6 +149,13 @@ impl Prepared {
             carriers.display_events,
             pictures,
         );
+        let presenter = match self.args.screen {
+            None => presenter,
+            Some(faults) => presenter.on(
+                faults.of(self.lowered.screen.refresh_hz, self.args.seed),
+                &super::screen::bounds(&self.experiment.rig),
+            )?,
+        };
         let brain = match (participant, &self.person) {
             (Some(participant), _) => participant,
             (None, Some(person)) => participant::prepare(

@@ -91,7 +91,7 @@ impl Script {
         let elapsed_ns = k as f64 * (1e9 / self.refresh_hz);
         let wander_ns = self.wander_s * 1e9 / TAU;
         elapsed_ns * (1.0 + 1e-6 * self.offset_ppm)
-            + 1e-6 * self.wander_ppm * wander_ns * (elapsed_ns / wander_ns).sin()
+            + 1e-6 * self.wander_ppm * wander_ns * libm::sin(elapsed_ns / wander_ns)
     }
 }
 
@@ -153,7 +153,10 @@ impl Scripted {
         let doubled = chance < doublings;
         let dropped = match chance - doublings {
             // One refresh mostly, two or three now and then.
-            rest if (0.0..drops).contains(&rest) => 1 + (3.0 * (rest / drops).powi(4)) as u64,
+            rest if (0.0..drops).contains(&rest) => {
+                let part = rest / drops;
+                1 + (3.0 * part * part * part * part) as u64
+            }
             _ => 0,
         };
         let refresh = self.truth.refresh + if doubled { 0 } else { 1 + dropped };

@@ -80,31 +80,12 @@ impl ScriptedPresenter {
         }
     }
 
-    /// The same on a screen with faults, which is tested before the run as a real one is.
-    ///
-    /// # Errors
-    /// When that test refuses it.
-    pub fn on(mut self, script: Script, bounds: &SyncBounds) -> Result<Self, SessionError> {
-        let before_ns = (1.5 * bounds.presents as f64 * self.period_ns) as i64;
-        let mut screen = Scripted::new(Script { start_ns: START_NS - before_ns, ..script });
-        let mut stamps_ns = Vec::new();
-        let began = loop {
-            let began = begun(&mut screen)?;
-            stamps_ns.extend(began.stamp.map(|stamp| stamp.at_ns));
-            if began.now_ns >= START_NS {
-                break began;
-            }
-            screen.present(0);
-        };
-        let stamps = if script.jitter.is_late() { Stamps::Late } else { Stamps::Centred };
-        let refused = |measured, fault| SessionError::from(DisplayError::Sync { measured, fault });
-        let (sync, clock) = Sync::measure(&stamps_ns, 1e9 / script.refresh_hz, stamps)
-            .map_err(|fault| refused(None, fault))?;
-        sync.judge(script.refresh_hz, bounds).map_err(|fault| refused(Some(sync), fault))?;
-        let clock = clock.unwrap_or_else(|| RefreshClock::new(began.now_ns, self.period_ns));
-        self.plan.pace(clock.renumbered(began.now_ns), Pacing::Screen);
+    /// The same on a screen with faults.
+    pub fn on(mut self, tested: Tested) -> Self {
+        let Tested { screen, began, clock } = tested;
+        self.plan.pace(clock, Pacing::Screen);
         self.screen = Some((screen, began));
-        Ok(self)
+        self
     }
 
     /// From now on flickers are where they would be this many refreshes later (or earlier).
@@ -179,6 +160,41 @@ impl ScriptedPresenter {
             taken &= self.events.push(Event::Notice(Notice { at_ns, kind, source: None, count, value: 0.0 }));
         }
         debug_assert!(taken, "one thread empties every ring before it is full");
+    }
+}
+
+/// A screen with faults that has passed the test before a run.
+pub struct Tested {
+    screen: Scripted,
+    began: Began,
+    clock: RefreshClock,
+}
+
+impl Tested {
+    /// Tests it as a real one is.
+    ///
+    /// # Errors
+    /// When that refuses it.
+    pub fn prepare(script: Script, bounds: &SyncBounds) -> Result<Self, SessionError> {
+        let period_ns = 1e9 / script.refresh_hz;
+        let before_ns = (1.5 * bounds.presents as f64 * period_ns) as i64;
+        let mut screen = Scripted::new(Script { start_ns: START_NS - before_ns, ..script });
+        let mut stamps_ns = Vec::new();
+        let began = loop {
+            let began = begun(&mut screen)?;
+            stamps_ns.extend(began.stamp.map(|stamp| stamp.at_ns));
+            if began.now_ns >= START_NS {
+                break began;
+            }
+            screen.present(0);
+        };
+        let stamps = if script.jitter.is_late() { Stamps::Late } else { Stamps::Centred };
+        let refused = |measured, fault| SessionError::from(DisplayError::Sync { measured, fault });
+        let (sync, clock) =
+            Sync::measure(&stamps_ns, period_ns, stamps).map_err(|fault| refused(None, fault))?;
+        sync.judge(script.refresh_hz, bounds).map_err(|fault| refused(Some(sync), fault))?;
+        let clock = clock.unwrap_or_else(|| RefreshClock::new(began.now_ns, period_ns));
+        Ok(Self { screen, began, clock: clock.renumbered(began.now_ns) })
     }
 }
 

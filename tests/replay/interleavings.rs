@@ -305,6 +305,8 @@ impl Room {
             scene: timeline::SceneId(1),
             contrast: 0.5,
             missed,
+            late: 0,
+            replaces: false,
         };
         // The display's order: to the loop, then to the recorder.
         assert!(self.flips.push(flip) && self.flip_events.push(Event::Flip(flip)));

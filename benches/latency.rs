@@ -89,6 +89,7 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         publish: false,
         no_realtime,
         held: None,
+        screen: None,
         brain: None,
         key: None,
         number: None,

@@ -102,3 +102,19 @@ fn a_window_shows_the_grating_and_the_patch() {
     );
     replays(&folder);
 }
+
+#[test]
+fn a_window_that_does_not_wait_for_its_screen_is_refused_where_the_rig_says_so() {
+    let Some(()) = vulkan_is_there() else { return };
+    let Some((_server, display)) = x_server() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let rig = out.path().join("rig.toml");
+    let simulated = std::fs::read_to_string(root().join("protocols/simulated-rig.toml")).unwrap();
+    std::fs::write(&rig, format!("{simulated}\n[sync]\nmust_wait = true\n")).unwrap();
+    let mut command =
+        photic(["run", THERMOSTAT, "--display", "window", "--participant", "nominal", "--in-process"]);
+    command.args(["--seconds", "2", "--rig"]).arg(&rig).arg("--out").arg(out.path()).env("DISPLAY", &display);
+    let ended = Process::start(&mut command).end(60.0).expect(2);
+    ended.says(&["presents do not wait for the screen", "a refresh takes 16.667 ms", "measured: "]);
+    assert!(recording_below(out.path()).is_none(), "nothing was begun");
+}

@@ -459,6 +459,9 @@ pub struct RunArgs {
     /// that the command line says nothing.
     #[arg(long, value_name = "SESSION")]
     pub donor: Option<PathBuf>,
+    /// On the virtual clock, what its screen does, as `ppm=40,jitter_ms=1,drops=0.01,doublings=0.001`. For tests.
+    #[arg(long, value_name = "FAULTS", hide = true)]
+    pub screen: Option<crate::run::ScreenFaults>,
     /// Where there is no window whose key could be held: when the dead-man key is held, in s since the start, as
     /// `0-10,12.5-20`. For tests.
     #[arg(long, value_name = "SPANS", hide = true)]

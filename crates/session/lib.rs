@@ -15,6 +15,7 @@ pub mod gallery;
 pub mod inspect;
 pub mod kept;
 mod limits;
+pub mod missed;
 pub mod model;
 mod onset;
 pub mod person;

@@ -6,6 +6,7 @@ use recording::{ClockKind, RecordedSession};
 use serde::Serialize;
 use timeline::{Decision, NoticeKind, SourceId};
 
+use crate::missed::Missed;
 use crate::phases::Onsets;
 use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
 use crate::steered::Steered;
@@ -24,6 +25,8 @@ pub struct Summary {
     pub frames: u64,
     /// Refreshes that showed an old frame again.
     pub missed_frames: u64,
+    /// The same, and frames seen at another refresh than planned or by nobody, by block, trial and presentation.
+    pub frame_faults: Missed,
     /// Decisions of the decoder.
     pub decisions: u64,
     /// Commands to the display.
@@ -155,6 +158,7 @@ impl Summary {
             blinded: crate::arms::entry_of(session),
             frames: session.flips.len() as u64,
             missed_frames: session.flips.iter().map(|flip| u64::from(flip.missed)).sum(),
+            frame_faults: Missed::of(session, &blocks(session, protocol)),
             decisions: session.decisions.len() as u64,
             commands: session.commands.len() as u64,
             samples: numeric.map(|source| source.stamps_s.len() as u64).sum(),

@@ -151,7 +151,7 @@ pub struct Summary {
     /// Frames drawn but not shown, because they were too late for their refresh.
     pub discarded_frames: u64,
     /// Frames that a software-paced window showed after their refresh had begun, because its last pass took longer
-    /// than usual. Their flips state the refresh that they were drawn for.
+    /// than usual. Their flips state the refresh that they were drawn for, up to half a refresh late, and the next one beyond.
     pub late_frames: u64,
     /// Onset of the first frame.
     pub first_onset_ns: Option<i64>,

@@ -70,6 +70,11 @@ impl FramePlan {
         }
     }
 
+    /// Another clock and way of pacing, before the first frame.
+    pub fn pace(&mut self, clock: RefreshClock, pacing: Pacing) {
+        (self.clock, self.pacing) = (clock, pacing);
+    }
+
     /// The next frame, at `now_ns`. With `end` it is grey, whatever the command says.
     ///
     /// A command that is not to be seen before an instant is not at any refresh before that; what was shown stays. A scene

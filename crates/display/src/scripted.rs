@@ -27,6 +27,11 @@ pub enum Jitter {
 }
 
 impl Jitter {
+    /// Whether no stamp is early.
+    pub const fn is_late(self) -> bool {
+        matches!(self, Self::None | Self::Late(_) | Self::LateTail(_))
+    }
+
     fn draw(self, random: &mut Random) -> f64 {
         match self {
             Self::None => 0.0,
@@ -86,7 +91,7 @@ impl Script {
         let elapsed_ns = k as f64 * (1e9 / self.refresh_hz);
         let wander_ns = self.wander_s * 1e9 / TAU;
         elapsed_ns * (1.0 + 1e-6 * self.offset_ppm)
-            + 1e-6 * self.wander_ppm * wander_ns * (elapsed_ns / wander_ns).sin()
+            + 1e-6 * self.wander_ppm * wander_ns * libm::sin(elapsed_ns / wander_ns)
     }
 }
 
@@ -148,7 +153,10 @@ impl Scripted {
         let doubled = chance < doublings;
         let dropped = match chance - doublings {
             // One refresh mostly, two or three now and then.
-            rest if (0.0..drops).contains(&rest) => 1 + (3.0 * (rest / drops).powi(4)) as u64,
+            rest if (0.0..drops).contains(&rest) => {
+                let part = rest / drops;
+                1 + (3.0 * part * part * part * part) as u64
+            }
             _ => 0,
         };
         let refresh = self.truth.refresh + if doubled { 0 } else { 1 + dropped };

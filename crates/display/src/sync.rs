@@ -333,12 +333,12 @@ fn agreed(since_ns: &[f64], nominal_ns: f64) -> (f64, f64) {
         let period_ns = nominal_ns * (1.0 + step as f64 * GRID / span);
         let (mut re, mut im) = (0.0, 0.0);
         for since in since_ns {
-            let (sin, cos) = (TAU * since / period_ns).sin_cos();
+            let (sin, cos) = libm::sincos(TAU * since / period_ns);
             (re, im) = (re + cos, im + sin);
         }
-        let resultant = re.hypot(im);
+        let resultant = re * re + im * im;
         if resultant > best.0 {
-            best = (resultant, im.atan2(re) / TAU * period_ns, period_ns);
+            best = (resultant, libm::atan2(im, re) / TAU * period_ns, period_ns);
         }
     }
     (best.1, best.2)

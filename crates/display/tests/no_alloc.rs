@@ -5,6 +5,8 @@ mod support;
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
+use display::presenter::Presenter;
+use display::scripted::{Jitter, Script, Scripted};
 use display::uniform::{CourseRow, FrameUniform};
 use display::{Pacing, Scenery};
 use stimulus::element::Now;
@@ -69,4 +71,23 @@ fn ten_thousand_frames_without_an_allocation() {
     });
     assert!(checksum > 0);
     assert_eq!(flips.refused(), 10_000 - 64);
+}
+
+#[test]
+fn nor_does_following_a_screen() {
+    let screen = support::screen(320, 240);
+    let script = Script { jitter: Jitter::Late(4e6), drops: 0.01, doublings: 0.01, ..Script::exact(0, 60.0) };
+    let mut scripted = Scripted::new(script);
+    let clock = RefreshClock::new(0, screen.refresh_period_ns());
+    let mut plan = FramePlan::prepare(support::scenes(&screen), clock, Pacing::Screen);
+    let mut seen = 0;
+    assert_no_alloc(|| {
+        for _ in 0..10_000 {
+            let Ok(began) = scripted.begin(0) else { return };
+            seen += u64::from(began.stamp.and_then(|stamp| plan.seen(stamp)).is_some());
+            let planned = plan.step(began.now_ns, None, false);
+            let _ = plan.handed(&planned, scripted.present(planned.flip.onset_ns));
+        }
+    });
+    assert_eq!(seen, 9_999);
 }

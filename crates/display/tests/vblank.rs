@@ -9,7 +9,7 @@ use display::presenter::Presenter;
 use display::scripted::{Jitter, Script, Scripted};
 use display::sync::{Sync, SyncBounds, SyncFault};
 use display::{Pacing, clock::RefreshClock};
-use timeline::Flip;
+use timeline::{Command, Flip, Ramp, SceneId};
 
 const START_NS: i64 = 5_000_000_321;
 const FRAMES: usize = 1_000_000;
@@ -181,4 +181,97 @@ fn a_phase_that_jumps_is_found_again() {
         let worst = (2_300..2_400).map(|k| clock.observe(at_ns(k, part)).error_ns.abs()).fold(0.0, f64::max);
         assert!(worst < 1e5, "{part}: {worst} ns");
     }
+}
+
+#[test]
+fn a_command_for_an_instant_is_seen_at_the_first_refresh_from_then_on() {
+    let script = Script { drops: 0.0, doublings: 0.0, ..script(60.0, Jitter::Normal(1e5), 5) };
+    let period_ns = 1e9 / 60.0;
+    for (drops, seed) in [(0.0, 5), (0.05, 6)] {
+        let mut screen = Scripted::new(Script { drops, seed, ..script });
+        let before = stamps(&mut screen, 120);
+        let clock = Sync::measure(&before, period_ns, Stamps::Centred).unwrap().1.unwrap();
+        let mut plan: Option<FramePlan> = None;
+        let scene = |index: u64| SceneId(u16::from(index % 2 == 1));
+        let mut index = 0;
+        let (mut due_ns, mut seen, mut began_late) = (0, 0, 0);
+        let (mut shown, mut late_before) = (SceneId::GREY, false);
+        for _ in 0..20_000 {
+            let began = screen.begin(0).unwrap();
+            let plan = plan.get_or_insert_with(|| {
+                let scenes = support::scenes(&support::screen(320, 240));
+                FramePlan::prepare(scenes, clock.clone().renumbered(began.now_ns), Pacing::Screen)
+            });
+            if let Some(flip) = began.stamp.and_then(|stamp| plan.seen(stamp)) {
+                let truth_ns = screen.seen_ns();
+                if flip.scene != shown {
+                    shown = flip.scene;
+                    seen += 1;
+                    // A tenth of a millisecond is how well the screen is known.
+                    let after_ns = truth_ns - due_ns;
+                    assert!(after_ns > -100_000, "{after_ns} ns: before it was wanted");
+                    let first = (after_ns as f64) < period_ns + 1e5;
+                    // Nothing comes between when it is late itself, or the frame that took its refresh was.
+                    let excused = flip.late > 0 || late_before;
+                    assert!(first || excused, "{after_ns} ns: not the first refresh");
+                    began_late += u64::from(!first);
+                } else if index > 0 && shown != scene(index) && flip.missed == 0 {
+                    assert!(truth_ns < due_ns + 100_000 || flip.late > 0, "the old one stayed too long");
+                }
+                late_before = flip.late > 0;
+            }
+            if index == 0 || shown == scene(index) {
+                index += 1;
+                // Any instant within the next ten refreshes.
+                due_ns =
+                    began.now_ns + (index as i64 * 7_654_321) % (10 * period_ns as i64) + period_ns as i64;
+            }
+            let command = Command {
+                index,
+                turn: index,
+                issued_ns: 0,
+                decision: None,
+                scene: scene(index),
+                contrast: Ramp::constant(0.5),
+                picture: None,
+                not_before_ns: due_ns,
+            };
+            let planned = plan.step(began.now_ns, Some(&command), false);
+            plan.handed(&planned, screen.present(0));
+        }
+        eprintln!(
+            "{seen} scenes for an instant; {began_late} of them later than the first refresh, by a drop"
+        );
+        assert!(seen > 1_500 && (drops > 0.0) == (began_late > 0));
+    }
+}
+
+#[test]
+fn a_newer_command_takes_the_place_of_one_that_waits() {
+    let scenes = support::scenes(&support::screen(320, 240));
+    let period_ns = 1e9 / 60.0;
+    let mut plan = FramePlan::prepare(scenes, RefreshClock::new(START_NS, period_ns), Pacing::Simulated);
+    let command = |index, scene, contrast, not_before_ns| Command {
+        index,
+        turn: index,
+        issued_ns: 0,
+        decision: None,
+        scene: SceneId(scene),
+        contrast: Ramp::constant(contrast),
+        picture: None,
+        not_before_ns,
+    };
+    let mut show = |command: &Command| {
+        let planned = plan.step(plan.begin_ns(), Some(command), false);
+        plan.handed(&planned, planned.flip.onset_ns).unwrap()
+    };
+    let far_ns = START_NS + 1_000_000_000;
+    assert_eq!(show(&command(0, 1, 0.3, far_ns)).command, None, "nothing was shown before it");
+    assert_eq!(show(&command(1, 1, 0.4, 0)).contrast, 0.4);
+    let waits = show(&command(2, 1, 0.8, far_ns));
+    assert_eq!((waits.command, waits.contrast), (Some(1), 0.4), "the old one stays");
+    assert_eq!(show(&command(3, 0, 0.0, 0)).scene, SceneId::GREY, "whatever waited is gone");
+    let shown: Vec<Flip> = (0..60).map(|_| show(&command(4, 1, 0.9, far_ns))).collect();
+    let first = shown.iter().find(|flip| flip.command == Some(4)).unwrap();
+    assert!((far_ns..far_ns + period_ns as i64 + 1).contains(&first.onset_ns));
 }

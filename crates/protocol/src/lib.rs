@@ -72,7 +72,7 @@ pub use light::{RigLight, RigLut, RigPrimaries, RigPrimary, RigTransfer};
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
 pub use outside::{Fallback, Gives, Outside};
-pub use rig::{Rig, RigStream, Screen};
+pub use rig::{Rig, RigStream, Screen, SyncBounds};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{
     Aim, Condition, HoldPictures, Method, ModelFile, Picture, Planner, Population, ResponseModel, Selective,

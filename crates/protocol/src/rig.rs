@@ -16,6 +16,8 @@ pub struct Rig {
     pub light: RigLight,
     /// Names of LSL streams, in the order of the file; often empty.
     pub streams: Vec<RigStream>,
+    /// What the screen must keep to before a run.
+    pub sync: SyncBounds,
 }
 
 /// A screen and where the participant sits.
@@ -42,6 +44,19 @@ pub struct Screen {
     pub luminance_min_cd_m2: f64,
     /// [`crate::RigTransfer::nominal_gamma`] of the rig's light, which has the transfer itself.
     pub gamma: f64,
+}
+
+/// What a window's screen must keep to in the test before a run (table `[sync]`); what is absent is as the program has it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct SyncBounds {
+    /// The most by which the measured refresh may differ from `refresh_hz`, in percent of it.
+    pub refresh_tolerance_percent: Option<f64>,
+    /// The most that presents may scatter about the refresh (standard deviation), in percent of its period.
+    pub scatter_max_percent: Option<f64>,
+    /// The most presents that may not take exactly one refresh, in percent of all.
+    pub irregular_max_percent: Option<f64>,
+    /// Whether a run is refused where presents do not wait for the screen.
+    pub must_wait: Option<bool>,
 }
 
 /// Which LSL stream is meant by a stream of the protocol.
@@ -74,13 +89,14 @@ impl Rig {
     /// See [`ProtocolError`].
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
         let document = Document::parse(text, file)?;
-        let root = document.root(&["screen", "stream"])?;
+        let root = document.root(&["screen", "stream", "sync"])?;
         let (screen, light) = read_screen(&root)?;
+        let sync = if root.has("sync") { read_sync(&root)? } else { SyncBounds::default() };
         let mut streams = Vec::new();
         for (name, table) in root.named_tables("stream", &["name"])? {
             streams.push(RigStream { stream: name, lsl_name: table.text("name")? });
         }
-        Ok(Self { screen, light, streams })
+        Ok(Self { screen, light, streams, sync })
     }
 
     /// Reads a rig file.
@@ -103,6 +119,21 @@ impl Rig {
         let known = |s: &RigStream| protocol.streams.iter().any(|p| p.name == s.stream);
         self.streams.iter().filter(|s| !known(s)).map(|s| s.stream.as_str()).collect()
     }
+}
+
+fn read_sync(root: &Table<'_>) -> Result<SyncBounds, ProtocolError> {
+    let keys = ["refresh_tolerance_percent", "scatter_max_percent", "irregular_max_percent", "must_wait"];
+    let table = root.table("sync", &keys)?;
+    let percent = |key: &str, most: f64| {
+        table.optional(key, |table, key| table.number(key, Range::above(0.0).up_to(most)))
+    };
+    Ok(SyncBounds {
+        // Beyond that the model of the screen does not follow; stamps scattered wider cannot be told apart.
+        refresh_tolerance_percent: percent("refresh_tolerance_percent", 2.0)?,
+        scatter_max_percent: percent("scatter_max_percent", 20.0)?,
+        irregular_max_percent: percent("irregular_max_percent", 50.0)?,
+        must_wait: table.optional("must_wait", Table::boolean)?,
+    })
 }
 
 fn read_screen(root: &Table<'_>) -> Result<(Screen, RigLight), ProtocolError> {

@@ -261,6 +261,9 @@ fn rigs() {
         ("gamma = 2.2\n", "", "f.toml:1:2: screen: missing; wanted: one of gamma, gamma_rgb, lut"),
         ("[stream.eeg]\nname = \"amplifier\"", "stream.eeg = \"amplifier\"", "f.toml:11:1: screen.stream: unknown key; valid here: simulated, width_px, height_px, width_cm, height_cm, distance_cm, refresh_hz, luminance_max_cd_m2, luminance_min_cd_m2, gamma, gamma_rgb, lut, primaries, bits, dither"),
         ("name = \"amplifier\"", "name = \"amplifier\"\ntype = \"EEG\"", "f.toml:13:1: stream.eeg.type: unknown key; valid here: name"),
+        ("[stream.eeg]", "[sync]\nrefresh_tolerance_percent = 3\n[stream.eeg]", "f.toml:12:29: sync.refresh_tolerance_percent: found 3, allowed: a number above 0, at most 2 percent"),
+        ("[stream.eeg]", "[sync]\nmust_wait = 1\n[stream.eeg]", "f.toml:12:13: sync.must_wait: found 1, allowed: true or false"),
+        ("[stream.eeg]", "[sync]\nscatter_ms = 1\n[stream.eeg]", "f.toml:12:1: sync.scatter_ms: unknown key; valid here: refresh_tolerance_percent, scatter_max_percent, irregular_max_percent, must_wait"),
         ("[screen]", "[screen", "f.toml:1:8: not valid TOML: unclosed table, expected `]`"),
     ]);
 }

@@ -10,6 +10,7 @@ use super::ledger::{Ledger, nearest_rank};
 use super::page::{Column, Page};
 use super::spans::{Block, Span, blocks, extent};
 use super::svg::{counted, short};
+use crate::missed::Faults;
 use crate::summary::{Summary, classes_of, read_protocol};
 
 /// Rows that a table of decisions or notices shows; the recording holds all.
@@ -318,6 +319,44 @@ impl<'a> Facts<'a> {
             Some(figure) => page.figure(&figure),
             None => page.text(&format!("No intervals: {} frames were recorded.", self.session.flips.len())),
         }
+        self.frame_faults(page);
+    }
+
+    /// Frames that were not seen when they should have been, where that was.
+    fn frame_faults(&self, page: &mut Page) {
+        let found = &self.summary.frame_faults;
+        if found.all.is_none() {
+            return;
+        }
+        let row = |name: String, faults: &Faults| {
+            let counts = [faults.missed, faults.late, faults.replaced].map(|count| count.to_string());
+            std::iter::once(name).chain(counts).collect::<Vec<_>>()
+        };
+        let rows: Vec<Vec<String>> = found
+            .blocks
+            .iter()
+            .map(|block| row(format!("block {}", block.which), &block.faults))
+            .chain(found.trials.iter().map(|trial| row(format!("trial {}", trial.which), &trial.faults)))
+            .chain(
+                found
+                    .presentations
+                    .iter()
+                    .map(|shown| row(format!("presentation {}", shown.which), &shown.faults)),
+            )
+            .chain([row("session".into(), &found.all)])
+            .collect();
+        let columns: [Column; 4] = [
+            ("where", false),
+            ("missed refreshes", true),
+            ("frames at another refresh", true),
+            ("frames seen by nobody", true),
+        ];
+        page.table(&columns, &rows);
+        page.how(
+            "A missed refresh showed an old frame again. A frame at another refresh than planned has the flicker's phase of the \
+             refresh that it was drawn for. A frame is seen by nobody when another replaces it in the same refresh. Trials and \
+             presentations without any are not listed; they last from the command that began them to the one that ended them.",
+        );
     }
 
     /// What ran, and on what.

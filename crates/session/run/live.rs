@@ -124,7 +124,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         },
         retina: with_retina.then_some(retina_in),
         title: format!("Photic: {}", prepared.experiment.protocol.name),
-        sync: display::sync::SyncBounds::USUAL,
+        sync: super::screen::bounds(&prepared.experiment.rig),
     })?;
     let description = display.description().clone();
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::default() };

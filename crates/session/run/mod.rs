@@ -14,6 +14,7 @@ mod presentations;
 mod progress;
 mod realtime;
 mod recorder;
+mod screen;
 pub mod simulated;
 pub(crate) mod sources;
 pub mod virtual_clock;
@@ -41,6 +42,7 @@ pub use operator::HeldSpans;
 use operator::Operator;
 pub(crate) use outside::lower as lower_outside;
 pub(crate) use planner::hash_of;
+pub use screen::Faults as ScreenFaults;
 
 /// A session that is ready to be recorded: everything but the carriers and the threads.
 pub(crate) struct Prepared {
@@ -125,6 +127,7 @@ pub(crate) fn prepare_experiment(
     }
     safety::admit(&experiment, &lowered, &args, person.is_some())?;
     Operator::check(&experiment, &args)?;
+    ScreenFaults::check(&args)?;
     let mut files = steering::files(&experiment)?;
     files.extend(lowered.used.iter().map(|file| NamedFile {
         key: "file",

@@ -82,11 +82,17 @@ struct Teller {
 impl Teller {
     fn tell(&mut self, flips: &mut Reader<Flip>, outlet: &mut MarkerOutlet) -> Result<(), AcquisitionError> {
         while let Some(flip) = flips.pop() {
-            if let Some(text) = self.text(&flip) {
-                outlet.push(s_from_ns(flip.onset_ns), &text)?;
+            if let Some((stamp_s, text)) = self.marker(&flip) {
+                outlet.push(stamp_s, &text)?;
             }
         }
         Ok(())
+    }
+
+    /// The marker of a flip, if it has one. Its stamp is the flip's onset and nothing else: not the instant at which it is sent,
+    /// nor that of the command.
+    fn marker(&mut self, flip: &Flip) -> Option<(f64, String)> {
+        self.text(flip).map(|text| (s_from_ns(flip.onset_ns), text))
     }
 
     /// What is to be said of a flip, if anything.
@@ -104,5 +110,63 @@ impl Teller {
             }
             _ => "off".to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use display::clock::{RefreshClock, Stamps};
+    use display::plan::FramePlan;
+    use display::presenter::Presenter;
+    use display::scripted::{Jitter, Script, Scripted};
+    use display::{Pacing, interlock::Veil};
+    use stimulus::Scene;
+    use timeline::{Command, Ramp};
+
+    use super::*;
+
+    #[test]
+    fn a_marker_bears_the_instant_at_which_light_changed() {
+        let script = Script {
+            jitter: Jitter::Uniform(1e6),
+            drops: 0.05,
+            seed: 3,
+            ..Script::exact(2_000_000_000, 60.0)
+        };
+        let mut screen = Scripted::new(script);
+        let clock = RefreshClock::new(script.start_ns, 1e9 / 60.0).of(Stamps::Centred, 0.0);
+        let mut plan = FramePlan::prepare(vec![Scene::Grey, Scene::Grey], clock, Pacing::Screen);
+        let mut teller = Teller { names: vec!["one".into()], newest: None, every: 15 };
+        let (mut told, mut since, mut late) = (0, None, 0);
+        for frame in 0..3_000_u64 {
+            let began = screen.begin(0).unwrap();
+            if let Some(flip) = began.stamp.and_then(|stamp| plan.seen(stamp)) {
+                late += u64::from(flip.late > 0);
+                let changed = since.replace(flip.scene) != Some(flip.scene);
+                if let Some((stamp_s, text)) = teller.marker(&flip) {
+                    told += u64::from(changed);
+                    let error_s = stamp_s - s_from_ns(screen.seen_ns());
+                    // The first frames are those from which the screen is learnt.
+                    assert!(frame < 200 || error_s.abs() < 1e-3, "{text}: {error_s} s from the light");
+                    assert_eq!(stamp_s, s_from_ns(flip.onset_ns));
+                } else {
+                    assert!(!changed, "{flip:?}");
+                }
+            }
+            let scene = SceneId(u16::from(frame / 7 % 2 == 1));
+            let command = Command {
+                index: frame,
+                turn: frame,
+                issued_ns: 0,
+                decision: None,
+                scene,
+                contrast: Ramp::constant(0.0),
+                picture: None,
+                not_before_ns: 0,
+            };
+            let planned = plan.step_veiled(began.now_ns, Some(&command), &Veil::new(0));
+            plan.handed(&planned, screen.present(0));
+        }
+        assert!(told > 400 && late > 50, "{told} changes told, {late} frames late");
     }
 }

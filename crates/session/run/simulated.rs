@@ -9,7 +9,7 @@ use recording::{MemoryRecorder, Options, Outcome, RecordedSession, SessionFolder
 use super::carriers::{Carriers, EVENTS, Source, raw_stream, retina_ring};
 use super::operator::Operator;
 use super::recorder::{RecorderPump, Target};
-use super::virtual_clock::{self, Players, ScriptedPresenter, Watcher};
+use super::virtual_clock::{self, Players, ScriptedPresenter, Tested, Watcher};
 use super::{Ended, Prepared, participant, prepare_experiment, sources};
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
@@ -72,6 +72,8 @@ pub(crate) fn to_folder(
     watcher: &mut impl Watcher,
 ) -> Result<SessionFolder, SessionError> {
     let sources = prepared.seat()?;
+    // A screen that is refused leaves no folder behind.
+    prepared.tested_screen()?;
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::virtual_clock() };
     let (folder, mut manifest, recorder) =
         prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
@@ -100,6 +102,7 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         publish: false,
         no_realtime: true,
         held: None,
+        screen: None,
         brain: None,
         key: None,
         number: None,
@@ -121,6 +124,14 @@ impl Prepared {
             self.person.as_ref().ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
         let answer = sources::participant_stream(&self.experiment.protocol)?;
         Ok(vec![sources::in_process(person, &self.experiment.protocol, answer)?])
+    }
+
+    /// The screen, where it is not to be perfect.
+    fn tested_screen(&self) -> Result<Option<Tested>, SessionError> {
+        let bounds = super::screen::bounds(&self.experiment.rig);
+        let script =
+            self.args.screen.map(|faults| faults.of(self.lowered.scenery.screen.refresh_hz, self.args.seed));
+        script.map(|script| Tested::prepare(script, &bounds)).transpose()
     }
 
     /// Whether `--seconds` ends it before its schedule does.
@@ -149,6 +160,10 @@ impl Prepared {
             carriers.display_events,
             pictures,
         );
+        let presenter = match self.tested_screen()? {
+            None => presenter,
+            Some(tested) => presenter.on(tested),
+        };
         let brain = match (participant, &self.person) {
             (Some(participant), _) => participant,
             (None, Some(person)) => participant::prepare(

@@ -1,13 +1,16 @@
 //! The virtual clock: presenter, participant and loop take turns in one thread, in the order of one event queue, as fast
 //! as the core goes. The carriers, the step and the recording are those of a live run; frames come from the CPU twin.
 
-use display::Pacing;
-use display::clock::RefreshClock;
-use display::plan::FramePlan;
+use display::clock::{RefreshClock, Stamps};
+use display::plan::{FramePlan, Planned};
+use display::presenter::{Began, Presenter};
+use display::scripted::{Script, Scripted};
+use display::sync::{Sync, SyncBounds};
+use display::{DisplayError, Pacing};
 use stimulus::{Moment, RetinaTemplate, picture};
 use timeline::latest::LatestReader;
 use timeline::ring::{RowHead, RowReader, RowWriter, Writer};
-use timeline::{Command, Event, Flip, s_from_ns};
+use timeline::{Command, Event, Flip, Notice, NoticeKind, s_from_ns};
 
 use super::operator::Operator;
 use super::participant::Chair;
@@ -41,6 +44,8 @@ pub struct ScriptedPresenter {
     events: Writer<Event>,
     period_ns: f64,
     phase_frames: i64,
+    /// Where the screen has faults: it, and what it has begun.
+    screen: Option<(Scripted, Began)>,
 }
 
 impl ScriptedPresenter {
@@ -67,7 +72,16 @@ impl ScriptedPresenter {
             events,
             period_ns,
             phase_frames: 0,
+            screen: None,
         }
+    }
+
+    /// The same on a screen with faults.
+    pub fn on(mut self, tested: Tested) -> Self {
+        let Tested { screen, began, clock } = tested;
+        self.plan.pace(clock, Pacing::Screen);
+        self.screen = Some((screen, began));
+        self
     }
 
     /// From now on flickers are where they would be this many refreshes later (or earlier).
@@ -76,10 +90,45 @@ impl ScriptedPresenter {
     }
 
     /// Presents the first frame that can be up from `begin_ns` on, drawn from the newest command; its onset.
-    pub fn present(&mut self, begin_ns: i64) -> i64 {
+    ///
+    /// On a screen with faults, that is when the frame is seen, and its flip comes then.
+    ///
+    /// # Errors
+    /// When there is no screen any more.
+    pub fn present(&mut self, begin_ns: i64) -> Result<i64, SessionError> {
+        if let Some((screen, began)) = self.screen.take() {
+            return self.present_on(screen, began);
+        }
+        let planned = self.step(begin_ns);
+        let Some(flip) = self.plan.handed(&planned, begin_ns) else { return Ok(planned.flip.onset_ns) };
+        self.see(flip.frame, flip.onset_ns);
+        self.tell(flip);
+        Ok(flip.onset_ns)
+    }
+
+    fn present_on(&mut self, mut screen: Scripted, began: Began) -> Result<i64, SessionError> {
+        if let Some(flip) = began.stamp.and_then(|stamp| self.plan.seen(stamp)) {
+            self.tell(flip);
+        }
+        let planned = self.step(began.now_ns);
+        let submitted_ns = screen.present(planned.flip.onset_ns);
+        if let Some(flip) = self.plan.handed(&planned, submitted_ns) {
+            self.tell(flip);
+        }
+        let next = begun(&mut screen)?;
+        // The stamp of a present that replaced another may lie before that one's; time goes on all the same.
+        let next = Began { now_ns: next.now_ns.max(began.now_ns + 1), ..next };
+        // Light is seen when it is there, whatever the stamps say.
+        self.see(screen.truth().refresh, screen.seen_ns());
+        self.screen = Some((screen, next));
+        Ok(next.now_ns)
+    }
+
+    /// Draws the next frame from the newest command.
+    fn step(&mut self, begin_ns: i64) -> Planned {
         let command = *self.commands.read();
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
-        let Some(flip) = self.plan.handed(&planned, begin_ns) else { return planned.flip.onset_ns };
+        let flip = &planned.flip;
         if let Some(template) = self.templates.get_mut(planned.params.scene) {
             if self.is_picture.get(planned.params.scene) == Some(&true)
                 && let Some(texels) =
@@ -87,16 +136,66 @@ impl ScriptedPresenter {
             {
                 template.load(texels);
             }
-            let frame = flip.drawn_for().saturating_add_signed(self.phase_frames);
+            let frame = flip.frame.saturating_add_signed(self.phase_frames);
             template.frame(&Moment { frame, ..planned.params.moment }, &mut self.cells);
         }
-        let head = RowHead { index: flip.frame, stamp_s: s_from_ns(flip.onset_ns), at_ns: flip.onset_ns };
-        let taken = self.retina.push(head, self.cells.iter().copied())
-            && self.flips.push(flip)
-            && self.events.push(Event::Flip(flip));
-        debug_assert!(taken, "one thread empties every ring before it is full");
-        flip.onset_ns
+        planned
     }
+
+    fn see(&mut self, refresh: u64, at_ns: i64) {
+        let head = RowHead { index: refresh, stamp_s: s_from_ns(at_ns), at_ns };
+        let taken = self.retina.push(head, self.cells.iter().copied());
+        debug_assert!(taken, "one thread empties every ring before it is full");
+    }
+
+    fn tell(&mut self, flip: Flip) {
+        let mut taken = self.flips.push(flip) && self.events.push(Event::Flip(flip));
+        if flip.missed > 0 {
+            let (at_ns, count) = (flip.onset_ns, i64::from(flip.missed));
+            let kind = NoticeKind::MissedFrames;
+            taken &= self.events.push(Event::Notice(Notice { at_ns, kind, source: None, count, value: 0.0 }));
+        }
+        debug_assert!(taken, "one thread empties every ring before it is full");
+    }
+}
+
+/// A screen with faults that has passed the test before a run.
+pub struct Tested {
+    screen: Scripted,
+    began: Began,
+    clock: RefreshClock,
+}
+
+impl Tested {
+    /// Tests it as a real one is.
+    ///
+    /// # Errors
+    /// When that refuses it.
+    pub fn prepare(script: Script, bounds: &SyncBounds) -> Result<Self, SessionError> {
+        let period_ns = 1e9 / script.refresh_hz;
+        let before_ns = (1.5 * bounds.presents as f64 * period_ns) as i64;
+        let mut screen = Scripted::new(Script { start_ns: START_NS - before_ns, ..script });
+        let mut stamps_ns = Vec::new();
+        let began = loop {
+            let began = begun(&mut screen)?;
+            stamps_ns.extend(began.stamp.map(|stamp| stamp.at_ns));
+            if began.now_ns >= START_NS {
+                break began;
+            }
+            screen.present(0);
+        };
+        let stamps = if script.jitter.is_late() { Stamps::Late } else { Stamps::Centred };
+        let refused = |measured, fault| SessionError::from(DisplayError::Sync { measured, fault });
+        let (sync, clock) =
+            Sync::measure(&stamps_ns, period_ns, stamps).map_err(|fault| refused(None, fault))?;
+        sync.judge(script.refresh_hz, bounds).map_err(|fault| refused(Some(sync), fault))?;
+        let clock = clock.unwrap_or_else(|| RefreshClock::new(began.now_ns, period_ns));
+        Ok(Self { screen, began, clock: clock.renumbered(began.now_ns) })
+    }
+}
+
+fn begun(screen: &mut Scripted) -> Result<Began, SessionError> {
+    screen.begin(0).map_err(|gone| SessionError::from(DisplayError::Lost { frame: 0, reason: gone.0 }))
 }
 
 /// The pictures that a display keeps, as the GPU's layers are.
@@ -168,7 +267,7 @@ pub fn run(
     let mut stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
     let mut stop = false;
     chair.start(START_NS);
-    let mut flip_ns = presenter.present(START_NS);
+    let mut flip_ns = presenter.present(START_NS)?;
     let mut pump_ns = START_NS;
     let mut ready: Option<(i64, Ready)> = None;
     loop {
@@ -203,7 +302,7 @@ pub fn run(
         }
         if now_ns == flip_ns {
             // The next frame is drawn as soon as this one is up, so a command waits one to two refreshes.
-            flip_ns = presenter.present(now_ns + (presenter.period_ns * 0.01) as i64);
+            flip_ns = presenter.present(now_ns + (presenter.period_ns * 0.01) as i64)?;
         }
     }
 }

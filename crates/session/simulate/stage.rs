@@ -117,7 +117,7 @@ impl Stage {
         while self.done_ns < until_ns {
             let now_ns =
                 self.chair.next_chunk_ns().max(self.done_ns + 1).min(self.done_ns + STEP_NS).min(until_ns);
-            self.present(now_ns - self.lag_ns);
+            self.present(now_ns - self.lag_ns)?;
             self.chair.advance(now_ns)?;
             // Nobody records here.
             while self.flips.pop().is_some() {}
@@ -133,11 +133,11 @@ impl Stage {
         self.changes.drain(..)
     }
 
-    fn present(&mut self, until_ns: i64) {
+    fn present(&mut self, until_ns: i64) -> Result<(), SessionError> {
         loop {
             let onset_ns = self.clock.onset_ns(self.frame);
             if onset_ns > until_ns {
-                return;
+                return Ok(());
             }
             let (since_ns, look) = self.shown.at(onset_ns);
             let before = self.newest.replace(look);
@@ -156,7 +156,7 @@ impl Stage {
                 }));
                 self.issued += 1;
             }
-            self.presenter.present(onset_ns);
+            self.presenter.present(onset_ns)?;
             self.frame += 1;
         }
     }

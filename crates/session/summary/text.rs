@@ -19,7 +19,25 @@ impl fmt::Display for Summary {
             line("recording", early.clone())?;
         }
         line("ended", self.exit.clone().unwrap_or_else(|| "not in order: no outcome was recorded".into()))?;
-        line("frames", format!("{}, missed {}", self.frames, self.missed_frames))?;
+        let faults = &self.frame_faults;
+        let also =
+            |count: usize, what: &str| if count > 0 { format!(", in {count} {what}") } else { String::new() };
+        let unseen = match (faults.all.late, faults.all.replaced) {
+            (0, 0) => String::new(),
+            (late, replaced) => {
+                format!("; {late} at another refresh than planned, {replaced} seen by nobody")
+            }
+        };
+        line(
+            "frames",
+            format!(
+                "{}, missed {}{}{}{unseen}",
+                self.frames,
+                self.missed_frames,
+                also(faults.trials.len(), "trials"),
+                also(faults.presentations.len(), "presentations"),
+            ),
+        )?;
         let lost = &self.samples_lost_by;
         let by = format!(
             " (skipped {}, refused {}, lost at the source about {})",

@@ -87,7 +87,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use stimulus::{Patch, Scene, Screen, ScreenSpec};
+    use stimulus::{Scene, Screen, ScreenSpec, Sheets};
     use timeline::latest::latest;
     use timeline::ring::{Reader, ring};
     use timeline::{Command, Flip, Ramp, SceneId};
@@ -95,6 +95,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Mode, Ports, Progress};
     use crate::interlock::Interlock;
+    use crate::scenery::Scenery;
     use crate::sync::SyncBounds;
 
     struct Room {
@@ -120,7 +121,7 @@ mod tests {
         .unwrap();
         let grating = stimulus::Grating {
             cycles_per_px: screen.wave_vector(1.0, 0.0),
-            phase_rad: 0.0,
+            phase: 0.0,
             center_px: screen.centre_px(),
             diameter_px: screen.size_px(3.0),
             edge_px: screen.size_px(0.5),
@@ -132,12 +133,11 @@ mod tests {
             )
             .unwrap(),
         };
+        let scenes = vec![Scene::grey(), Scene::grating(&grating)];
         let display = Display::prepare(Config {
             mode,
-            screen,
-            scenes: vec![Scene::Grey, Scene::Grating(grating)],
+            scenery: Scenery::plain(&screen, scenes, Sheets::default()).unwrap(),
             retina: None,
-            patch: Patch::NONE,
             title: "rebuild".into(),
             sync: SyncBounds::USUAL,
         });

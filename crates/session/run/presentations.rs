@@ -135,7 +135,7 @@ mod tests {
         };
         let mut screen = Scripted::new(script);
         let clock = RefreshClock::new(script.start_ns, 1e9 / 60.0).of(Stamps::Centred, 0.0);
-        let mut plan = FramePlan::prepare(vec![Scene::Grey, Scene::Grey], clock, Pacing::Screen);
+        let mut plan = FramePlan::prepare(vec![Scene::grey(), Scene::grey()], clock, Pacing::Screen);
         let mut teller = Teller { names: vec!["one".into()], newest: None, every: 15 };
         let (mut told, mut since, mut late) = (0, None, 0);
         for frame in 0..3_000_u64 {

@@ -18,7 +18,7 @@ const TABLE: [(&str, &[&str]); 15] = [
     ("timeline", &[]),
     ("protocol", &[]),
     ("lsl", &[]),
-    ("stimulus", &["timeline"]),
+    ("stimulus", &["random", "timeline"]),
     ("signal", &["timeline"]),
     ("acquisition", &["timeline", "lsl"]),
     ("recording", &["timeline"]),

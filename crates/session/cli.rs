@@ -9,7 +9,7 @@ use crate::study::Shard;
 
 mod stage;
 
-pub use stage::{GalleryArgs, RenderArgs};
+pub use stage::{FramesArgs, GalleryArgs, RenderArgs};
 
 /// Closed-loop visual stimulation: shows a stimulus, measures the brain over LSL, corrects itself, records everything.
 #[derive(Debug, Parser)]
@@ -37,6 +37,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Render one frame of a protocol's stimulus to a file.
     Render(RenderArgs),
+    /// Draw a presented frame of a recorded session once more, and compare its checksum with the recorded one.
+    Frames(FramesArgs),
     /// Write a page with every stimulus, moving; or compare the graphics adapter with the CPU twin.
     Gallery(GalleryArgs),
     /// Write a session's report page again.

@@ -11,6 +11,7 @@ pub mod counterfactual;
 pub mod cycle;
 pub mod error;
 pub mod experiment;
+pub mod frames;
 pub mod gallery;
 pub mod inspect;
 pub mod kept;

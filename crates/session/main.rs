@@ -11,7 +11,7 @@ use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
 use photic::{
-    arms, counterfactual, gallery, model, play, prior, render, replay, report, run, simulate, study, summary,
+    arms, counterfactual, frames, gallery, model, play, prior, render, replay, report, run, simulate, study, summary,
     synth, watchdog,
 };
 use recording::RecordedSession;
@@ -69,6 +69,7 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
         }
         Command::Check(args) => Ok(print(&inspect::check(&args)?, args.json)),
         Command::Render(args) => Ok(print(&render::render(&args)?, args.json)),
+        Command::Frames(args) => Ok(print(&frames::frames(&args)?, args.json)),
         Command::Gallery(args) => Ok(print(&gallery::gallery(&args)?, args.json)),
         Command::Report { session } => {
             let session = RecordedSession::open(&session)?;

@@ -123,7 +123,11 @@ pub fn by_twin(lowered: &Lowered, scene: usize, moment: &Moment, twin: &mut Twin
     Frame { codes: codes.collect(), light }
 }
 
-fn write(frame: &Frame, lowered: &Lowered, path: &Path) -> Result<(), SessionError> {
+/// Writes a frame as the file's name wants it.
+///
+/// # Errors
+/// A file that cannot be written, or is named neither .png nor .npy.
+pub(crate) fn write(frame: &Frame, lowered: &Lowered, path: &Path) -> Result<(), SessionError> {
     let (width, height) = (lowered.scenery.screen.width_px, lowered.scenery.screen.height_px);
     let failed = |error: std::io::Error| SessionError::io("write", path, error);
     match path.extension().and_then(|extension| extension.to_str()) {

@@ -102,18 +102,24 @@ impl Elements {
         })
     }
 
-    /// Hands over what a scene's courses come to: one buffer write. Allocates nothing of ours.
+    /// Hands over what a scene's courses come to: one buffer write.
     pub(crate) fn write(&mut self, queue: &wgpu::Queue, scene: &Scene, moment: &Moment) {
-        let count = scene.courses.len().min(self.nows.len());
-        if count == 0 {
-            return;
+        let count = self.fill(scene, moment);
+        if count > 0 {
+            queue.write_buffer(&self.courses, 0, &self.rows[..count]);
         }
+    }
+
+    /// What a scene's courses come to, as the shader reads it: our own work of a frame. Allocates nothing. Returns how many
+    /// bytes that are.
+    pub(crate) fn fill(&mut self, scene: &Scene, moment: &Moment) -> usize {
+        let count = scene.courses.len().min(self.nows.len());
         scene.courses_at(moment, &mut self.nows);
         let rows = self.rows.as_chunks_mut::<{ CourseRow::SIZE }>().0;
         for (now, row) in self.nows[..count].iter().zip(rows) {
             CourseRow::write(now, row);
         }
-        queue.write_buffer(&self.courses, 0, &self.rows[..CourseRow::SIZE * count]);
+        CourseRow::SIZE * count
     }
 
     /// Records a scene onto the linear frame, which is cleared to grey.

@@ -47,4 +47,4 @@ pub use config::{Config, Description, DisplayError, Mode, Pacing, Ports, Progres
 pub use grey::GreyWindow;
 pub use run::Display;
 pub use scenery::Scenery;
-pub use snapshot::{Shot, Snapshots};
+pub use snapshot::{Race, Shot, Snapshots};

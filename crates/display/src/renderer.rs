@@ -126,6 +126,14 @@ impl Renderer {
         self.elements.write(queue, scene, &params.moment);
     }
 
+    /// A frame's own numbers, without handing them over: what a bench measures of our code.
+    pub(crate) fn prepare_frame(&mut self, params: &FrameParams) {
+        if let Some(scene) = self.scenes.get(params.scene) {
+            self.uniform.set_frame(params.moment.frame, params.patch_luminance, None);
+            self.elements.fill(scene, &params.moment);
+        }
+    }
+
     /// Records the scene in linear light and in codes; and its checksum and retina, when there is a buffer to copy them to.
     pub(crate) fn record_scene(&self, encoder: &mut wgpu::CommandEncoder, copy_to: Option<&wgpu::Buffer>) {
         self.elements.record(encoder, self.shown, &self.linear_view);

@@ -8,6 +8,7 @@ use crate::gpu::Gpu;
 use crate::plan::FrameParams;
 use crate::readback::{HEAD, f32_values};
 use crate::renderer::Renderer;
+use crate::run::now_ns;
 use crate::scenery::Scenery;
 use crate::target::{Offscreen, describe};
 
@@ -24,6 +25,15 @@ pub struct Shot {
     pub checksum: Checksum,
     /// Retina cells, row-major; empty without a grid.
     pub retina: Vec<f64>,
+}
+
+/// What [`Snapshots::race`] took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Race {
+    /// All frames.
+    pub total_ns: i64,
+    /// Each frame's own numbers, in our code.
+    pub ours_ns: Vec<i64>,
 }
 
 /// Draws any frame of a scenery and reads it back. Uses the shaders and pipelines of the frame loop.
@@ -130,6 +140,45 @@ impl Snapshots {
             checksum: Checksum(sums),
             retina,
         })
+    }
+
+    /// Draws frames one after the other as fast as it goes, at most two of them on their way, and reads nothing back. Returns
+    /// how long all took, and how long each took in our own code before the graphics library was called.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn race(
+        &mut self,
+        scene: usize,
+        frames: std::ops::Range<u64>,
+        contrast: f64,
+    ) -> Result<Race, DisplayError> {
+        let mut race = Race { total_ns: 0, ours_ns: Vec::with_capacity(frames.clone().count()) };
+        let mut before = None;
+        let begun_ns = now_ns();
+        for frame in frames {
+            let moment = Moment::new(frame, contrast);
+            let params = FrameParams { scene, moment, patch_luminance: 0.0, picture: 0 };
+            let ours_ns = now_ns();
+            self.renderer.prepare_frame(&params);
+            race.ours_ns.push(now_ns() - ours_ns);
+            self.renderer.write(&self.gpu.queue, &params);
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            self.renderer.record_scene(&mut encoder, None);
+            self.renderer.record_present(&mut encoder, &self.target.view);
+            let submission = self.gpu.queue.submit([encoder.finish()]);
+            if let Some(before) = before.replace(submission) {
+                self.gpu.finish(before);
+            }
+            if let Some(reason) = self.gpu.failure() {
+                return Err(DisplayError::Lost { frame, reason: reason.to_string() });
+            }
+        }
+        if let Some(last) = before {
+            self.gpu.finish(last);
+        }
+        race.total_ns = now_ns() - begun_ns;
+        Ok(race)
     }
 
     /// The adapter that draws.

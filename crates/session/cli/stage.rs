@@ -54,3 +54,19 @@ pub struct GalleryArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// `photic frames`.
+#[derive(Debug, Clone, Args)]
+pub struct FramesArgs {
+    /// Session folder.
+    pub session: PathBuf,
+    /// Which frame: the index of the refresh at which it became visible.
+    #[arg(long, value_name = "N")]
+    pub at: u64,
+    /// Write it: codes as FILE.png, or linear light as FILE.npy.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}

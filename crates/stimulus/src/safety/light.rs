@@ -113,7 +113,7 @@ impl Chromaticity {
         let dot = |weights: &[u32; 3]| weights[0] * red + weights[1] * green + weights[2] * blue;
         let sum = dot(&self.sum);
         let uv = fraction(dot(&self.x4), sum) | fraction(dot(&self.y9), sum) << 16;
-        let saturated = red >= DARK && red + 4 >= 4 * (green + blue);
+        let saturated = red + 4 >= 4 * (green + blue);
         if saturated { uv | SATURATED } else { uv }
     }
 }

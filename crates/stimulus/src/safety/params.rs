@@ -1,5 +1,6 @@
 //! Every number of the rule that is the same in each frame, in one block of words that the shader reads as well.
 
+use super::detector::quarter;
 use super::geometry::{Geometry, SOLID_ANGLE_UNIT_SR};
 use super::light::{GREY_LINEAR, LightTables};
 use super::{
@@ -60,16 +61,22 @@ params! {
     reach,
     /// Frames of one second.
     window,
-    /// Frames of five seconds.
-    window_5s,
+    /// Frames of five seconds and a quarter.
+    ring,
     /// First field of the detector of WCAG's general flash in a cell's state.
     general,
     /// First field of the detector of BT.1702's luminance flash.
     luminance,
     /// First field of the detector of red flash.
     red,
+    /// First field of BT.1702's sequences of luminance flashes.
+    luminance_sequence,
+    /// First field of BT.1702's sequences of red flashes.
+    red_sequence,
     /// Changes allowed within a second.
     allowed,
+    /// Frames of half a cycle of the fastest flicker that is allowed.
+    half_cycle,
     /// Changes in each of five seconds that make an extended sequence.
     extended,
     /// WCAG: smallest change in mcd/m2.
@@ -154,7 +161,7 @@ impl Params {
             bins_y: geometry.bins[1],
             reach: geometry.reach,
             window: second as u32,
-            window_5s: EXTENDED_S * second as u32,
+            ring: EXTENDED_S * second as u32 + quarter(second as u32),
             extended: EXTENDED_CHANGES_PER_S,
             wcag_change: floor(relative(WCAG_CHANGE) - SLACK_MCD_M2),
             wcag_darker: (black + relative(WCAG_DARKER) + SLACK_MCD_M2).ceil() as u32,

@@ -1,6 +1,6 @@
 //! One frame against everything shown before it: areas per rule, without and with what taking it would change.
 
-use super::detector::{self, EMPTY, Outlook, Track, track_words};
+use super::detector::{self, EMPTY, Event, Sequence, Track};
 use super::geometry::Geometry;
 use super::light::{LightTables, SATURATED};
 use super::params::Params;
@@ -60,6 +60,7 @@ pub(super) struct Rule {
     pub tables: LightTables,
     pub state: Vec<u32>,
     tracks: [Track; 3],
+    sequences: [Sequence; 2],
     marked: Vec<bool>,
     general_in_bins: Vec<u32>,
     red_in_bins: Vec<u32>,
@@ -68,9 +69,9 @@ pub(super) struct Rule {
 
 /// A value of a cell against its history.
 struct Look {
-    general: ([u32; 2], u32, bool),
-    luminance: ([u32; 2], u32, bool),
-    red: ([[u32; 2]; 2], u32, bool),
+    general: ([u32; 2], u32, Event),
+    luminance: ([u32; 2], u32, Event),
+    red: ([[u32; 2]; 2], u32, Event),
 }
 
 impl Rule {
@@ -83,14 +84,20 @@ impl Rule {
     ) -> Self {
         let mut params = Params::prepare(refresh_hz, &tables, &geometry, px_per_deg);
         params.allowed = 2 * bound.flashes_per_s.min(params.window);
+        params.half_cycle = params.window.div_ceil(params.allowed.max(1));
         params.enforced = bound.enforced();
         params.general = VALUES;
-        params.luminance = params.general + 2 + track_words(params.window);
-        params.red = params.luminance + 2 + track_words(params.window_5s);
+        params.luminance = params.general + 2 + Track::words(params.window);
+        params.red = params.luminance + 2 + Track::words(params.window);
+        params.luminance_sequence = params.red + 4 + Track::words(params.window);
+        params.red_sequence = params.luminance_sequence + Sequence::words(params.ring);
+        let tracks = [params.general + 2, params.luminance + 2, params.red + 4];
+        let sequences = [params.luminance_sequence, params.red_sequence];
         let bins = (params.bins_x * params.bins_y) as usize;
         let mut rule = Self {
             params,
-            tracks: detector::tracks(&params),
+            tracks: tracks.map(|first| Track::prepare(&params, first)),
+            sequences: sequences.map(|first| Sequence::prepare(&params, first)),
             state: vec![0; (state_words(&params) * params.cells) as usize],
             marked: vec![false; params.cells as usize],
             general_in_bins: vec![0; bins],
@@ -128,7 +135,7 @@ impl Rule {
 
     /// The number of the first frame: every mark that the ring could hold lies behind it.
     pub fn first_frame(&self) -> u32 {
-        self.params.window_5s
+        self.params.ring
     }
 
     fn word(&self, word: u32, cell: u32) -> u32 {
@@ -182,10 +189,10 @@ impl Rule {
         }
     }
 
-    fn look(&self, cell: u32, luminance: u32, chromaticity: u32) -> Look {
+    fn look(&self, cell: u32, frame: u32, [luminance, chromaticity]: [u32; 2]) -> Look {
         let params = &self.params;
         let pair = |word: u32| [self.word(word, cell), self.word(word + 1, cell)];
-        let turn = |track: usize| self.tracks[track].turn(&self.state, cell);
+        let turn = |track: usize| self.tracks[track].turn(&self.state, cell, frame);
         Look {
             general: detector::luminance(pair(params.general), turn(0), luminance, |dark, bright| {
                 params.wcag_exceeds(dark, bright)
@@ -210,19 +217,18 @@ impl Rule {
         self.red_in_bins.fill(0);
         let [mut general, mut red] = [0, 0];
         for cell in 0..params.cells {
-            let look = self.look(cell, self.word(0, cell), self.word(1, cell));
-            let changed = [look.general.2, look.luminance.2, look.red.2];
-            let outlook: [Outlook; 3] =
-                std::array::from_fn(|i| self.tracks[i].outlook(&self.state, cell, frame, changed[i]));
-            let extended = |more| {
-                [1, 2].into_iter().any(|i| {
-                    let newest = u32::from(changed[i]);
-                    let numbers = [params.extended, outlook[i].in_ring - newest, newest + more];
-                    self.tracks[i].extended(&self.state, cell, frame, numbers)
+            let look = self.look(cell, frame, [self.word(0, cell), self.word(1, cell)]);
+            let events = [look.general.2, look.luminance.2, look.red.2];
+            let in_1s: [u32; 3] =
+                std::array::from_fn(|i| self.tracks[i].outlook(&self.state, cell, frame, events[i]));
+            let extended = |more: u32| {
+                self.sequences.iter().zip(&events[1..]).any(|(sequence, &event)| {
+                    let newest = u32::from(event == Event::Turned) + more;
+                    sequence.extended(&self.state, cell, frame, [params.extended, newest])
                 })
             };
-            let over = outlook.map(|outlook| outlook.in_1s > params.allowed);
-            let near = outlook.map(|outlook| outlook.in_1s + 1 > params.allowed);
+            let over = in_1s.map(|changes| changes > params.allowed);
+            let near = in_1s.map(|changes| changes + 1 > params.allowed);
             let index = cell as usize;
             let (pixels, angle) = (self.geometry.pixels(index), self.geometry.solid_angle[index]);
             let bin = self.geometry.bin_of(index);
@@ -235,13 +241,13 @@ impl Rule {
             areas.red_px += part(over[2], pixels);
             areas.extended_px += part(extended(0), pixels);
             areas.pattern_px += part(self.marked[index], pixels);
-            areas.active_px += part(self.marked[index] && outlook[1].in_1s >= 2, pixels);
+            areas.active_px += part(self.marked[index] && in_1s[1] >= 2, pixels);
             areas.near_general += part(near[0], angle);
             areas.near_red += part(near[2], angle);
             areas.near_px += part(near[1] || near[2] || extended(1), pixels);
-            areas.most_general = areas.most_general.max(outlook[0].in_1s);
-            areas.most_luminance = areas.most_luminance.max(outlook[1].in_1s);
-            areas.most_red = areas.most_red.max(outlook[2].in_1s);
+            areas.most_general = areas.most_general.max(in_1s[0]);
+            areas.most_luminance = areas.most_luminance.max(in_1s[1]);
+            areas.most_red = areas.most_red.max(in_1s[2]);
         }
         // No field holds more than the whole screen.
         let (geometry, sums) = (&self.geometry, &mut self.sums);
@@ -257,28 +263,32 @@ impl Rule {
     pub fn commit(&mut self, frame: u32, taken: Taken) {
         let params = self.params;
         for cell in 0..params.cells {
-            let (luminance, chromaticity) = match taken {
-                Taken::Judged => (self.word(0, cell), self.word(1, cell)),
-                Taken::Grey => (params.grey_luminance, params.grey_chromaticity),
+            let values = match taken {
+                Taken::Judged => [self.word(0, cell), self.word(1, cell)],
+                Taken::Grey => [params.grey_luminance, params.grey_chromaticity],
                 Taken::Held => {
                     for track in self.tracks {
-                        let turn = track.turn(&self.state, cell);
-                        track.commit(&mut self.state, cell, frame, turn, false);
+                        track.commit(&mut self.state, cell, frame, 0, Event::Nothing);
+                    }
+                    for sequence in self.sequences {
+                        sequence.commit(&mut self.state, cell, frame, Event::Nothing);
                     }
                     continue;
                 }
             };
-            let look = self.look(cell, luminance, chromaticity);
-            let (memory, turn, changed) = look.general;
+            let look = self.look(cell, frame, values);
+            let (memory, turn, event) = look.general;
             self.remember(params.general, cell, memory);
-            self.tracks[0].commit(&mut self.state, cell, frame, turn, changed);
-            let (memory, turn, changed) = look.luminance;
+            self.tracks[0].commit(&mut self.state, cell, frame, turn, event);
+            let (memory, turn, event) = look.luminance;
             self.remember(params.luminance, cell, memory);
-            self.tracks[1].commit(&mut self.state, cell, frame, turn, changed);
-            let ([all, reds], turn, changed) = look.red;
+            self.tracks[1].commit(&mut self.state, cell, frame, turn, event);
+            self.sequences[0].commit(&mut self.state, cell, frame, event);
+            let ([all, reds], turn, event) = look.red;
             self.remember(params.red, cell, all);
             self.remember(params.red + 2, cell, reds);
-            self.tracks[2].commit(&mut self.state, cell, frame, turn, changed);
+            self.tracks[2].commit(&mut self.state, cell, frame, turn, event);
+            self.sequences[1].commit(&mut self.state, cell, frame, event);
         }
     }
 
@@ -290,5 +300,5 @@ impl Rule {
 
 /// Words of state that a cell has.
 pub fn state_words(params: &Params) -> u32 {
-    params.red + 4 + track_words(params.window_5s)
+    params.red_sequence + Sequence::words(params.ring)
 }

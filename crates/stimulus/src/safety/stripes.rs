@@ -6,7 +6,7 @@
 //! same direction, so that dots and bars of any duty count. Straight, curved and radial stripes all alternate along some
 //! of the lines.
 
-use super::detector::luminance;
+use super::detector::{Event, luminance};
 use super::params::Params;
 
 /// Changes along a line that more than five pairs make at least: six light and six dark stripes have eleven between them.
@@ -116,10 +116,12 @@ pub(super) fn walk(params: &Params, index: u32, value: impl Fn(u32, u32) -> u32,
     let first = value(x, y);
     let (mut memory, mut turn, mut chain, mut step) = ([first, first], 0, Chain::default(), 1);
     while let Some((x, y)) = pixel(step) {
-        let (next, direction, changed) =
-            luminance(memory, turn, value(x, y), |dark, bright| params.bt_exceeds(dark, bright));
+        let (next, direction, event) =
+            luminance(memory, (turn, false), value(x, y), |dark, bright| params.bt_exceeds(dark, bright));
         (memory, turn) = (next, direction);
-        if changed && let Some(ended) = chain.push(step, params.shortest_period) {
+        if event == Event::Turned
+            && let Some(ended) = chain.push(step, params.shortest_period)
+        {
             mark_chain(&ended);
         }
         step += 1;

@@ -10,6 +10,7 @@
 //! - [`plan`]: the part of a frame that is ours, without a GPU: which refresh, which numbers, which flip. It neither
 //!   allocates nor reads a clock.
 //! - [`clock`]: the refreshes of the screen as a schedule, and the model that follows a real one.
+//! - [`governor`]: the photosensitivity rule on the GPU, between the encoded frame and the surface.
 //! - [`uniform`]: what one buffer write hands to the shaders.
 //!
 //! One frame: newest command -> contrast at the predicted onset -> one buffer write -> stimulus pass in linear light ->
@@ -17,6 +18,8 @@
 
 pub mod clock;
 mod config;
+mod governed;
+pub mod governor;
 mod gpu;
 mod grey;
 mod histogram;
@@ -32,6 +35,7 @@ pub mod uniform;
 mod window;
 
 pub use config::{Config, Description, DisplayError, Mode, Pacing, Ports, Progress, Spread, Summary};
+pub use governed::{Governed, GovernedFrames};
 pub use grey::GreyWindow;
 pub use run::Display;
 pub use snapshot::{Shot, Snapshots};

@@ -30,7 +30,7 @@ fn every_shader_of_the_folder_is_valid() {
         assert!(module.entry_points.iter().any(|entry| entry.name == name), "{name}");
         passes += 1;
     }
-    assert_eq!(passes, 3, "stimulus, retina, encode");
+    assert_eq!(passes, 4, "stimulus, retina, encode, governor");
 }
 
 #[test]
@@ -45,4 +45,17 @@ fn uniform_offsets_are_the_shaders_own() {
     found.push(("", *span as usize));
     assert_eq!(found, uniform::FIELDS);
     assert_eq!(*span as usize, uniform::SIZE);
+}
+
+#[test]
+fn the_governors_params_are_the_shaders_own() {
+    let module = module(include_str!("../../../shaders/governor.wgsl"));
+    let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
+    let naga::TypeInner::Struct { members, span } = &params.inner else {
+        panic!("Params is a struct");
+    };
+    let found: Vec<&str> = members.iter().map(|member| member.name.as_deref().unwrap()).collect();
+    assert_eq!(found, stimulus::safety::Params::NAMES);
+    assert!(members.iter().enumerate().all(|(index, member)| member.offset as usize == 4 * index));
+    assert_eq!(*span as usize, 4 * found.len());
 }

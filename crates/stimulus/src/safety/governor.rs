@@ -339,6 +339,38 @@ impl Governor {
         &self.rule.tables
     }
 
+    /// What the shader looks up: luminance tables, linear tables, solid angles of cells, classes of bins, chords of classes.
+    pub fn constants(&self) -> Vec<u32> {
+        let geometry = &self.rule.geometry;
+        self.rule
+            .tables
+            .words()
+            .chain(geometry.solid_angle.iter().copied())
+            .chain(geometry.class.iter().copied())
+            .chain(geometry.chords.iter().copied())
+            .collect()
+    }
+
+    /// What lasts beside the cells, in the order of the shader's words.
+    pub fn lasting(&self) -> [u32; 8] {
+        let globals = &self.globals;
+        [
+            globals.frame,
+            globals.now,
+            globals.gain,
+            globals.attenuation,
+            u32::from(globals.closed),
+            globals.pattern_since,
+            globals.pattern_last,
+            u32::from(globals.pattern_shown),
+        ]
+    }
+
+    /// The last candidate that was shown, packed pixels by rows.
+    pub fn held(&self) -> &[u32] {
+        &self.held
+    }
+
     /// The cells' state: word `n` of a cell at `n * cells + cell`.
     pub fn state(&self) -> &[u32] {
         &self.rule.state

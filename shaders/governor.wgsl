@@ -2,7 +2,8 @@
 // it. Twin: stimulus::safety::Governor, equal to the bit; what everything means is said there and in
 // docs/photosensitivity.md. No result leaves the GPU before the frame is presented.
 //
-// Order of the passes: measure, stripes, judge, running_sums, fields, decide, commit, keep (compute); governor (fragment).
+// Order of the passes: judged_scales, measure, stripes, judge, running_sums, fields, decide, commit, shown_scales
+// (compute); governor (fragment).
 
 struct Params {
     width: u32,
@@ -67,11 +68,11 @@ struct Request {
 @group(0) @binding(1) var<uniform> request: Request;
 // luminance tables, linear tables, solid angles of cells, classes of bins, chords of classes
 @group(0) @binding(2) var<storage, read> constants: array<u32>;
-// word n of a cell at n * cells + cell
+// word n of a cell at n * cells + cell; behind them the luminance of each pixel of the judged frame
 @group(0) @binding(3) var<storage, read_write> state: array<u32>;
 // what lasts, the verdict, the sums of a frame
 @group(0) @binding(4) var<storage, read_write> sums: array<atomic<u32>>;
-// the last candidate that was shown, packed pixels
+// packed pixels, two frames of them: the last candidate that was shown, and the one that is judged
 @group(0) @binding(5) var<storage, read_write> held: array<u32>;
 @group(0) @binding(6) var candidate: texture_2d<f32>;
 // the same two for the last pass, which only reads
@@ -92,9 +93,10 @@ const CLOSED: u32 = 4u;
 const PATTERN_SINCE: u32 = 5u;
 const PATTERN_LAST: u32 = 6u;
 const PATTERN_SHOWN: u32 = 7u;
-// Of this frame: what is taken (0 the judged frame, 1 the one before, 2 grey), and whether it is kept.
-const TAKEN: u32 = 8u;
-const KEEP: u32 = 9u;
+// Which of the two frames of pixels is the one that was shown.
+const HALF: u32 = 8u;
+// Of this frame: what is taken (0 the judged frame, 1 the one before, 2 grey).
+const TAKEN: u32 = 9u;
 
 const VERDICT: u32 = 16u;
 
@@ -128,6 +130,15 @@ fn in_bins(kind: u32) -> u32 {
 
 fn running(kind: u32) -> u32 {
     return MARKED + params.cells + 2u * bins() + kind * (params.bins_x + 1u) * params.bins_y;
+}
+
+// What becomes of code values: tables for the frame that is judged (0) and for what is shown (1).
+fn scales(kind: u32) -> u32 {
+    return running(2u) + kind * 3u * params.levels;
+}
+
+fn pixels_of(half: u32) -> u32 {
+    return half * params.total_px;
 }
 
 fn part(yes: bool, value: u32) -> u32 {
@@ -201,15 +212,6 @@ fn nearest(channel: u32, wanted: u32) -> u32 {
     return select(below, above, to_upper < to_lower);
 }
 
-fn scaled(pixel: u32, gain: u32) -> u32 {
-    if gain == FULL {
-        return pixel;
-    }
-    let away = vec3<i32>(linear_of(pixel)) - vec3<i32>(GREY);
-    let wanted = vec3<u32>(vec3<i32>(GREY) + away * i32(gain) / i32(FULL));
-    return pack_codes(vec3<u32>(nearest(0u, wanted.x), nearest(1u, wanted.y), nearest(2u, wanted.z)));
-}
-
 fn is_closed() -> bool {
     return atomicLoad(&sums[CLOSED]) == 1u && request.release == 0u;
 }
@@ -223,13 +225,32 @@ fn ramp() -> u32 {
     return gain - min(gain, params.ramp_step);
 }
 
-// The frame that is judged: the candidate, or the next one of the ramp.
-fn judged(x: u32, y: u32) -> u32 {
-    if is_closed() {
-        return scaled(held[y * params.width + x], ramp());
+fn scale(number: u32, gain: u32, table: u32) {
+    let channel = number / params.levels;
+    let code = number % params.levels;
+    if channel >= 3u {
+        return;
     }
-    let texel = textureLoad(candidate, vec2<u32>(x, y), 0).rgb;
-    return scaled(pack_codes(vec3<u32>(round(texel * f32(params.levels - 1u)))), attenuation());
+    var becomes = code;
+    if gain != FULL {
+        let away = i32(constants[3u * params.levels + number]) - GREY;
+        becomes = nearest(channel, u32(GREY + away * i32(gain) / i32(FULL)));
+    }
+    atomicStore(&sums[table + number], becomes);
+}
+
+@compute @workgroup_size(64)
+fn judged_scales(@builtin(global_invocation_id) id: vec3<u32>) {
+    scale(id.x, select(attenuation(), ramp(), is_closed()), scales(0u));
+}
+
+@compute @workgroup_size(64)
+fn shown_scales(@builtin(global_invocation_id) id: vec3<u32>) {
+    scale(id.x, atomicLoad(&sums[GAIN]), scales(1u));
+}
+
+fn first_light() -> u32 {
+    return params.cells * (params.red_sequence + SEQUENCE_WORDS + (params.ring + 31u) / 32u);
 }
 
 // Measure: mean light of each cell.
@@ -242,12 +263,33 @@ fn measure(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let start = vec2<u32>(cell % params.columns, cell / params.columns) * params.cell_px;
     let end = min(start + params.cell_px, vec2<u32>(params.width, params.height));
+    // The frame that is judged is the candidate, or the next one of the ramp.
+    let closed = is_closed();
+    let whole = !closed && attenuation() == FULL;
+    let half = atomicLoad(&sums[HALF]);
+    let table = vec3<u32>(0u, 1u, 2u) * params.levels + scales(0u);
+    let light = first_light();
     var luminance = 0u;
     var linear = vec3<u32>(0u);
     for (var y = start.y; y < end.y; y++) {
         for (var x = start.x; x < end.x; x++) {
-            let pixel = judged(x, y);
-            luminance += light_of(pixel);
+            let index = y * params.width + x;
+            var codes = vec3<u32>(0u);
+            if closed {
+                codes = unpack_codes(held[pixels_of(half) + index]);
+            } else {
+                let texel = textureLoad(candidate, vec2<u32>(x, y), 0).rgb;
+                codes = vec3<u32>(round(texel * f32(params.levels - 1u)));
+            }
+            if !whole {
+                codes = vec3<u32>(atomicLoad(&sums[table.x + codes.x]), atomicLoad(&sums[table.y + codes.y]),
+                    atomicLoad(&sums[table.z + codes.z]));
+            }
+            let pixel = pack_codes(codes);
+            let bright = light_of(pixel);
+            held[pixels_of(1u - half) + index] = pixel;
+            state[light + index] = bright;
+            luminance += bright;
             linear += linear_of(pixel);
         }
     }
@@ -560,6 +602,10 @@ fn mark_chain(line: Line, chain: Chain) {
     }
 }
 
+fn light_at(pixel: vec2<i32>) -> u32 {
+    return state[first_light() + u32(pixel.y) * params.width + u32(pixel.x)];
+}
+
 @compute @workgroup_size(64)
 fn stripes(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= 3u * (params.rows + params.columns) - 2u {
@@ -569,7 +615,7 @@ fn stripes(@builtin(global_invocation_id) id: vec3<u32>) {
     if !inside(line.start) {
         return;
     }
-    let first = light_of(judged(u32(line.start.x), u32(line.start.y)));
+    let first = light_at(line.start);
     var light = Light(first, first, 0u, NOTHING);
     var chain = Chain(0u, 0u, 0u, 0u, 0u);
     var step = 1u;
@@ -578,7 +624,7 @@ fn stripes(@builtin(global_invocation_id) id: vec3<u32>) {
         if !inside(pixel) {
             break;
         }
-        light = light_step(light, false, light_of(judged(u32(pixel.x), u32(pixel.y))), false);
+        light = light_step(light, false, light_at(pixel), false);
         if light.event == TURNED {
             let last = chain.last;
             let before = chain.before;
@@ -795,7 +841,9 @@ fn decide() {
         gain = 0u;
     }
     let attenuates = params.mode == 1u;
-    let lower = attenuated - (attenuated + 7u) / 8u;
+    // Once for each time that it has to stop: what was taken of the frame before says whether it was.
+    let again = area(TAKEN) != 0u && request.release == 0u;
+    let lower = attenuated - (attenuated + 3u) / 4u;
     let closes = closed || (breach && !attenuates);
     var pattern_shown = pattern;
     if taken == 1u {
@@ -812,11 +860,13 @@ fn decide() {
     atomicStore(&sums[FRAME], frame + 1u);
     atomicStore(&sums[NOW], now + 1u);
     atomicStore(&sums[GAIN], gain);
-    atomicStore(&sums[ATTENUATION], select(attenuated, lower, breach && attenuates));
+    atomicStore(&sums[ATTENUATION], select(attenuated, lower, breach && attenuates && !again));
     atomicStore(&sums[CLOSED], part(closes, 1u));
     atomicStore(&sums[PATTERN_SHOWN], part(pattern_shown, 1u));
     atomicStore(&sums[TAKEN], taken);
-    atomicStore(&sums[KEEP], part(show == CANDIDATE, attenuated));
+    if show == CANDIDATE {
+        atomicStore(&sums[HALF], 1u - area(HALF));
+    }
 
     atomicStore(&sums[VERDICT], frame - params.ring);
     atomicStore(&sums[VERDICT + 1u], show);
@@ -871,28 +921,17 @@ fn commit(@builtin(global_invocation_id) id: vec3<u32>) {
     commit_sequence(params.red_sequence, cell, frame, red.event);
 }
 
-// Keep: a candidate that may be shown becomes what is held.
-
-@compute @workgroup_size(8, 8)
-fn keep(@builtin(global_invocation_id) id: vec3<u32>) {
-    let gain = atomicLoad(&sums[KEEP]);
-    let taken = atomicLoad(&sums[VERDICT + 1u]) == CANDIDATE;
-    if !taken || id.x >= params.width || id.y >= params.height {
-        return;
-    }
-    let texel = textureLoad(candidate, id.xy, 0).rgb;
-    let pixel = pack_codes(vec3<u32>(round(texel * f32(params.levels - 1u))));
-    held[id.y * params.width + id.x] = scaled(pixel, gain);
-}
-
 // Show: what is held, mixed towards grey; grey around it on a surface that is larger.
 
 @fragment
 fn governor(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     let pixel = vec2<i32>(floor(position.xy)) - request.origin_px;
-    var codes = unpack_codes(scaled(0u, 0u));
+    var codes = vec3<u32>(nearest(0u, u32(GREY)), nearest(1u, u32(GREY)), nearest(2u, u32(GREY)));
     if inside(pixel) {
-        codes = unpack_codes(scaled(shown[u32(pixel.y) * params.width + u32(pixel.x)], decided[GAIN]));
+        let index = u32(pixel.y) * params.width + u32(pixel.x);
+        let asked = unpack_codes(shown[pixels_of(decided[HALF]) + index]);
+        let table = vec3<u32>(0u, 1u, 2u) * params.levels + scales(1u);
+        codes = vec3<u32>(decided[table.x + asked.x], decided[table.y + asked.y], decided[table.z + asked.z]);
     }
     return vec4<f32>(vec3<f32>(codes) / f32(params.levels - 1u), 1.0);
 }

@@ -53,7 +53,7 @@ impl GovernedFrames {
             target: Offscreen::prepare(&gpu.device, screen),
             shown: read("shown", u64::from(bytes_per_row(screen)) * rows),
             verdict: read("verdict", 4 * VERDICT_WORDS as u64),
-            state: read("state", passes.state().size()),
+            state: read("state", 4 * twin.state().len() as u64),
             upload: vec![255; 4 * screen.width_px as usize * screen.height_px as usize],
             screen: *screen,
             gpu,

@@ -23,13 +23,21 @@ const MARKS_AT: u64 = 64;
 /// Bytes of a verdict.
 const VERDICT_BYTES: u64 = 4 * VERDICT_WORDS as u64;
 
-/// Threads of a workgroup, and pixels along a side of one.
+/// Threads of a workgroup.
 const THREADS: u32 = 64;
-const TILE: u32 = 8;
 
 /// The compute passes, in their order.
-const PASSES: [&str; 8] =
-    ["measure", "stripes", "judge", "running_sums", "fields", "decide", "commit", "keep"];
+const PASSES: [&str; 9] = [
+    "judged_scales",
+    "measure",
+    "stripes",
+    "judge",
+    "running_sums",
+    "fields",
+    "decide",
+    "commit",
+    "shown_scales",
+];
 
 /// Pipelines and state of the governor.
 pub struct GovernorPasses {
@@ -39,7 +47,7 @@ pub struct GovernorPasses {
     sums: wgpu::Buffer,
     held: wgpu::Buffer,
     cleared: u64,
-    compute: Vec<(wgpu::ComputePipeline, [u32; 2])>,
+    compute: Vec<(wgpu::ComputePipeline, u32)>,
     compute_bindings: wgpu::BindGroup,
     show: wgpu::RenderPipeline,
     show_bindings: wgpu::BindGroup,
@@ -68,7 +76,9 @@ impl GovernorPasses {
         let params = *twin.params();
         let limit = device.limits().max_storage_buffer_binding_size;
         let sums_words = sums_words(&params);
-        let largest = 4 * (twin.state().len() as u64).max(sums_words).max(twin.held().len() as u64);
+        let pixels = u64::from(params.total_px);
+        let state_words = twin.state().len() as u64 + pixels;
+        let largest = 4 * state_words.max(sums_words).max(2 * pixels);
         if largest > limit {
             return Err(DisplayError::Governor { needed: largest, limit });
         }
@@ -89,9 +99,9 @@ impl GovernorPasses {
         queue.write_buffer(&constants_buffer, 0, &constants);
         let request = buffer("governor request", 16, uniform);
         let read_back = storage | wgpu::BufferUsages::COPY_SRC;
-        let state = buffer("governor state", 4 * twin.state().len() as u64, read_back);
+        let state = buffer("governor state", 4 * state_words, read_back);
         let sums = buffer("governor sums", 4 * sums_words, read_back);
-        let held = buffer("governor held", 4 * twin.held().len() as u64, read_back);
+        let held = buffer("governor held", 8 * pixels, storage);
         let candidate = candidate(device, &params);
 
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -228,9 +238,9 @@ impl GovernorPasses {
             timestamp_writes: None,
         });
         pass.set_bind_group(0, &self.compute_bindings, &[]);
-        for (pipeline, [x, y]) in &self.compute {
+        for (pipeline, workgroups) in &self.compute {
             pass.set_pipeline(pipeline);
-            pass.dispatch_workgroups(*x, *y, 1);
+            pass.dispatch_workgroups(*workgroups, 1, 1);
         }
     }
 
@@ -259,7 +269,7 @@ impl GovernorPasses {
         encoder.copy_buffer_to_buffer(&self.sums, 4 * VERDICT_AT, to, 0, VERDICT_BYTES);
     }
 
-    /// The cells' state, for comparison with the twin's.
+    /// The cells' state, for comparison with the twin's; behind it the luminance of the judged frame's pixels.
     pub fn state(&self) -> &wgpu::Buffer {
         &self.state
     }
@@ -355,19 +365,20 @@ pub(crate) fn read(buffer: &wgpu::Buffer) -> Option<Verdict> {
 
 fn sums_words(params: &Params) -> u64 {
     let bins = u64::from(params.bins_x) * u64::from(params.bins_y);
-    MARKS_AT + u64::from(params.cells) + 2 * bins + 2 * (bins + u64::from(params.bins_y))
+    let tables = 2 * 3 * u64::from(params.levels);
+    MARKS_AT + u64::from(params.cells) + 2 * bins + 2 * (bins + u64::from(params.bins_y)) + tables
 }
 
-fn workgroups(params: &Params, pass: &str) -> [u32; 2] {
+fn workgroups(params: &Params, pass: &str) -> u32 {
     let threads = match pass {
-        "keep" => return [params.width.div_ceil(TILE), params.height.div_ceil(TILE)],
-        "decide" => return [1, 1],
+        "decide" => return 1,
+        "judged_scales" | "shown_scales" => 3 * params.levels,
         "stripes" => 3 * (params.rows + params.columns) - 2,
         "running_sums" => 2 * params.bins_y,
         "fields" => 2 * params.bins_x * params.bins_y,
         _ => params.cells,
     };
-    [threads.div_ceil(THREADS), 1]
+    threads.div_ceil(THREADS)
 }
 
 fn bytes(words: impl IntoIterator<Item = u32>) -> Vec<u8> {

@@ -10,7 +10,7 @@
 //! - [`picture`]: a square whose content comes while the session runs.
 //! - [`twin`]: the reference renderer that the shaders are compared with.
 //! - [`retina`]: the reduction of a frame that the simulated participant sees.
-//! - [`safety`]: WCAG 2.2 general flash and ITU-R BT.1702-3, as pure code.
+//! - [`safety`]: WCAG 2.2 and ITU-R BT.1702-3 in whole numbers, and the governor that keeps them.
 //!
 //! Nothing here knows a GPU, a clock or a thread. Transcendental functions come from `libm`, so that two machines give
 //! the same bits.

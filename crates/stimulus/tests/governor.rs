@@ -402,6 +402,73 @@ fn forty_sequences_and_more_of_each_kind() {
     }
 }
 
+#[test]
+fn another_bound_binds_as_well() {
+    let screen = near(120.0);
+    let (low, high) = (grey(0.2), grey(0.7));
+    let mut governor = governor(&screen, Bound::stated(10), Mode::Ramp);
+    // Ten seconds at ten a second, in bars: untouched.
+    for frame in film(10.0, |x, _, frame| [low, high][usize::from(half(frame, 10.0) == (x % 4.0 < 2.0))]) {
+        let verdict = governor.step(&packed(&frame), Request::default());
+        assert_eq!(verdict.shown, Shown::Candidate, "{verdict:?}");
+        assert_eq!(unpacked(&governor), frame);
+    }
+    let twelve = flicker(2.0, 12.0, low, high);
+    let verdicts: Vec<_> =
+        twelve.iter().map(|frame| governor.step(&packed(frame), Request::default())).collect();
+    let first = verdicts.iter().find(|verdict| verdict.shown != Shown::Candidate).unwrap();
+    assert_ne!(first.flags & flag::FLASHES, 0);
+    assert!(verdicts.last().unwrap().closed);
+    // None at all.
+    let mut none = self::governor(&screen, Bound::stated(0), Mode::Ramp);
+    let verdict = none.step(&packed(&film(0.1, |_, _, _| WHITE)[0]), Request::default());
+    assert_eq!((verdict.shown, unpacked(&none)[0]), (Shown::Held, GREY));
+}
+
+#[test]
+fn attenuation_is_recorded_and_a_release_gives_the_contrast_back() {
+    let screen = near(30.0);
+    let mut governor = governor(&screen, Bound::STANDARDS, Mode::Attenuate);
+    let frames = flicker(10.0, 10.0, grey(0.2), grey(0.8));
+    let (mut shown, mut last) = (Vec::new(), 65_535);
+    for frame in &frames {
+        let verdict = governor.step(&packed(frame), Request::default());
+        assert!(verdict.attenuation <= last && !verdict.closed);
+        last = verdict.attenuation;
+        shown.push(unpacked(&governor));
+        if verdict.shown == Shown::Candidate {
+            // The contrast around grey in linear light is the recorded part of what was asked, to the step of a code.
+            let linear = |code: u8| (f64::from(code) / 255.0).powf(2.2) - 0.5;
+            let wanted = linear(frame[0][0]) * f64::from(verdict.attenuation) / 65_535.0;
+            assert!((linear(shown.last().unwrap()[0][0]) - wanted).abs() < 0.005);
+        }
+    }
+    assert_eq!(judge::judge(&screen, &shown, STANDARDS).flags, 0);
+    // Changes of a tenth are left at a sixth of the contrast: it ends below that, by less than a quarter.
+    assert!((0.12..0.17).contains(&(f64::from(last) / 65_535.0)), "{last}");
+    let released = Request { release: true, ..Request::default() };
+    assert_eq!(governor.step(&packed(&frames[0]), released).attenuation, 65_535);
+}
+
+#[test]
+fn a_governor_that_went_to_grey_opens_on_release_with_its_history() {
+    let screen = near(120.0);
+    let mut governor = governor(&screen, Bound::STANDARDS, Mode::Ramp);
+    for frame in flicker(4.0, 10.0, BLACK, WHITE) {
+        governor.step(&packed(&frame), Request::default());
+    }
+    let white = packed(&film(0.1, |_, _, _| WHITE)[0]);
+    let black = packed(&film(0.1, |_, _, _| BLACK)[0]);
+    assert!(governor.step(&white, Request::default()).closed);
+    let released = Request { release: true, ..Request::default() };
+    let verdict = governor.step(&white, released);
+    assert_eq!((verdict.shown, verdict.closed), (Shown::Candidate, false));
+    // Five more changes within the second, then it closes again.
+    let later: Vec<_> =
+        (0..6).map(|step| governor.step([&black, &white][step % 2], released).shown).collect();
+    assert_eq!(later, [[Shown::Candidate; 5].as_slice(), &[Shown::Held]].concat());
+}
+
 trait ConcatCases {
     fn concat_cases(self) -> Vec<Case>;
 }

@@ -74,7 +74,8 @@ impl Bound {
 pub enum Mode {
     /// The screen stays as it is and goes to grey as soon as that is allowed, for good: until it is released.
     Ramp,
-    /// The screen stays as it is for this frame; the contrast of all later ones is lower by an eighth.
+    /// The screen stays as it is until a candidate may be shown; the contrast of all candidates from then on is lower by a
+    /// quarter.
     Attenuate,
 }
 
@@ -201,6 +202,8 @@ struct Globals {
     pattern_last: u32,
     /// Whether what is on the screen has a pattern.
     pattern_shown: bool,
+    /// Whether the frame before was stopped.
+    stopped: bool,
 }
 
 /// The rule and what it lets pass, as pure code: the twin of the GPU's passes.
@@ -210,6 +213,8 @@ pub struct Governor {
     globals: Globals,
     judged: Vec<u32>,
     held: Vec<u32>,
+    /// What becomes of code values in the frame that is judged, and in what is held.
+    scales: [Vec<u32>; 2],
 }
 
 impl Governor {
@@ -219,9 +224,11 @@ impl Governor {
         let mut rule = Rule::prepare(screen.refresh_hz, screen.px_per_deg, tables, geometry, &bound);
         rule.params.mode = mode as u32;
         let pixels = rule.params.total_px as usize;
-        let grey = rule.tables.scaled(0, 0);
+        let grey = rule.tables.grey();
         let globals = Self::start(&rule);
-        Self { rule, globals, judged: vec![grey; pixels], held: vec![grey; pixels] }
+        let mut scales = [Vec::new(), Vec::new()];
+        scales.iter_mut().for_each(|tables| rule.tables.scales(FULL_LINEAR, tables));
+        Self { rule, globals, judged: vec![grey; pixels], held: vec![grey; pixels], scales }
     }
 
     fn start(rule: &Rule) -> Globals {
@@ -235,6 +242,7 @@ impl Governor {
             pattern_since: 0,
             pattern_last: 0,
             pattern_shown: false,
+            stopped: false,
         }
     }
 
@@ -242,7 +250,8 @@ impl Governor {
     pub fn reset(&mut self) {
         self.rule.reset();
         self.globals = Self::start(&self.rule);
-        self.held.fill(self.rule.tables.scaled(0, 0));
+        self.held.fill(self.rule.tables.grey());
+        self.rule.tables.scales(FULL_LINEAR, &mut self.scales[1]);
     }
 
     /// Judges a candidate, packed pixels by rows, and takes what is shown instead of it (or of it) into the history. Does
@@ -259,8 +268,10 @@ impl Governor {
         let attenuation = if request.release { FULL_LINEAR } else { before.attenuation };
         let ramp = before.gain.saturating_sub(params.ramp_step);
         let (source, gain) = if closed { (&self.held[..], ramp) } else { (candidate, attenuation) };
+        let tables = &self.rule.tables;
+        tables.scales(gain, &mut self.scales[0]);
         for (pixel, &from) in self.judged.iter_mut().zip(source) {
-            *pixel = self.rule.tables.scaled(from, gain);
+            *pixel = tables.scaled(from, &self.scales[0]);
         }
         self.rule.measure(&self.judged);
         let areas = self.rule.judge(before.frame);
@@ -288,9 +299,12 @@ impl Governor {
             Shown::Held => before.gain,
             Shown::Grey => 0,
         };
-        let lower = attenuation - attenuation.div_ceil(8);
+        // Once for each time that it has to stop: while no change is left, no contrast would be low enough.
+        let lower = attenuation - attenuation.div_ceil(4);
         let attenuates = params.mode == Mode::Attenuate as u32;
-        globals.attenuation = if breach && attenuates { lower } else { attenuation };
+        let again = before.stopped && !request.release;
+        globals.attenuation = if breach && attenuates && !again { lower } else { attenuation };
+        globals.stopped = breach;
         globals.closed = closed || (breach && !attenuates);
         globals.pattern_shown = match taken {
             Taken::Judged => pattern,
@@ -306,8 +320,9 @@ impl Governor {
         globals.frame = before.frame.wrapping_add(1);
         globals.now = now.wrapping_add(1);
         if shown == Shown::Candidate {
-            self.held.copy_from_slice(&self.judged);
+            std::mem::swap(&mut self.held, &mut self.judged);
         }
+        self.rule.tables.scales(globals.gain, &mut self.scales[1]);
         Verdict {
             frame: before.frame - self.rule.first_frame(),
             shown,
@@ -321,7 +336,7 @@ impl Governor {
 
     /// The pixels that the last verdict lets onto the screen.
     pub fn shown(&self) -> impl Iterator<Item = u32> + '_ {
-        self.held.iter().map(|&pixel| self.rule.tables.scaled(pixel, self.globals.gain))
+        self.held.iter().map(|&pixel| self.rule.tables.scaled(pixel, &self.scales[1]))
     }
 
     /// The numbers of the rule.
@@ -352,7 +367,7 @@ impl Governor {
     }
 
     /// What lasts beside the cells, in the order of the shader's words.
-    pub fn lasting(&self) -> [u32; 8] {
+    pub fn lasting(&self) -> [u32; 9] {
         let globals = &self.globals;
         [
             globals.frame,
@@ -363,6 +378,7 @@ impl Governor {
             globals.pattern_since,
             globals.pattern_last,
             u32::from(globals.pattern_shown),
+            0,
         ]
     }
 

@@ -241,17 +241,34 @@ impl LightTables {
         &self.chromaticity
     }
 
-    /// A pixel with its contrast around grey scaled in linear light, `gain` of 0 to 65535; at 65535 the pixel itself.
-    pub fn scaled(&self, pixel: u32, gain: u32) -> u32 {
-        if gain == FULL_LINEAR {
-            return pixel;
+    /// The code values that all code values become when their contrast around grey is scaled in linear light, `gain` of 0
+    /// to 65535: three tables in a row. At 65535 each is itself.
+    pub fn scales(&self, gain: u32, tables: &mut Vec<u32>) {
+        tables.clear();
+        for channel in 0..3 {
+            tables.extend((0..self.levels).map(|code| self.scaled_code(channel, code, gain)));
         }
-        let linear = self.linear(pixel);
-        pack(std::array::from_fn(|channel| {
-            let away = linear[channel] as i32 - GREY_LINEAR as i32;
-            let wanted = GREY_LINEAR as i32 + away * gain as i32 / FULL_LINEAR as i32;
-            self.nearest(channel, wanted as u32)
-        }))
+    }
+
+    fn scaled_code(&self, channel: usize, code: u32, gain: u32) -> u32 {
+        if gain == FULL_LINEAR {
+            return code;
+        }
+        let linear = self.linear[channel * self.levels as usize + code as usize];
+        let away = linear as i32 - GREY_LINEAR as i32;
+        let wanted = GREY_LINEAR as i32 + away * gain as i32 / FULL_LINEAR as i32;
+        self.nearest(channel, wanted as u32)
+    }
+
+    /// A pixel by tables of [`LightTables::scales`].
+    pub fn scaled(&self, pixel: u32, tables: &[u32]) -> u32 {
+        let codes = unpack(pixel);
+        pack(std::array::from_fn(|channel| tables[(channel as u32 * self.levels + codes[channel]) as usize]))
+    }
+
+    /// Neutral grey.
+    pub fn grey(&self) -> u32 {
+        pack([0, 1, 2].map(|channel| self.scaled_code(channel, 0, 0)))
     }
 
     /// The code value of a channel whose linear light is nearest; the lower one of two.
@@ -319,10 +336,16 @@ mod tests {
     #[test]
     fn scaling_is_linear_in_light_and_exact_at_both_ends() {
         let tables = tables();
+        let scaled = |pixel: u32, gain: u32| {
+            let mut scales = Vec::new();
+            tables.scales(gain, &mut scales);
+            tables.scaled(pixel, &scales)
+        };
+        assert_eq!(tables.grey(), pack([186; 3]));
         for pixel in [pack([0, 255, 17]), pack([186, 186, 186]), pack([255, 1, 254])] {
-            assert_eq!(tables.scaled(pixel, FULL_LINEAR), pixel);
-            assert_eq!(tables.scaled(pixel, 0), pack([186; 3]));
-            let half = tables.linear(tables.scaled(pixel, FULL_LINEAR / 2));
+            assert_eq!(scaled(pixel, FULL_LINEAR), pixel);
+            assert_eq!(scaled(pixel, 0), pack([186; 3]));
+            let half = tables.linear(scaled(pixel, FULL_LINEAR / 2));
             for (scaled, full) in half.into_iter().zip(tables.linear(pixel)) {
                 let wanted = (f64::from(full) + f64::from(GREY_LINEAR)) / 2.0;
                 // Half the step between two codes at the bright end.

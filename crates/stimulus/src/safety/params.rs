@@ -143,7 +143,7 @@ impl Params {
         let [black, white] = tables.range_mcd_m2();
         let relative = |part: f64| part * (white - black);
         let colour = tables.chromaticity();
-        let grey_pixel = tables.scaled(0, 0);
+        let grey_pixel = tables.grey();
         let floor = |value: f64| value.floor().max(1.0) as u32;
         // The chromaticities are rounded down and their coefficients have 10 bits: 8 units of 2^-14 on the careful side.
         let distance = (0.2 * 16384.0 - 8.0_f64).floor() as u32;

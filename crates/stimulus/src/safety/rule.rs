@@ -61,6 +61,8 @@ pub(super) struct Rule {
     pub state: Vec<u32>,
     tracks: [Track; 3],
     sequences: [Sequence; 2],
+    /// Luminance of each pixel.
+    light: Vec<u32>,
     marked: Vec<bool>,
     general_in_bins: Vec<u32>,
     red_in_bins: Vec<u32>,
@@ -99,6 +101,7 @@ impl Rule {
             tracks: tracks.map(|first| Track::prepare(&params, first)),
             sequences: sequences.map(|first| Sequence::prepare(&params, first)),
             state: vec![0; (state_words(&params) * params.cells) as usize],
+            light: vec![0; params.total_px as usize],
             marked: vec![false; params.cells as usize],
             general_in_bins: vec![0; bins],
             red_in_bins: vec![0; bins],
@@ -156,11 +159,12 @@ impl Rule {
             let edge = |at: u32, size: u32| (at * params.cell_px, ((at + 1) * params.cell_px).min(size));
             let ((left, right), (top, bottom)) = (edge(column, params.width), edge(row, params.height));
             for y in top..bottom {
-                for &pixel in &frame[(y * params.width + left) as usize..(y * params.width + right) as usize]
-                {
-                    luminance += self.tables.luminance(pixel);
-                    let light = self.tables.linear(pixel);
-                    linear.iter_mut().zip(light).for_each(|(sum, value): (&mut u32, _)| *sum += value);
+                for at in (y * params.width + left) as usize..(y * params.width + right) as usize {
+                    let light = self.tables.luminance(frame[at]);
+                    self.light[at] = light;
+                    luminance += light;
+                    let linear_light = self.tables.linear(frame[at]);
+                    linear.iter_mut().zip(linear_light).for_each(|(sum, value): (&mut u32, _)| *sum += value);
                 }
             }
             let pixels = (right - left) * (bottom - top);
@@ -168,7 +172,7 @@ impl Rule {
             self.set_word(0, cell, luminance / pixels);
             self.set_word(1, cell, chromaticity);
         }
-        self.find_stripes(|tables, at| tables.luminance(frame[at]));
+        self.find_stripes();
     }
 
     /// Reads a frame of luminances in mcd/m2 of an image whose cells are pixels, without colour.
@@ -177,15 +181,15 @@ impl Rule {
         let cells = self.params.cells as usize;
         self.state[..cells].copy_from_slice(frame);
         self.state[cells..2 * cells].fill(white);
-        self.find_stripes(|_, at| frame[at]);
+        self.light.copy_from_slice(frame);
+        self.find_stripes();
     }
 
-    fn find_stripes(&mut self, luminance: impl Fn(&LightTables, usize) -> u32) {
-        let Self { params, marked, tables, .. } = self;
+    fn find_stripes(&mut self) {
+        let Self { params, marked, light, .. } = self;
         marked.fill(false);
         for line in 0..stripes::count(params) {
-            let value = |x: u32, y: u32| luminance(tables, (y * params.width + x) as usize);
-            stripes::walk(params, line, value, |cell| marked[cell as usize] = true);
+            stripes::walk(params, line, light, |cell| marked[cell as usize] = true);
         }
     }
 

@@ -98,9 +98,10 @@ impl Chain {
     }
 }
 
-/// Walks along line `index` and marks the cells that lie in stripes; `value` is the luminance of a pixel.
-pub(super) fn walk(params: &Params, index: u32, value: impl Fn(u32, u32) -> u32, mut mark: impl FnMut(u32)) {
+/// Walks along line `index` and marks the cells that lie in stripes; `light` is the luminance of each pixel.
+pub(super) fn walk(params: &Params, index: u32, light: &[u32], mut mark: impl FnMut(u32)) {
     let line = line(params, index);
+    let value = |x: u32, y: u32| light[(y * params.width + x) as usize];
     let pixel = |step: u32| {
         let (x, y) = (line.x + line.dx * step as i32, line.y + line.dy * step as i32);
         let inside = x >= 0 && y >= 0 && x < params.width as i32 && y < params.height as i32;

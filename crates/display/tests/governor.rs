@@ -1,5 +1,8 @@
 //! The governor's passes against the pure rule: verdicts, what is shown, and the state of every cell, to the bit.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up should end there")]
+#![allow(clippy::print_stdout, reason = "a test says what it found")]
+
 mod support;
 
 use display::GovernedFrames;
@@ -47,7 +50,7 @@ const FILMS: [Film; 8] = [
     |x, y, frame, noise| {
         let distance = (x as i32 - 80).pow(2) + (y as i32 - 60).pow(2);
         let ring = (f64::from(distance).sqrt() / 5.0) as u32;
-        if ring % 2 == 0 { [noise % 40; 3] } else { [180 + frame % 70; 3] }
+        if ring.is_multiple_of(2) { [noise % 40; 3] } else { [180 + frame % 70; 3] }
     },
     |x, _, frame, _| if frame % 20 < 10 { [(x * 255 / WIDTH) % 256; 3] } else { [255 - x * 255 / WIDTH; 3] },
     |_, y, frame, _| if y > 70 { [0, 0, 255 * (frame / 3 % 2)] } else { [186; 3] },
@@ -73,8 +76,8 @@ fn compare(
             *pixel = pack(film(at % WIDTH, at / WIDTH, frame % length, random(&mut seed)));
         }
         let request = Request {
-            refreshes: 1 + u32::from(random(&mut seed) % 50 == 0),
-            release: random(&mut seed) % release == 0,
+            refreshes: 1 + u32::from(random(&mut seed).is_multiple_of(50)),
+            release: random(&mut seed).is_multiple_of(release),
         };
         let verdict = twin.step(&candidate, request);
         let governed = gpu.step(&candidate, request).unwrap();

@@ -2,6 +2,7 @@
 //! judge of everything that was shown: nothing gets past the rule.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up should end there")]
+#![allow(clippy::print_stdout, reason = "a test says what it found")]
 
 #[allow(dead_code, reason = "each test binary uses its own part")]
 mod judge;

@@ -159,12 +159,12 @@ impl Rule {
             let edge = |at: u32, size: u32| (at * params.cell_px, ((at + 1) * params.cell_px).min(size));
             let ((left, right), (top, bottom)) = (edge(column, params.width), edge(row, params.height));
             for y in top..bottom {
-                for at in (y * params.width + left) as usize..(y * params.width + right) as usize {
-                    let light = self.tables.luminance(frame[at]);
-                    self.light[at] = light;
-                    luminance += light;
-                    let linear_light = self.tables.linear(frame[at]);
-                    linear.iter_mut().zip(linear_light).for_each(|(sum, value): (&mut u32, _)| *sum += value);
+                let line = (y * params.width + left) as usize..(y * params.width + right) as usize;
+                for (&pixel, light) in frame[line.clone()].iter().zip(&mut self.light[line]) {
+                    *light = self.tables.luminance(pixel);
+                    luminance += *light;
+                    let more = self.tables.linear(pixel);
+                    linear.iter_mut().zip(more).for_each(|(sum, value): (&mut u32, _)| *sum += value);
                 }
             }
             let pixels = (right - left) * (bottom - top);

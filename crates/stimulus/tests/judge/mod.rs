@@ -83,7 +83,7 @@ pub fn judge(screen: &Screen, frames: &[Vec<[u8; 3]>], allowed: Allowed) -> Judg
             judgement.flags |= match kind {
                 0 => u32::from(wcag) * flag::WCAG_GENERAL,
                 1 => u32::from(quarter(&set)) * flag::BT_LUMINANCE,
-                _ => u32::from(wcag) * flag::WCAG_RED | u32::from(quarter(&set)) * flag::BT_RED,
+                _ => (u32::from(wcag) * flag::WCAG_RED) | (u32::from(quarter(&set)) * flag::BT_RED),
             };
         }
     }

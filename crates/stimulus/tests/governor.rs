@@ -253,7 +253,7 @@ fn patterns() -> Vec<Case> {
     let reversing = |rows: f64| {
         film(4.0, move |x, y, frame| match y < rows {
             false => GREY,
-            true if ((x / 2.0) as u32 % 2 == 0) == half(frame, 1.0) => WHITE,
+            true if ((x / 2.0) as u32).is_multiple_of(2) == half(frame, 1.0) => WHITE,
             true => BLACK,
         })
     };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use stimulus::safety::BT1702_AREA_FRACTION;
 use stimulus::{FlashReport, FlashVerdict};
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
@@ -32,7 +33,7 @@ pub fn admit(
     let mut worst = 0;
     let mut refused = String::new();
     for (scene, contrast, report) in lowered.assess_flashes() {
-        if !report.passes() {
+        if !report.passes_all() {
             worst = worst.max(report.max_flashes_per_s());
             let _ = write!(
                 refused,
@@ -63,7 +64,7 @@ pub fn scene_name(experiment: &Experiment, scene: u16) -> &str {
     stimulus.map_or("grey", |stimulus| stimulus.name.as_str())
 }
 
-/// Both standards in one line.
+/// Both standards in one line; extended sequences and patterns where they are more than is allowed.
 pub fn describe(report: &FlashReport) -> String {
     let verdict = |name: &str, verdict: &FlashVerdict, unit: &str| {
         let passes = if verdict.passes { "passes" } else { "fails" };
@@ -72,9 +73,16 @@ pub fn describe(report: &FlashReport) -> String {
             verdict.max_flashes_per_s, verdict.area, verdict.area_allowed
         )
     };
-    format!(
+    let mut text = format!(
         "{}; {}",
         verdict("WCAG 2.2", &report.wcag, "sr of a 10 deg field"),
         verdict("BT.1702-3", &report.bt1702, "of the screen")
-    )
+    );
+    if report.extended_area > BT1702_AREA_FRACTION {
+        let _ = write!(text, "; BT.1702-3 extended sequence on {:.4} of the screen", report.extended_area);
+    }
+    if report.pattern_lasts {
+        let _ = write!(text, "; BT.1702-3 regular pattern on {:.4} of the screen", report.pattern_area);
+    }
+    text
 }

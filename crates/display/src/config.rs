@@ -243,6 +243,16 @@ pub enum DisplayError {
         /// The limit.
         limit: u32,
     },
+    /// The governor's state is larger than a buffer of the adapter may be.
+    #[error(
+        "the photosensitivity governor needs a buffer of {needed} bytes for this screen, the adapter allows {limit}"
+    )]
+    Governor {
+        /// Bytes needed.
+        needed: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// No window system, or it refused the window.
     #[error("no window: {0}; `--display offscreen` needs none")]
     Window(String),

@@ -12,6 +12,7 @@
 //! - [`clock`]: the refreshes of the screen as a schedule, and the model that follows a real one.
 //! - [`sync`]: the test before the first frame, which may refuse the screen.
 //! - [`presenter`]: what a frame asks of a target; [`scripted`]: a target that is a script and says the truth.
+//! - [`governor`]: the photosensitivity rule on the GPU, between the encoded frame and the surface.
 //! - [`uniform`]: what one buffer write hands to the shaders.
 //!
 //! One frame: newest command -> contrast at the predicted onset -> one buffer write -> stimulus pass in linear light ->
@@ -22,6 +23,8 @@ pub mod clock;
 mod config;
 mod elements;
 mod floor;
+mod governed;
+pub mod governor;
 mod gpu;
 mod grey;
 mod histogram;
@@ -44,6 +47,7 @@ pub mod uniform;
 mod window;
 
 pub use config::{Config, Description, DisplayError, Mode, Pacing, Ports, Progress, Spread, Summary};
+pub use governed::{Governed, GovernedFrames};
 pub use grey::GreyWindow;
 pub use run::Display;
 pub use scenery::Scenery;

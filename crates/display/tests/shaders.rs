@@ -30,12 +30,13 @@ fn every_shader_of_the_folder_is_valid() {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let text = if name == "encode" { format!("{LIGHT}{text}") } else { text };
-        // `cover` and the entry point that has the file's name.
-        assert!(module(&text).entry_points.iter().any(|entry| entry.name == name), "{name}");
+        // `cover` and the entry point that has the file's name; the governor has several passes.
+        let entry = if name == "governor" { "decide" } else { &name };
+        assert!(module(&text).entry_points.iter().any(|found| found.name == entry), "{name}");
         passes.push(name);
     }
     passes.sort();
-    assert_eq!(passes, ["checksum", "element", "encode", "present", "retina"]);
+    assert_eq!(passes, ["checksum", "element", "encode", "governor", "present", "retina"]);
 }
 
 #[test]
@@ -58,4 +59,17 @@ fn buffer_layouts_are_the_shaders_own() {
         assert_eq!(fields, layout, "{name}");
         assert_eq!(*span as usize, size, "{name}");
     }
+}
+
+#[test]
+fn the_governors_params_are_the_shaders_own() {
+    let module = module(include_str!("../../../shaders/governor.wgsl"));
+    let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
+    let naga::TypeInner::Struct { members, span } = &params.inner else {
+        panic!("Params is a struct");
+    };
+    let found: Vec<&str> = members.iter().map(|member| member.name.as_deref().unwrap()).collect();
+    assert_eq!(found, stimulus::safety::Params::NAMES);
+    assert!(members.iter().enumerate().all(|(index, member)| member.offset as usize == 4 * index));
+    assert_eq!(*span as usize, 4 * found.len());
 }

@@ -18,7 +18,7 @@
 //! - [`colour`]: cd/m2 and chromaticity, cone contrasts and DKL from the display's primaries; [`observer`]: whose cones.
 //! - [`twin`]: the reference renderer that the shaders are compared with. [`checksum`]: what a frame is known by.
 //! - [`retina`]: the reduction of a frame that the simulated participant sees.
-//! - [`safety`]: WCAG 2.2 general flash and ITU-R BT.1702-3, as pure code.
+//! - [`safety`]: WCAG 2.2 and ITU-R BT.1702-3 in whole numbers, and the governor that keeps them.
 //!
 //! Nothing here knows a GPU, a clock or a thread. Transcendental functions come from `libm`, so that two machines give
 //! the same bits.

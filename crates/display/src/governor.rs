@@ -1,0 +1,485 @@
+//! The photosensitivity governor on the GPU: passes between the encoded frame and the surface, without a read-back before
+//! the frame is presented. What they compute is [`stimulus::safety::Governor`], to the bit.
+//!
+//! A frame: the last pass of the renderer draws code values onto [`GovernorPasses::candidate`]; [`GovernorPasses::record`]
+//! judges them and decides; [`GovernorPasses::record_show`] draws what may be shown onto the surface;
+//! [`GovernorPasses::record_verdict`] copies the verdict for the record, where it is read when it arrives ([`Verdicts`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use stimulus::safety::{Governor, Params, Request, VERDICT_WORDS, Verdict};
+
+use crate::config::DisplayError;
+
+/// WGSL of all passes.
+pub const GOVERNOR: &str =
+    concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/governor.wgsl"));
+
+/// Words of the shader's `sums` in front of the verdict, and in front of the marks of cells.
+const VERDICT_AT: u64 = 16;
+const MARKS_AT: u64 = 64;
+
+/// Bytes of a verdict.
+const VERDICT_BYTES: u64 = 4 * VERDICT_WORDS as u64;
+
+/// Threads of a workgroup.
+const THREADS: u32 = 64;
+
+/// The compute passes, in their order.
+const PASSES: [&str; 9] = [
+    "judged_scales",
+    "measure",
+    "stripes",
+    "judge",
+    "running_sums",
+    "fields",
+    "decide",
+    "commit",
+    "shown_scales",
+];
+
+/// Pipelines and state of the governor.
+pub struct GovernorPasses {
+    candidate: wgpu::TextureView,
+    request: wgpu::Buffer,
+    state: wgpu::Buffer,
+    sums: wgpu::Buffer,
+    held: wgpu::Buffer,
+    cleared: u64,
+    compute: Vec<(wgpu::ComputePipeline, u32)>,
+    compute_bindings: wgpu::BindGroup,
+    show: wgpu::RenderPipeline,
+    show_bindings: wgpu::BindGroup,
+    initial: Initial,
+}
+
+/// What [`GovernorPasses::reset`] writes.
+struct Initial {
+    state: Vec<u8>,
+    lasting: Vec<u8>,
+    held: Vec<u8>,
+}
+
+impl GovernorPasses {
+    /// Passes that do what `twin` does, from where it stands. `surface` is the format of what is shown on; code values
+    /// have 256 or 1024 levels by the twin's tables.
+    ///
+    /// # Errors
+    /// When the state of the cells is larger than a buffer of this device may be.
+    pub fn prepare(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        twin: &Governor,
+        surface: wgpu::TextureFormat,
+    ) -> Result<Self, DisplayError> {
+        let params = *twin.params();
+        let limit = device.limits().max_storage_buffer_binding_size;
+        let sums_words = sums_words(&params);
+        let pixels = u64::from(params.total_px);
+        let state_words = twin.state().len() as u64 + pixels;
+        let largest = 4 * state_words.max(sums_words).max(2 * pixels);
+        if largest > limit {
+            return Err(DisplayError::Governor { needed: largest, limit });
+        }
+        let buffer = |label, size: u64, usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage: usage | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        };
+        let (storage, uniform) = (wgpu::BufferUsages::STORAGE, wgpu::BufferUsages::UNIFORM);
+        let constants = bytes(twin.constants());
+        let params_bytes = bytes(params.words());
+        let params_buffer = buffer("governor params", params_bytes.len() as u64, uniform);
+        let constants_buffer = buffer("governor constants", constants.len() as u64, storage);
+        queue.write_buffer(&params_buffer, 0, &params_bytes);
+        queue.write_buffer(&constants_buffer, 0, &constants);
+        let request = buffer("governor request", 16, uniform);
+        let read_back = storage | wgpu::BufferUsages::COPY_SRC;
+        let state = buffer("governor state", 4 * state_words, read_back);
+        let sums = buffer("governor sums", 4 * sums_words, read_back);
+        let held = buffer("governor held", 8 * pixels, storage);
+        let candidate = candidate(device, &params);
+
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("governor"),
+            source: wgpu::ShaderSource::Wgsl(GOVERNOR.into()),
+        });
+        let stage = wgpu::ShaderStages::COMPUTE;
+        let compute_layout = layout(
+            device,
+            &[
+                uniform_entry(0, stage),
+                uniform_entry(1, stage),
+                storage_entry(2, stage, true),
+                storage_entry(3, stage, false),
+                storage_entry(4, stage, false),
+                storage_entry(5, stage, false),
+                texture_entry(6, stage),
+            ],
+        );
+        let bindings = |layout: &wgpu::BindGroupLayout, entries: &[(u32, wgpu::BindingResource<'_>)]| {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|(binding, resource)| wgpu::BindGroupEntry {
+                    binding: *binding,
+                    resource: resource.clone(),
+                })
+                .collect();
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("governor"),
+                layout,
+                entries: &entries,
+            })
+        };
+        let compute_bindings = bindings(
+            &compute_layout,
+            &[
+                (0, params_buffer.as_entire_binding()),
+                (1, request.as_entire_binding()),
+                (2, constants_buffer.as_entire_binding()),
+                (3, state.as_entire_binding()),
+                (4, sums.as_entire_binding()),
+                (5, held.as_entire_binding()),
+                (6, wgpu::BindingResource::TextureView(&candidate)),
+            ],
+        );
+        let pipeline_layout = pipeline_layout(device, &compute_layout);
+        let compute = PASSES
+            .iter()
+            .map(|&pass| {
+                let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                    label: Some(pass),
+                    layout: Some(&pipeline_layout),
+                    module: &module,
+                    entry_point: Some(pass),
+                    compilation_options: Default::default(),
+                    cache: None,
+                });
+                (pipeline, workgroups(&params, pass))
+            })
+            .collect();
+        let stage = wgpu::ShaderStages::FRAGMENT;
+        let show_layout = layout(
+            device,
+            &[
+                uniform_entry(0, stage),
+                uniform_entry(1, stage),
+                storage_entry(2, stage, true),
+                storage_entry(7, stage, true),
+                storage_entry(8, stage, true),
+            ],
+        );
+        let show_bindings = bindings(
+            &show_layout,
+            &[
+                (0, params_buffer.as_entire_binding()),
+                (1, request.as_entire_binding()),
+                (2, constants_buffer.as_entire_binding()),
+                (7, held.as_entire_binding()),
+                (8, sums.as_entire_binding()),
+            ],
+        );
+        let show = show_pipeline(device, &show_layout, &module, surface);
+        let initial = Initial {
+            state: bytes(twin.state().iter().copied()),
+            lasting: bytes(twin.lasting()),
+            held: bytes(twin.held().iter().copied()),
+        };
+        let cleared = 4 * (MARKS_AT + u64::from(params.cells) + 2 * u64::from(params.bins_x * params.bins_y));
+        let passes = Self {
+            candidate,
+            request,
+            state,
+            sums,
+            held,
+            cleared,
+            compute,
+            compute_bindings,
+            show,
+            show_bindings,
+            initial,
+        };
+        passes.reset(queue);
+        passes.write(queue, Request::default(), [0, 0]);
+        Ok(passes)
+    }
+
+    /// Starts anew, from where the twin stood.
+    pub fn reset(&self, queue: &wgpu::Queue) {
+        queue.write_buffer(&self.state, 0, &self.initial.state);
+        queue.write_buffer(&self.sums, 0, &self.initial.lasting);
+        queue.write_buffer(&self.held, 0, &self.initial.held);
+    }
+
+    /// Where the candidate is drawn: the screen's pixels in code values.
+    pub fn candidate(&self) -> &wgpu::TextureView {
+        &self.candidate
+    }
+
+    /// What the next recorded frames are asked for, and where the image begins on the surface. It holds until it is
+    /// written again; nothing needs to be written for a frame without missed refreshes and releases.
+    pub fn write(&self, queue: &wgpu::Queue, request: Request, origin_px: [i32; 2]) {
+        let [x, y] = origin_px.map(|origin| u32::from_ne_bytes(origin.to_ne_bytes()));
+        let words = [request.refreshes, u32::from(request.release), x, y];
+        let mut packed = [0; 16];
+        packed.as_chunks_mut::<4>().0.iter_mut().zip(words).for_each(|(to, word)| *to = word.to_le_bytes());
+        queue.write_buffer(&self.request, 0, &packed);
+    }
+
+    /// Records the judgement of the candidate. Every frame that is recorded has to be shown.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.clear_buffer(&self.sums, 4 * VERDICT_AT, Some(self.cleared - 4 * VERDICT_AT));
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some("governor"),
+            timestamp_writes: None,
+        });
+        pass.set_bind_group(0, &self.compute_bindings, &[]);
+        for (pipeline, workgroups) in &self.compute {
+            pass.set_pipeline(pipeline);
+            pass.dispatch_workgroups(*workgroups, 1, 1);
+        }
+    }
+
+    /// Records what may be shown onto the surface.
+    pub fn record_show(&self, encoder: &mut wgpu::CommandEncoder, surface: &wgpu::TextureView) {
+        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            label: Some("governor"),
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: surface,
+                depth_slice: None,
+                resolve_target: None,
+                ops: wgpu::Operations {
+                    load: wgpu::LoadOp::Clear(wgpu::Color::BLACK),
+                    store: wgpu::StoreOp::Store,
+                },
+            })],
+            ..Default::default()
+        });
+        pass.set_pipeline(&self.show);
+        pass.set_bind_group(0, &self.show_bindings, &[]);
+        pass.draw(0..3, 0..1);
+    }
+
+    /// Records the copy of the verdict.
+    pub fn record_verdict(&self, encoder: &mut wgpu::CommandEncoder, to: &wgpu::Buffer) {
+        encoder.copy_buffer_to_buffer(&self.sums, 4 * VERDICT_AT, to, 0, VERDICT_BYTES);
+    }
+
+    /// The cells' state, for comparison with the twin's; behind it the luminance of the judged frame's pixels.
+    pub fn state(&self) -> &wgpu::Buffer {
+        &self.state
+    }
+}
+
+/// The verdicts' way back: a ring of prepared buffers that are mapped asynchronously. Nothing waits; when all are in use
+/// the verdict of that frame is skipped and counted, though it was acted upon.
+pub struct Verdicts {
+    slots: [Slot; BUFFERS],
+    /// Frames whose verdict did not come back.
+    pub skipped: u64,
+}
+
+const BUFFERS: usize = 6;
+const FREE: u8 = 0;
+const IN_FLIGHT: u8 = 1;
+const MAPPED: u8 = 2;
+const FAILED: u8 = 3;
+
+struct Slot {
+    buffer: wgpu::Buffer,
+    /// Shared with the callback that wgpu runs when the buffer is mapped.
+    state: Arc<AtomicU8>,
+    order: u64,
+}
+
+impl Verdicts {
+    /// Buffers for the verdicts of frames in flight.
+    pub fn prepare(device: &wgpu::Device) -> Self {
+        let slots = std::array::from_fn(|_| Slot {
+            buffer: device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("verdict"),
+                size: VERDICT_BYTES,
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            }),
+            state: Arc::new(AtomicU8::new(FREE)),
+            order: 0,
+        });
+        Self { slots, skipped: 0 }
+    }
+
+    /// Records the copy of this frame's verdict; `None` (counted) when all buffers are in use.
+    pub fn record(&mut self, passes: &GovernorPasses, encoder: &mut wgpu::CommandEncoder) -> Option<usize> {
+        let free = self.slots.iter().position(|slot| slot.state.load(Ordering::Acquire) == FREE);
+        match free {
+            Some(slot) => passes.record_verdict(encoder, &self.slots[slot].buffer),
+            None => self.skipped += 1,
+        }
+        free
+    }
+
+    /// The frame with that copy was submitted; `order` grows from frame to frame.
+    pub fn submitted(&mut self, slot: usize, order: u64) {
+        let slot = &mut self.slots[slot];
+        slot.order = order;
+        slot.state.store(IN_FLIGHT, Ordering::Release);
+        let state = Arc::clone(&slot.state);
+        slot.buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+            state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
+        });
+    }
+
+    /// Hands every verdict that has arrived to `take` with its order, oldest first.
+    pub fn collect(&mut self, mut take: impl FnMut(u64, Verdict)) {
+        loop {
+            let in_use = self.slots.iter_mut().filter(|slot| slot.state.load(Ordering::Acquire) != FREE);
+            let Some(slot) = in_use.min_by_key(|slot| slot.order) else { return };
+            match slot.state.load(Ordering::Acquire) {
+                MAPPED => {
+                    if let Some(verdict) = read(&slot.buffer) {
+                        take(slot.order, verdict);
+                    }
+                    slot.buffer.unmap();
+                }
+                FAILED => self.skipped += 1,
+                _ => return,
+            }
+            slot.state.store(FREE, Ordering::Release);
+        }
+    }
+}
+
+/// The verdict in a mapped buffer.
+pub(crate) fn read(buffer: &wgpu::Buffer) -> Option<Verdict> {
+    let view = buffer.get_mapped_range(..).ok()?;
+    let mut words = [0; VERDICT_WORDS];
+    for (word, bytes) in words.iter_mut().zip(view.as_chunks::<4>().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    Verdict::from_words(&words)
+}
+
+fn sums_words(params: &Params) -> u64 {
+    let bins = u64::from(params.bins_x) * u64::from(params.bins_y);
+    let tables = 2 * 3 * u64::from(params.levels);
+    MARKS_AT + u64::from(params.cells) + 2 * bins + 2 * (bins + u64::from(params.bins_y)) + tables
+}
+
+fn workgroups(params: &Params, pass: &str) -> u32 {
+    let threads = match pass {
+        "decide" => return 1,
+        "judged_scales" | "shown_scales" => 3 * params.levels,
+        "stripes" => 3 * (params.rows + params.columns) - 2,
+        "running_sums" => 2 * params.bins_y,
+        "fields" => 2 * params.bins_x * params.bins_y,
+        _ => params.cells,
+    };
+    threads.div_ceil(THREADS)
+}
+
+fn bytes(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// The candidate's texture has the levels of the tables.
+fn candidate(device: &wgpu::Device, params: &Params) -> wgpu::TextureView {
+    let texture = device.create_texture(&wgpu::TextureDescriptor {
+        label: Some("candidate"),
+        size: wgpu::Extent3d { width: params.width, height: params.height, depth_or_array_layers: 1 },
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: candidate_format(params),
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT
+            | wgpu::TextureUsages::TEXTURE_BINDING
+            | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    });
+    texture.create_view(&Default::default())
+}
+
+/// Format of the candidate: 8 or 10 bits by the twin's tables.
+pub fn candidate_format(params: &Params) -> wgpu::TextureFormat {
+    if params.levels > 256 { wgpu::TextureFormat::Rgb10a2Unorm } else { wgpu::TextureFormat::Rgba8Unorm }
+}
+
+fn show_pipeline(
+    device: &wgpu::Device,
+    layout: &wgpu::BindGroupLayout,
+    module: &wgpu::ShaderModule,
+    surface: wgpu::TextureFormat,
+) -> wgpu::RenderPipeline {
+    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        label: Some("governor"),
+        layout: Some(&pipeline_layout(device, layout)),
+        vertex: wgpu::VertexState {
+            module,
+            entry_point: Some("cover"),
+            compilation_options: Default::default(),
+            buffers: &[],
+        },
+        fragment: Some(wgpu::FragmentState {
+            module,
+            entry_point: Some("governor"),
+            compilation_options: Default::default(),
+            targets: &[Some(surface.into())],
+        }),
+        primitive: Default::default(),
+        depth_stencil: None,
+        multisample: Default::default(),
+        multiview_mask: None,
+        cache: None,
+    })
+}
+
+fn layout(device: &wgpu::Device, entries: &[wgpu::BindGroupLayoutEntry]) -> wgpu::BindGroupLayout {
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("governor"), entries })
+}
+
+fn pipeline_layout(device: &wgpu::Device, layout: &wgpu::BindGroupLayout) -> wgpu::PipelineLayout {
+    device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some("governor"),
+        bind_group_layouts: &[Some(layout)],
+        immediate_size: 0,
+    })
+}
+
+fn entry(binding: u32, visibility: wgpu::ShaderStages, ty: wgpu::BindingType) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None }
+}
+
+fn uniform_entry(binding: u32, visibility: wgpu::ShaderStages) -> wgpu::BindGroupLayoutEntry {
+    let ty = wgpu::BufferBindingType::Uniform;
+    entry(
+        binding,
+        visibility,
+        wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+    )
+}
+
+fn storage_entry(
+    binding: u32,
+    visibility: wgpu::ShaderStages,
+    read_only: bool,
+) -> wgpu::BindGroupLayoutEntry {
+    let ty = wgpu::BufferBindingType::Storage { read_only };
+    entry(
+        binding,
+        visibility,
+        wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+    )
+}
+
+fn texture_entry(binding: u32, visibility: wgpu::ShaderStages) -> wgpu::BindGroupLayoutEntry {
+    let ty = wgpu::BindingType::Texture {
+        // loaded pixel by pixel, never filtered
+        sample_type: wgpu::TextureSampleType::Float { filterable: false },
+        view_dimension: wgpu::TextureViewDimension::D2,
+        multisampled: false,
+    };
+    entry(binding, visibility, ty)
+}

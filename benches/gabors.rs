@@ -40,7 +40,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut adapter = Snapshots::prepare(Scenery::plain(&screen, scenes, Sheets::default())?)?;
     println!("{}", adapter.description());
     let python = std::env::var("PHOTIC_PSYCHOPY").ok();
-    println!("{:>6} {:>14} {:>12} {:>16} {:>14} {:>14} {:>9} {:>9}", "count", "own speeds fps", "one speed", "ours p99 us", "element array", "grating stim", "over", "over");
+    println!(
+        "{:>6} {:>14} {:>12} {:>16} {:>14} {:>14} {:>9} {:>9}",
+        "count",
+        "own speeds fps",
+        "one speed",
+        "ours p99 us",
+        "element array",
+        "grating stim",
+        "over",
+        "over"
+    );
     for (place, side) in (0..).zip(SIDES) {
         let count = side * side;
         let own = race(&mut adapter, 1 + 2 * place, seconds)?;
@@ -67,8 +77,7 @@ fn gabors(side: u32, own_speeds: bool) -> Scene {
     let mut scene = Scene::grey();
     for place in 0..side * side {
         let at = |axis: usize, index: u32| (f64::from(index) + 0.5) * cell[axis];
-        let pattern =
-            Pattern::Grating { cycles_per_px: [CYCLES / size, 0.0], phase: 0.1, wave: Wave::Sine };
+        let pattern = Pattern::Grating { cycles_per_px: [CYCLES / size, 0.0], phase: 0.1, wave: Wave::Sine };
         // PsychoPy's `gauss` mask reaches three standard deviations at the edge of the stimulus.
         let aperture = Aperture::new(Outline::Gauss { sigma_px: [size / 6.0; 2] }, 0.0);
         let center = [at(0, place % side), at(1, place / side)];

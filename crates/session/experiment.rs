@@ -117,8 +117,9 @@ impl Experiment {
             luminance_weights: gamut.as_ref().map_or(display::scenery::BT709, Gamut::luminance_weights),
             patch: Patch::lower_right(&screen, patch_px),
             retina: None,
+            governor: None,
         };
-        Ok(Lowered { plan, schedule, scenery, repairs, used, retina })
+        Ok(Lowered { plan, schedule, scenery, gamut, repairs, used, retina })
     }
 }
 
@@ -130,6 +131,8 @@ pub struct Lowered {
     pub schedule: Schedule,
     /// What can be drawn; scenes by [`SceneId`], 0 is grey.
     pub scenery: Scenery,
+    /// Colours of the screen, where the rig says its primaries.
+    pub gamut: Option<Gamut>,
     /// What was repaired because the protocol allows it, in words.
     pub repairs: Vec<String>,
     /// Files that stimuli and rig are made of.

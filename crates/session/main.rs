@@ -11,8 +11,8 @@ use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
 use photic::{
-    arms, counterfactual, frames, gallery, model, play, prior, render, replay, report, run, simulate, study, summary,
-    synth, watchdog,
+    arms, counterfactual, frames, gallery, model, play, prior, render, replay, report, run, simulate, study,
+    summary, synth, watchdog,
 };
 use recording::RecordedSession;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stimulus::safety::BT1702_AREA_FRACTION;
+use stimulus::safety::{self, BT1702_AREA_FRACTION, Bound, Governor, LightTables};
 use stimulus::{FlashReport, FlashVerdict};
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
@@ -56,6 +56,30 @@ pub fn admit(
         ))),
         Some(_) => Ok(()),
     }
+}
+
+/// The governor of a run, where it has one: in front of a person, and wherever the protocol states a bound, so that what is
+/// tried without a person is what a person will see.
+///
+/// # Errors
+/// A screen that it cannot reckon with.
+pub fn governor(
+    experiment: &Experiment,
+    lowered: &Lowered,
+    args: &RunArgs,
+    simulated: bool,
+) -> Result<Option<Governor>, SessionError> {
+    let stated = experiment.protocol.safety.as_ref();
+    if stated.is_none() && (simulated || display_mode(args) == DisplayMode::Offscreen) {
+        return Ok(None);
+    }
+    let screen = &lowered.scenery.screen;
+    let tables = LightTables::of_light(&lowered.scenery.light, lowered.gamut.as_ref(), screen)
+        .map_err(|error| SessionError::Rig(error.to_string()))?;
+    let bound = stated.map_or(Bound::STANDARDS, |safety| Bound::stated(safety.max_flashes_per_s as u32));
+    let attenuates = stated.is_some_and(|safety| safety.attenuate);
+    let mode = if attenuates { safety::Mode::Attenuate } else { safety::Mode::Ramp };
+    Ok(Some(Governor::prepare(screen, tables, bound, mode)))
 }
 
 /// The stimulus's name in the protocol.

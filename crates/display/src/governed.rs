@@ -89,7 +89,7 @@ impl GovernedFrames {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         self.passes.record(&mut encoder);
         self.passes.record_show(&mut encoder, &self.target.view);
-        self.passes.record_verdict(&mut encoder, &self.verdict);
+        self.passes.record_verdict(&mut encoder, &self.verdict, 0);
         encoder.copy_texture_to_buffer(
             self.target.texture.as_image_copy(),
             wgpu::TexelCopyBufferInfo {
@@ -103,8 +103,7 @@ impl GovernedFrames {
             size,
         );
         self.submit(encoder, &[&self.shown, &self.verdict])?;
-        let verdict = read(&self.verdict).ok_or_else(|| lost("a verdict that is none"))?;
-        self.verdict.unmap();
+        let verdict = mapped(&self.verdict, read)?.ok_or_else(|| lost("a verdict that is none"))?;
         let width = self.screen.width_px as usize;
         let stride = bytes_per_row(&self.screen) as usize;
         let shown = mapped(&self.shown, |bytes| {

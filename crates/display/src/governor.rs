@@ -3,10 +3,7 @@
 //!
 //! A frame: the last pass of the renderer draws code values onto [`GovernorPasses::candidate`]; [`GovernorPasses::record`]
 //! judges them and decides; [`GovernorPasses::record_show`] draws what may be shown onto the surface;
-//! [`GovernorPasses::record_verdict`] copies the verdict for the record, where it is read when it arrives ([`Verdicts`]).
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+//! [`GovernorPasses::record_verdict`] copies the verdict for the record, where it is read when it arrives.
 
 use stimulus::safety::{Governor, Params, Request, VERDICT_WORDS, Verdict};
 
@@ -21,7 +18,7 @@ const VERDICT_AT: u64 = 16;
 const MARKS_AT: u64 = 64;
 
 /// Bytes of a verdict.
-const VERDICT_BYTES: u64 = 4 * VERDICT_WORDS as u64;
+pub(crate) const VERDICT_BYTES: u64 = 4 * VERDICT_WORDS as u64;
 
 /// Threads of a workgroup.
 const THREADS: u32 = 64;
@@ -264,9 +261,9 @@ impl GovernorPasses {
         pass.draw(0..3, 0..1);
     }
 
-    /// Records the copy of the verdict.
-    pub fn record_verdict(&self, encoder: &mut wgpu::CommandEncoder, to: &wgpu::Buffer) {
-        encoder.copy_buffer_to_buffer(&self.sums, 4 * VERDICT_AT, to, 0, VERDICT_BYTES);
+    /// Records the copy of the verdict to a place in a buffer.
+    pub fn record_verdict(&self, encoder: &mut wgpu::CommandEncoder, to: &wgpu::Buffer, at: u64) {
+        encoder.copy_buffer_to_buffer(&self.sums, 4 * VERDICT_AT, to, at, VERDICT_BYTES);
     }
 
     /// The cells' state, for comparison with the twin's; behind it the luminance of the judged frame's pixels.
@@ -275,89 +272,10 @@ impl GovernorPasses {
     }
 }
 
-/// The verdicts' way back: a ring of prepared buffers that are mapped asynchronously. Nothing waits; when all are in use
-/// the verdict of that frame is skipped and counted, though it was acted upon.
-pub struct Verdicts {
-    slots: [Slot; BUFFERS],
-    /// Frames whose verdict did not come back.
-    pub skipped: u64,
-}
-
-const BUFFERS: usize = 6;
-const FREE: u8 = 0;
-const IN_FLIGHT: u8 = 1;
-const MAPPED: u8 = 2;
-const FAILED: u8 = 3;
-
-struct Slot {
-    buffer: wgpu::Buffer,
-    /// Shared with the callback that wgpu runs when the buffer is mapped.
-    state: Arc<AtomicU8>,
-    order: u64,
-}
-
-impl Verdicts {
-    /// Buffers for the verdicts of frames in flight.
-    pub fn prepare(device: &wgpu::Device) -> Self {
-        let slots = std::array::from_fn(|_| Slot {
-            buffer: device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("verdict"),
-                size: VERDICT_BYTES,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            }),
-            state: Arc::new(AtomicU8::new(FREE)),
-            order: 0,
-        });
-        Self { slots, skipped: 0 }
-    }
-
-    /// Records the copy of this frame's verdict; `None` (counted) when all buffers are in use.
-    pub fn record(&mut self, passes: &GovernorPasses, encoder: &mut wgpu::CommandEncoder) -> Option<usize> {
-        let free = self.slots.iter().position(|slot| slot.state.load(Ordering::Acquire) == FREE);
-        match free {
-            Some(slot) => passes.record_verdict(encoder, &self.slots[slot].buffer),
-            None => self.skipped += 1,
-        }
-        free
-    }
-
-    /// The frame with that copy was submitted; `order` grows from frame to frame.
-    pub fn submitted(&mut self, slot: usize, order: u64) {
-        let slot = &mut self.slots[slot];
-        slot.order = order;
-        slot.state.store(IN_FLIGHT, Ordering::Release);
-        let state = Arc::clone(&slot.state);
-        slot.buffer.map_async(wgpu::MapMode::Read, .., move |result| {
-            state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
-        });
-    }
-
-    /// Hands every verdict that has arrived to `take` with its order, oldest first.
-    pub fn collect(&mut self, mut take: impl FnMut(u64, Verdict)) {
-        loop {
-            let in_use = self.slots.iter_mut().filter(|slot| slot.state.load(Ordering::Acquire) != FREE);
-            let Some(slot) = in_use.min_by_key(|slot| slot.order) else { return };
-            match slot.state.load(Ordering::Acquire) {
-                MAPPED => {
-                    if let Some(verdict) = read(&slot.buffer) {
-                        take(slot.order, verdict);
-                    }
-                    slot.buffer.unmap();
-                }
-                FAILED => self.skipped += 1,
-                _ => return,
-            }
-            slot.state.store(FREE, Ordering::Release);
-        }
-    }
-}
-
-/// The verdict in a mapped buffer.
-pub(crate) fn read(buffer: &wgpu::Buffer) -> Option<Verdict> {
-    let view = buffer.get_mapped_range(..).ok()?;
+/// The verdict in bytes that came back.
+pub(crate) fn read(bytes: &[u8]) -> Option<Verdict> {
     let mut words = [0; VERDICT_WORDS];
-    for (word, bytes) in words.iter_mut().zip(view.as_chunks::<4>().0) {
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
         *word = u32::from_le_bytes(*bytes);
     }
     Verdict::from_words(&words)

@@ -11,6 +11,8 @@ use stimulus::checksum::Checksum;
 use timeline::ring::{RowHead, RowWriter};
 use timeline::{Drawn, Flip, s_from_ns};
 
+use crate::governor::{self, VERDICT_BYTES};
+
 /// Buffers in the ring: one being drawn to, two in flight, one being read.
 const BUFFERS: usize = 4;
 
@@ -19,13 +21,17 @@ const IN_FLIGHT: u8 = 1;
 const MAPPED: u8 = 2;
 const FAILED: u8 = 3;
 
-/// Bytes before the retina's cells: the checksum.
-pub(crate) const HEAD: u64 = 16;
+/// Bytes of the checksum, which comes first.
+pub(crate) const CHECKSUM_BYTES: u64 = 16;
+
+/// Bytes before the retina's cells: checksum and verdict, and four more, because a copy's place is a multiple of eight.
+pub(crate) const HEAD: u64 = CHECKSUM_BYTES + VERDICT_BYTES + 4;
 
 /// Reads frames' checksums and retinas back; hands the latter on as rows.
 pub(crate) struct Readback {
     writer: Option<RowWriter>,
     cells: usize,
+    governed: bool,
     slots: [Slot; BUFFERS],
     pub(crate) rows: u64,
     pub(crate) skipped: u64,
@@ -37,14 +43,18 @@ struct Slot {
     state: Arc<AtomicU8>,
     frame: u64,
     onset_ns: i64,
-    shown: bool,
     /// Whether its flip is final: where the screen paces, that is known a refresh later.
     known: bool,
 }
 
 impl Readback {
     /// For a retina of this many cells.
-    pub(crate) fn prepare(device: &wgpu::Device, cells: usize, writer: Option<RowWriter>) -> Self {
+    pub(crate) fn prepare(
+        device: &wgpu::Device,
+        cells: usize,
+        governed: bool,
+        writer: Option<RowWriter>,
+    ) -> Self {
         let slots = std::array::from_fn(|_| Slot {
             buffer: device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("read-back"),
@@ -55,17 +65,17 @@ impl Readback {
             state: Arc::new(AtomicU8::new(FREE)),
             frame: 0,
             onset_ns: 0,
-            shown: false,
             known: true,
         });
-        Self { writer, cells, slots, rows: 0, skipped: 0 }
+        Self { writer, cells, governed, slots, rows: 0, skipped: 0 }
     }
 
     /// The same on another device. What was on its way is lost.
     pub(crate) fn renew(&mut self, device: &wgpu::Device) {
         let lost = self.slots.iter().filter(|slot| slot.state.load(Ordering::Acquire) != FREE).count();
         let (rows, skipped) = (self.rows, self.skipped + lost as u64);
-        *self = Self { rows, skipped, ..Self::prepare(device, self.cells, self.writer.take()) };
+        *self =
+            Self { rows, skipped, ..Self::prepare(device, self.cells, self.governed, self.writer.take()) };
     }
 
     /// A buffer for the next frame; `None` (counted) when all are in use.
@@ -84,17 +94,12 @@ impl Readback {
         let slot = &mut self.slots[slot];
         slot.frame = flip.frame;
         slot.onset_ns = flip.onset_ns;
-        (slot.shown, slot.known) = (true, known);
+        slot.known = known;
         slot.state.store(IN_FLIGHT, Ordering::Release);
         let state = Arc::clone(&slot.state);
         slot.buffer.map_async(wgpu::MapMode::Read, .., move |result| {
             state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
         });
-    }
-
-    /// The frame of this buffer was not shown: nobody saw it.
-    pub(crate) fn discard(&mut self, slot: usize) {
-        (self.slots[slot].shown, self.slots[slot].known) = (false, true);
     }
 
     /// When the frame was seen is known now.
@@ -110,9 +115,7 @@ impl Readback {
             let slot = &mut self.slots[oldest];
             let mut drawn = None;
             if slot.state.load(Ordering::Acquire) == MAPPED {
-                if slot.shown {
-                    drawn = take(slot, self.writer.as_mut(), &mut self.rows);
-                }
+                drawn = take(slot, self.writer.as_mut(), self.governed, &mut self.rows);
                 slot.buffer.unmap();
             }
             slot.state.store(FREE, Ordering::Release);
@@ -137,7 +140,7 @@ impl Readback {
     }
 }
 
-fn take(slot: &Slot, writer: Option<&mut RowWriter>, rows: &mut u64) -> Option<Drawn> {
+fn take(slot: &Slot, writer: Option<&mut RowWriter>, governed: bool, rows: &mut u64) -> Option<Drawn> {
     let view = slot.buffer.get_mapped_range(..).ok()?;
     let (head, cells) = view.split_at_checked(HEAD as usize)?;
     if let Some(writer) = writer {
@@ -149,7 +152,15 @@ fn take(slot: &Slot, writer: Option<&mut RowWriter>, rows: &mut u64) -> Option<D
         *sum = u32::from_le_bytes(*bytes);
     }
     let checksum = Checksum(sums).halves();
-    Some(Drawn { frame: slot.frame, at_ns: slot.onset_ns, checksum, gain: Drawn::WHOLE, broken: 0 })
+    let plain =
+        Drawn { frame: slot.frame, at_ns: slot.onset_ns, checksum, shown: 0, gain: Drawn::WHOLE, broken: 0 };
+    let verdict = governed.then(|| governor::read(&head[CHECKSUM_BYTES as usize..])).flatten();
+    Some(verdict.map_or(plain, |verdict| Drawn {
+        shown: verdict.shown as u32,
+        gain: verdict.gain,
+        broken: verdict.flags,
+        ..plain
+    }))
 }
 
 /// The values of a buffer of f32.

@@ -1,14 +1,16 @@
 //! The pipelines of a frame: elements in linear light, retina reduction, codes and their checksum, the surface.
 
+use stimulus::safety::Request;
 use stimulus::{RetinaGrid, Scene, Screen};
 
 use crate::build::{self, Program, buffer};
 use crate::config::DisplayError;
 use crate::elements::{Elements, linear_format};
+use crate::governor::GovernorPasses;
 use crate::light::LightTable;
 use crate::pictures::Pictures;
 use crate::plan::FrameParams;
-use crate::readback::HEAD;
+use crate::readback::{CHECKSUM_BYTES, HEAD};
 use crate::scenery::Scenery;
 use crate::uniform::FrameUniform;
 
@@ -46,6 +48,7 @@ pub(crate) struct Renderer {
     encode: Pass<wgpu::RenderPipeline>,
     present: Pass<wgpu::RenderPipeline>,
     checksum: Compute,
+    governor: Option<GovernorPasses>,
     retina: Option<Compute>,
     cells: usize,
 }
@@ -85,6 +88,10 @@ impl Renderer {
         let pictures = Pictures::prepare(device, &scenery.scenes);
         let elements = Elements::prepare(device, queue, scenery, &pictures, &uniform_buffer)?;
         let table = LightTable::prepare(device, queue, &scenery.light)?;
+        // What it lets pass is drawn once more, onto the codes.
+        let governor = scenery.governor.as_ref();
+        let governor =
+            governor.map(|twin| GovernorPasses::prepare(device, queue, twin, code_format)).transpose()?;
         Ok(Self {
             scenes: scenery.scenes.clone(),
             uniform,
@@ -94,6 +101,7 @@ impl Renderer {
             encode: encode_pass(device, scenery, code_format, &uniform_buffer, &linear_view, &table),
             present: present_pass(device, format, &uniform_buffer, &codes_view),
             checksum: checksum_pass(device, scenery, &uniform_buffer, &codes_view),
+            governor,
             retina: scenery
                 .retina
                 .as_ref()
@@ -134,23 +142,50 @@ impl Renderer {
         }
     }
 
-    /// Records the scene in linear light and in codes; and its checksum and retina, when there is a buffer to copy them to.
+    /// Records the scene in linear light and in codes; and its retina, when there is a buffer to copy it to.
     pub(crate) fn record_scene(&self, encoder: &mut wgpu::CommandEncoder, copy_to: Option<&wgpu::Buffer>) {
         self.elements.record(encoder, self.shown, &self.linear_view);
-        draw(encoder, "encode", &self.encode, &self.codes_view);
-        let Some(copy_to) = copy_to else { return };
-        encoder.clear_buffer(&self.checksum.filled, 0, None);
-        self.checksum.record(encoder, "checksum");
-        encoder.copy_buffer_to_buffer(&self.checksum.filled, 0, copy_to, 0, HEAD);
-        if let Some(retina) = &self.retina {
+        let codes = self.governor.as_ref().map_or(&self.codes_view, GovernorPasses::candidate);
+        draw(encoder, "encode", &self.encode, codes);
+        if let (Some(retina), Some(copy_to)) = (&self.retina, copy_to) {
             retina.record(encoder, "retina");
             encoder.copy_buffer_to_buffer(&retina.filled, 0, copy_to, HEAD, retina.filled.size());
         }
     }
 
-    /// Records codes and patch onto the surface.
-    pub(crate) fn record_present(&self, encoder: &mut wgpu::CommandEncoder, surface: &wgpu::TextureView) {
+    /// Records what may be shown of the codes, and the patch, onto the surface; and checksum and verdict, when there is a
+    /// buffer to copy them to. What is recorded here has to be presented: the governor takes it for shown.
+    pub(crate) fn record_present(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        surface: &wgpu::TextureView,
+        copy_to: Option<&wgpu::Buffer>,
+    ) {
+        if let Some(governor) = &self.governor {
+            governor.record(encoder);
+            governor.record_show(encoder, &self.codes_view);
+        }
+        if let Some(copy_to) = copy_to {
+            encoder.clear_buffer(&self.checksum.filled, 0, None);
+            self.checksum.record(encoder, "checksum");
+            encoder.copy_buffer_to_buffer(&self.checksum.filled, 0, copy_to, 0, CHECKSUM_BYTES);
+            if let Some(governor) = &self.governor {
+                governor.record_verdict(encoder, copy_to, CHECKSUM_BYTES);
+            }
+        }
         draw(encoder, "present", &self.present, surface);
+    }
+
+    /// How many refreshes after the one before the next frame is presented.
+    pub(crate) fn set_refreshes(&self, queue: &wgpu::Queue, refreshes: u32) {
+        if let Some(governor) = &self.governor {
+            governor.write(queue, Request { refreshes, release: false }, [0, 0]);
+        }
+    }
+
+    /// Whether frames are judged.
+    pub(crate) fn is_governed(&self) -> bool {
+        self.governor.is_some()
     }
 
     /// The frame in linear light.
@@ -199,7 +234,7 @@ fn checksum_pass(
     codes: &wgpu::TextureView,
 ) -> Compute {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    let filled = buffer(device, "checksum", HEAD, usage);
+    let filled = buffer(device, "checksum", CHECKSUM_BYTES, usage);
     let constants = [("HIGHEST", f64::from(scenery.light.highest()))];
     let program = Program { name: "checksum", wgsl: CHECKSUM, constants: &constants };
     let workgroups = [scenery.screen.width_px.div_ceil(8), CHECKSUM_ROWS / 8];

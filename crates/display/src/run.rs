@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stimulus::{Moment, RetinaGrid, Scene, Screen};
-use timeline::{Command, Event, Flip, NoticeKind, SceneId};
+use timeline::{Command, Drawn, Event, Flip, Notice, NoticeKind, SceneId};
 
 use crate::clock::RefreshClock;
 use crate::config::{Config, Description, DisplayError, Mode, Pacing, Ports, Summary};
@@ -28,6 +28,9 @@ const LEAD_REFRESHES: f64 = 2.0;
 
 /// A window that is not shown at all is given up this long after the end was asked for and the grey ramp.
 const END_DEADLINE_NS: i64 = 2_000_000_000;
+
+/// [`Drawn::shown`] of a frame that stays: a governor that attenuates does no more.
+const HELD: u32 = 2;
 
 /// The display thread's only access to the clock.
 pub(crate) fn now_ns() -> i64 {
@@ -75,7 +78,7 @@ impl Display {
         };
         let mut renderer = Renderer::prepare(&gpu.device, &gpu.queue, &scenery, format)?;
         let (description, clock) = settle(&gpu, &mut renderer, &mut target, &scenery.screen, format, &sync)?;
-        let readback = Readback::prepare(&gpu.device, renderer.cells(), retina);
+        let readback = Readback::prepare(&gpu.device, renderer.cells(), renderer.is_governed(), retina);
         if let Some(reason) = gpu.failure() {
             return Err(DisplayError::Lost { frame: 0, reason: reason.to_string() });
         }
@@ -160,7 +163,7 @@ fn settle(
     let draw = |view: &wgpu::TextureView| {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         renderer.record_scene(&mut encoder, None);
-        renderer.record_present(&mut encoder, view);
+        renderer.record_present(&mut encoder, view, None);
         gpu.queue.submit([encoder.finish()])
     };
     match target {
@@ -207,6 +210,8 @@ pub(crate) struct FrameLoop {
     /// What taking a window's texture and encoding onto it usually costs, after the scene is drawn; 0 offscreen.
     encode_ns: i64,
     pub(crate) rebuilds: u32,
+    /// Whether the governor stopped the newest frame that came back.
+    stopped: bool,
     refused_events: u64,
     interval: Histogram,
     record: Histogram,
@@ -255,6 +260,7 @@ impl FrameLoop {
             late: 0,
             encode_ns: 0,
             rebuilds: 0,
+            stopped: false,
             refused_events: 0,
             interval: Histogram::new(),
             record: Histogram::new(),
@@ -299,8 +305,7 @@ impl FrameLoop {
         let begun_ns = began.now_ns;
         let planned = self.plan(begun_ns);
         let outcome = match self.display.target.pacing() {
-            Pacing::Simulated => self.simulated(&planned, begun_ns)?,
-            Pacing::Software => self.software(&planned, begun_ns)?,
+            Pacing::Simulated | Pacing::Software => self.scheduled(&planned, begun_ns)?,
             Pacing::Screen if began.takes => self.screen(&planned, begun_ns)?,
             Pacing::Screen => {
                 sleep_until(planned.flip.onset_ns);
@@ -364,39 +369,27 @@ impl FrameLoop {
         planned
     }
 
-    /// Offscreen: everything is drawn, waited for, and shown if it was done before its refresh.
-    fn simulated(&mut self, planned: &Planned, begun_ns: i64) -> Result<Outcome, Gone> {
+    /// Offscreen, and a window that does not wait: the scene is drawn and waited for first, because what the governor takes
+    /// for shown has to be shown, and a texture that was taken from a window cannot be given back when it comes too late.
+    fn scheduled(&mut self, planned: &Planned, begun_ns: i64) -> Result<Outcome, Gone> {
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
-        if let Some(view) = self.display.target.view()? {
-            self.display.renderer.record_present(&mut encoder, &view);
-        }
-        let submission = self.submit(encoder, slot, planned, begun_ns);
-        if !self.wait_for(submission, begun_ns, slot, planned) {
-            return Ok(Outcome::Discarded);
-        }
-        Ok(Outcome::Shown { submitted_ns: self.display.target.present(planned.flip.onset_ns) })
-    }
-
-    /// A window that does not wait: the scene is drawn and waited for first, because a texture that was taken from the
-    /// window cannot be given back when it comes too late.
-    fn software(&mut self, planned: &Planned, begun_ns: i64) -> Result<Outcome, Gone> {
-        let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
-        let slot = self.display.record_scene(&mut encoder);
-        let submission = self.submit(encoder, slot, planned, begun_ns);
-        if !self.wait_for(submission, begun_ns, slot, planned) {
+        let submission = self.display.gpu.queue.submit([encoder.finish()]);
+        self.record.record(now_ns() - begun_ns);
+        if !self.wait_for(submission, begun_ns, planned) {
             return Ok(Outcome::Discarded);
         }
         let drawn_ns = now_ns();
         let Some(view) = self.display.target.view()? else { return Ok(Outcome::Discarded) };
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
-        self.display.renderer.record_present(&mut encoder, &view);
-        let submission = self.display.gpu.queue.submit([encoder.finish()]);
+        self.display.record_present(&mut encoder, &view, slot, planned);
+        let submission = self.submit(encoder, slot, planned);
         self.display.gpu.finish(submission);
         let ready_ns = now_ns();
         self.encode_ns += (ready_ns - drawn_ns - self.encode_ns) / 8;
         // It cannot be taken back any more: it is shown late, and the summary says so.
         self.late += u64::from(ready_ns > planned.flip.onset_ns);
+        self.collect();
         Ok(Outcome::Shown { submitted_ns: self.display.target.present(planned.flip.onset_ns) })
     }
 
@@ -405,8 +398,9 @@ impl FrameLoop {
         let Some(view) = self.display.target.view()? else { return Ok(Outcome::Discarded) };
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
-        self.display.renderer.record_present(&mut encoder, &view);
-        self.submit(encoder, slot, planned, begun_ns);
+        self.display.record_present(&mut encoder, &view, slot, planned);
+        self.submit(encoder, slot, planned);
+        self.record.record(now_ns() - begun_ns);
         let submitted_ns = self.display.target.present(planned.flip.onset_ns);
         self.work.record(now_ns() - begun_ns);
         self.display.gpu.poll();
@@ -419,35 +413,22 @@ impl FrameLoop {
         encoder: wgpu::CommandEncoder,
         slot: Option<usize>,
         planned: &Planned,
-        begun_ns: i64,
     ) -> wgpu::SubmissionIndex {
         let submission = self.display.gpu.queue.submit([encoder.finish()]);
         if let Some(slot) = slot {
             let known = self.display.description.pacing != Pacing::Screen;
             self.display.readback.submitted(slot, &planned.flip, known);
         }
-        self.record.record(now_ns() - begun_ns);
         submission
     }
 
-    /// Waits for the drawing, says whether it was done before its refresh, and hands the retina on if so.
-    fn wait_for(
-        &mut self,
-        submission: wgpu::SubmissionIndex,
-        begun_ns: i64,
-        slot: Option<usize>,
-        planned: &Planned,
-    ) -> bool {
+    /// Waits for the drawing, and says whether it was done before its refresh.
+    fn wait_for(&mut self, submission: wgpu::SubmissionIndex, begun_ns: i64, planned: &Planned) -> bool {
         let finished = self.display.gpu.finish(submission);
         let done_ns = now_ns();
-        let in_time = finished && done_ns + self.encode_ns <= planned.flip.onset_ns;
         self.work.record(done_ns - begun_ns);
         self.plan.worked(done_ns - begun_ns + self.encode_ns);
-        if let (false, Some(slot)) = (in_time, slot) {
-            self.display.readback.discard(slot);
-        }
-        self.collect();
-        in_time
+        finished && done_ns + self.encode_ns <= planned.flip.onset_ns
     }
 
     /// The flip goes to the loop and to the recorder; both count what a full ring refuses.
@@ -475,6 +456,21 @@ impl FrameLoop {
     fn collect(&mut self) {
         while let Some(drawn) = self.display.readback.collect() {
             self.tell(Event::Drawn(drawn));
+            self.heed(&drawn);
+        }
+    }
+
+    /// What the governor did: told when it begins and ends. A governor that leads to grey stays there, so the run is ended.
+    fn heed(&mut self, drawn: &Drawn) {
+        let stopped = drawn.shown != 0;
+        if stopped != std::mem::replace(&mut self.stopped, stopped) {
+            let kind = if stopped { NoticeKind::Governed } else { NoticeKind::GovernorOpen };
+            let value = f64::from(drawn.shown);
+            let count = i64::from(drawn.broken);
+            self.tell(Event::Notice(Notice { value, ..notice(drawn.at_ns, kind, count) }));
+        }
+        if stopped && drawn.shown != HELD {
+            self.ports.escape.store(true, Ordering::Release);
         }
     }
 
@@ -518,12 +514,25 @@ impl FrameLoop {
 }
 
 impl Display {
-    /// Records the scene, its retina and checksum if a buffer is free for them.
+    /// Records the scene, and its retina if a buffer is free for it.
     fn record_scene(&mut self, encoder: &mut wgpu::CommandEncoder) -> Option<usize> {
         let slot = self.readback.free();
         let buffer = slot.map(|slot| self.readback.buffer(slot));
         self.renderer.record_scene(encoder, buffer);
         slot
+    }
+
+    /// Records what may be shown, its checksum and the governor's verdict.
+    fn record_present(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        view: &wgpu::TextureView,
+        slot: Option<usize>,
+        planned: &Planned,
+    ) {
+        self.renderer.set_refreshes(&self.gpu.queue, planned.flip.missed.saturating_add(1));
+        let buffer = slot.map(|slot| self.readback.buffer(slot));
+        self.renderer.record_present(encoder, view, buffer);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be drawn: everything that is settled before the run.
 
+use stimulus::safety::Governor;
 use stimulus::{Light, Patch, RetinaGrid, Scene, Screen, Sheets};
 
 /// Luminance of red, green and blue relative to white, where the rig says nothing else: ITU-R BT.709.
@@ -22,6 +23,8 @@ pub struct Scenery {
     pub patch: Patch,
     /// What the simulated participant sees of each frame.
     pub retina: Option<RetinaGrid>,
+    /// Judges each frame before it is presented, where there is one.
+    pub governor: Option<Governor>,
 }
 
 impl Scenery {
@@ -43,6 +46,7 @@ impl Scenery {
             luminance_weights: BT709,
             patch: Patch::NONE,
             retina: None,
+            governor: None,
         })
     }
 

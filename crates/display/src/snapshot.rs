@@ -103,7 +103,7 @@ impl Snapshots {
         self.renderer.write(&self.gpu.queue, &params);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         self.renderer.record_scene(&mut encoder, Some(&self.head));
-        self.renderer.record_present(&mut encoder, &self.target.view);
+        self.renderer.record_present(&mut encoder, &self.target.view, Some(&self.head));
         copy(&mut encoder, self.renderer.linear(), &self.linear, &screen, self.linear_bytes);
         copy(&mut encoder, self.renderer.codes(), &self.codes, &screen, CODE_BYTES);
         copy(&mut encoder, &self.target.texture, &self.presented, &screen, CODE_BYTES);
@@ -123,7 +123,7 @@ impl Snapshots {
         let retina = mapped(&self.head, frame, |bytes| {
             let (head, cells) = bytes.split_at(HEAD as usize);
             let words: Vec<u32> =
-                head.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
+                head.as_chunks::<4>().0.iter().take(4).map(|bytes| u32::from_le_bytes(*bytes)).collect();
             (words, f32_values(cells).collect())
         })
         .map(|(words, cells): (Vec<u32>, Vec<f64>)| {
@@ -165,7 +165,7 @@ impl Snapshots {
             self.renderer.write(&self.gpu.queue, &params);
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             self.renderer.record_scene(&mut encoder, None);
-            self.renderer.record_present(&mut encoder, &self.target.view);
+            self.renderer.record_present(&mut encoder, &self.target.view, None);
             let submission = self.gpu.queue.submit([encoder.finish()]);
             if let Some(before) = before.replace(submission) {
                 self.gpu.finish(before);

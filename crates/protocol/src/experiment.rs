@@ -249,6 +249,9 @@ pub struct Safety {
     pub max_flashes_per_s: f64,
     /// Where it is written that the participant was screened for photosensitivity.
     pub screening_reference: String,
+    /// Whether the governor lowers the contrast of what would break the bound, in place of ending the run (key `attenuate`,
+    /// absent means not). A lower contrast is written into the response: each change of it is a sideband of a tag.
+    pub attenuate: bool,
 }
 
 /// A stretch of the run with one purpose.

@@ -110,10 +110,11 @@ fn read_order(head: &Table<'_>, key: &str) -> Result<Order, ProtocolError> {
 }
 
 fn read_safety(root: &Table<'_>, key: &str) -> Result<Safety, ProtocolError> {
-    let table = root.table(key, &["max_flashes_per_s", "screening_reference"])?;
+    let table = root.table(key, &["max_flashes_per_s", "screening_reference", "attenuate"])?;
     Ok(Safety {
         max_flashes_per_s: table.number("max_flashes_per_s", Range::above(0.0).up_to(1_000.0))?,
         screening_reference: table.text("screening_reference")?,
+        attenuate: table.optional("attenuate", Table::boolean)?.unwrap_or(false),
     })
 }
 

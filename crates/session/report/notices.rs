@@ -1,5 +1,6 @@
 //! What happened that should not have, or that somebody should know of: the page's table of notices.
 
+use stimulus::safety::flag;
 use timeline::{Notice, NoticeKind, s_from_ns};
 
 use super::page::{Column, Page};
@@ -86,6 +87,17 @@ impl Facts<'_> {
             N::RingFull => counted(notice.count, "record", "records"),
             N::FlatChannel => format!("{}, {:.2} s without change", channel(notice.count), notice.value),
             N::MissedFrames => counted(notice.count, "refresh", "refreshes"),
+            N::Governed => {
+                let broken = flag::NAMES.iter().enumerate().filter(|(bit, _)| notice.count >> bit & 1 == 1);
+                let broken: Vec<&str> = broken.map(|(_, name)| *name).collect();
+                let shown = match notice.value as i64 {
+                    1 => "a ramp to grey",
+                    2 => "the frame before",
+                    _ => "grey",
+                };
+                format!("{}; {shown} was shown", broken.join(", "))
+            }
+            N::GovernorOpen => String::new(),
             N::Frozen => {
                 let kind = match notice.count {
                     1 => "blink or movement",

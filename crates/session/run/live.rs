@@ -32,6 +32,7 @@ use super::sources;
 use super::{Ended, Prepared, display_mode};
 use crate::cli::DisplayMode;
 use crate::error::SessionError;
+use crate::safety;
 use crate::turns::{LoopDriver, TurnEnd};
 
 /// The loop's tick where nothing wakes it.
@@ -120,6 +121,12 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         },
         scenery: Scenery {
             retina: with_retina.then_some(prepared.lowered.retina),
+            governor: safety::governor(
+                &prepared.experiment,
+                &prepared.lowered,
+                &prepared.args,
+                prepared.person.is_some(),
+            )?,
             ..prepared.lowered.scenery.clone()
         },
         retina: with_retina.then_some(retina_in),

@@ -229,6 +229,11 @@ impl Gamut {
         self.to_xyz[1].map(|y| y / white)
     }
 
+    /// X, Y, Z of red, green and blue at full drive, without black; Y in cd/m2.
+    pub fn primaries_xyz(&self) -> [[f64; 3]; 3] {
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|rgb| times(&self.to_xyz, rgb))
+    }
+
     /// X, Y, Z of linear red, green and blue, black included; Y in cd/m2.
     pub fn xyz(&self, rgb: [f64; 3]) -> [f64; 3] {
         sum(times(&self.to_xyz, rgb), self.black_xyz)

@@ -112,6 +112,11 @@ notice_kinds! {
     SamplesLost = 25, "samples lost at the source";
     /// Frames that came too late for their refresh; `count` says how many.
     MissedFrames = 30, "missed frames";
+    /// The photosensitivity governor did not show a frame; `count` is the rules that it would have broken (a bit each), `value`
+    /// what was shown in its place (1 a ramp to grey, 2 the frame before, 3 grey).
+    Governed = 32, "stopped by the photosensitivity governor";
+    /// The governor shows frames again.
+    GovernorOpen = 33, "photosensitivity governor lets frames pass again";
     /// Samples of the simulated participant that were answered without a frame that came too late; `count` says how many.
     RetinaLate = 31, "retina late";
     /// The operator asked for the end.

@@ -78,7 +78,7 @@ proptest! {
             outcome: TrialOutcome::Yes, estimate: x, estimate_sd: -x });
         survives(Score { index: n, turn: n, at_ns: a, decision: n, block: n, score: x, threshold: -x, baseline_uv: x,
             baseline_sd_uv: -x, outcome: ScoreOutcome::Frozen });
-        survives(Drawn { frame: n, at_ns: a, checksum: [n, a as u64], gain: u32::from(small), broken: 3 });
+        survives(Drawn { frame: n, at_ns: a, checksum: [n, a as u64], shown: 2, gain: u32::from(small), broken: 3 });
         survives(Notice { at_ns: a, kind: NoticeKind::ToGrey, source: some.then_some(source), count: a, value: x });
     }
 

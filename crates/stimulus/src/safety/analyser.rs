@@ -6,8 +6,8 @@ use super::governor::{Bound, flag, flags_of, pattern_of};
 use super::light::LightTables;
 use super::rule::{Areas, Rule, Taken};
 use super::{BT1702_AREA_FRACTION, EXTENDED_FLASHES_PER_S, EXTENDED_S, WCAG_AREA_SR};
-use crate::retina::{CELLS_PER_CYCLE, RetinaGrid, RetinaTemplate, cell_for};
 use crate::element::Moment;
+use crate::retina::{CELLS_PER_CYCLE, RetinaGrid, RetinaTemplate, cell_for};
 use crate::scene::Scene;
 use crate::screen::Screen;
 use crate::sheet::Sheets;
@@ -159,13 +159,7 @@ impl FlashAnalyser {
 /// Runs the rules over `seconds` of a scene at a constant contrast, with cells of 4 or more per cycle of its pattern.
 /// Two seconds see every second of a flicker of 1 Hz or more; where flashes of more than two a second keep the rules, six
 /// are run, because they may not last. A picture is taken at its worst: white and black in turn.
-pub fn assess(
-    scene: &Scene,
-    sheets: &Sheets,
-    contrast: f64,
-    seconds: f64,
-    screen: &Screen,
-) -> FlashReport {
+pub fn assess(scene: &Scene, sheets: &Sheets, contrast: f64, seconds: f64, screen: &Screen) -> FlashReport {
     let cell_px = cell_for(std::slice::from_ref(scene), screen);
     let grid = RetinaGrid {
         cell_px,

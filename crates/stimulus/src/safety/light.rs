@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::colour::Gamut;
+use crate::light::Light;
 use crate::screen::Screen;
 
 /// Linear light of a channel at its highest code.
@@ -210,6 +212,18 @@ impl LightTables {
     pub fn of_screen(screen: &Screen, levels: u32) -> Result<Self, LightError> {
         let (curve, xyz) = by_gamma(screen, levels);
         Self::prepare([&curve, &curve, &curve], xyz, screen.luminance_min_cd_m2)
+    }
+
+    /// Tables of an encoder: of a display with these primaries, or with those of Rec. 709.
+    ///
+    /// # Errors
+    /// As [`LightTables::prepare`].
+    pub fn of_light(light: &Light, gamut: Option<&Gamut>, screen: &Screen) -> Result<Self, LightError> {
+        let curve = |channel| (0..=light.highest()).map(move |code| light.light_of(channel, code)).collect();
+        let curves: [Vec<f64>; 3] = [0, 1, 2].map(curve);
+        let (_, rec709) = by_gamma(screen, 256);
+        let xyz = gamut.map_or(rec709, Gamut::primaries_xyz);
+        Self::prepare(curves.each_ref().map(Vec::as_slice), xyz, screen.luminance_min_cd_m2)
     }
 
     /// Any screen's tables for frames that come as luminance.

@@ -93,6 +93,7 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         key: None,
         number: None,
         donor: None,
+        responses: None,
     }
 }
 

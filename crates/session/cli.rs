@@ -444,7 +444,8 @@ pub struct RunArgs {
     /// Key of the blinded trial, where the protocol has `[arms]`.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Number of the participant in the trial, from 1: with the key it says the arm.
+    /// Number of the participant, from 1: orders are counterbalanced by it, and in a blinded trial it says the arm with the
+    /// key.
     #[arg(long, value_name = "N")]
     pub number: Option<u32>,
     /// Earlier session of the same experiment, whose decoder values a sham or a yoked arm is fed. Needed for every arm, so
@@ -455,6 +456,9 @@ pub struct RunArgs {
     /// `0-10,12.5-20`. For tests.
     #[arg(long, value_name = "SPANS", hide = true)]
     pub held: Option<crate::run::HeldSpans>,
+    /// What a scripted person presses (TOML, see docs/tasks.md), in place of somebody at the keyboard.
+    #[arg(long, value_name = "FILE")]
+    pub responses: Option<PathBuf>,
 }
 
 /// `photic replay`.

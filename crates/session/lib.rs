@@ -16,6 +16,7 @@ pub mod kept;
 mod limits;
 pub mod model;
 mod onset;
+mod people;
 pub mod person;
 pub mod phases;
 pub mod play;

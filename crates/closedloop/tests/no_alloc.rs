@@ -38,6 +38,7 @@ fn listen_plan() -> Plan {
         artefacts: None,
         outside: None,
         feed: None,
+        flow: FlowPlan::default(),
     }
 }
 
@@ -138,6 +139,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],
             answers: &[],
             replies: &replies,
+            responses: &[],
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);

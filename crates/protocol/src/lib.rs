@@ -49,8 +49,10 @@ mod error;
 mod experiment;
 mod limits;
 mod onset;
+mod order;
 mod outside;
 mod parse;
+mod people;
 pub mod reader;
 mod rig;
 mod schedule;
@@ -69,7 +71,12 @@ pub use experiment::{
 };
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
+pub use order::{OrderError, OrderRule, TaskOrder, stream, williams};
 pub use outside::{Fallback, Gives, Outside};
+pub use people::{
+    Feedback, Fixation, Gate, GazeStream, GazeUnit, KEYS, Prompt, PromptKind, Reject, ResponseKind,
+    ResponseSpec, Shown, Task, TaskCondition,
+};
 pub use rig::{Rig, RigStream, Screen};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{

@@ -38,6 +38,8 @@ struct Kept {
     replies: Vec<timeline::Reply>,
     trials: Vec<timeline::Trial>,
     scores: Vec<timeline::Score>,
+    responses: Vec<timeline::Response>,
+    attempts: Vec<timeline::Attempt>,
     pictures: Vec<Vec<f32>>,
 }
 
@@ -81,6 +83,8 @@ impl MemoryRecorder {
             Event::Reply(reply) => session.replies.push(reply),
             Event::Trial(trial) => session.trials.push(trial),
             Event::Score(score) => session.scores.push(score),
+            Event::Response(response) => session.responses.push(response),
+            Event::Attempt(attempt) => session.attempts.push(attempt),
             Event::Notice(notice) => session.notices.push(notice),
         }
     }
@@ -126,6 +130,8 @@ impl MemoryRecorder {
             replies,
             trials,
             scores,
+            responses,
+            attempts,
             pictures,
         } = self.session;
         RecordedSession {
@@ -151,6 +157,8 @@ impl MemoryRecorder {
             replies,
             trials,
             scores,
+            responses,
+            attempts,
             pictures,
             is_closed: true,
             problems: Vec::new(),

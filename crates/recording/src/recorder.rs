@@ -12,8 +12,9 @@ use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
-    Answer, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Presentation, Published, Reply, Request, Row, Score, SourceId, State, Trial, Turn, s_from_ns,
+    Answer, Attempt, Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, LatentRhythm, Marker,
+    Notice, Onset, Presentation, Published, Reply, Request, Response, Row, Score, SourceId, State, Trial,
+    Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -180,6 +181,7 @@ struct Records {
     notices: Lane,
     answers: Lane,
     replies: Lane,
+    responses: Lane,
     decisions: Lane,
     onsets: Lane,
     commands: Lane,
@@ -189,6 +191,7 @@ struct Records {
     states: Lane,
     trials: Lane,
     scores: Lane,
+    attempts: Lane,
     turns: Lane,
 }
 
@@ -243,6 +246,7 @@ impl<S: Sink> Recorder<S> {
             notices: Lane::of::<Notice, S>(&mut writer)?,
             answers: Lane::of::<Answer, S>(&mut writer)?,
             replies: Lane::of::<Reply, S>(&mut writer)?,
+            responses: Lane::of::<Response, S>(&mut writer)?,
             decisions: Lane::of::<Decision, S>(&mut writer)?,
             onsets: Lane::of::<Onset, S>(&mut writer)?,
             commands: Lane::of::<Command, S>(&mut writer)?,
@@ -252,6 +256,7 @@ impl<S: Sink> Recorder<S> {
             states: Lane::of::<State, S>(&mut writer)?,
             trials: Lane::of::<Trial, S>(&mut writer)?,
             scores: Lane::of::<Score, S>(&mut writer)?,
+            attempts: Lane::of::<Attempt, S>(&mut writer)?,
             turns: Lane::of::<Turn, S>(&mut writer)?,
         };
         Ok(Self {
@@ -288,6 +293,8 @@ impl<S: Sink> Recorder<S> {
             Event::Reply(reply) => records.replies.push(reply.at_ns, &reply),
             Event::Trial(trial) => records.trials.push(trial.end_ns, &trial),
             Event::Score(score) => records.scores.push(score.at_ns, &score),
+            Event::Response(response) => records.responses.push(response.at_ns, &response),
+            Event::Attempt(attempt) => records.attempts.push(attempt.off_ns, &attempt),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
         };
         let written = lane.write_if_large(&mut self.writer);
@@ -413,7 +420,7 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 19] {
+    fn in_order(&self) -> [&Lane; 21] {
         [
             &self.chunks,
             &self.clock_offsets,
@@ -424,6 +431,7 @@ impl Records {
             &self.notices,
             &self.answers,
             &self.replies,
+            &self.responses,
             &self.decisions,
             &self.onsets,
             &self.commands,
@@ -433,11 +441,12 @@ impl Records {
             &self.states,
             &self.trials,
             &self.scores,
+            &self.attempts,
             &self.turns,
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 19] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 21] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
@@ -448,6 +457,7 @@ impl Records {
             &mut self.notices,
             &mut self.answers,
             &mut self.replies,
+            &mut self.responses,
             &mut self.decisions,
             &mut self.onsets,
             &mut self.commands,
@@ -457,6 +467,7 @@ impl Records {
             &mut self.states,
             &mut self.trials,
             &mut self.scores,
+            &mut self.attempts,
             &mut self.turns,
         ]
     }

@@ -23,6 +23,7 @@ use super::lifeline::Lifeline;
 use super::operator::Operator;
 use super::outside::Guest;
 use super::participant::{Chair, Way};
+use super::persona::Persona;
 use super::planner::Seat;
 use super::presentations::Presentations;
 use super::progress;
@@ -136,6 +137,12 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         .publish
         .then(|| Presentations::open(prepared, &mut carriers.driver, &ending.over))
         .transpose()?;
+    let persona = prepared.script()?.map(|script| {
+        let (persona, ends) = Persona::seat(script);
+        carriers.driver.show_to(ends.flips);
+        carriers.driver.hear(ends.responses);
+        persona
+    });
     let lifeline = lifeline(prepared, &folder, &display)?;
     let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
     let beats = Arc::new(Heartbeat::default());
@@ -146,6 +153,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         + room.sources.len()
         + usize::from(room.answer.is_some())
         + usize::from(planner.is_some())
+        + usize::from(persona.is_some())
         + 2 * usize::from(guest.is_some());
     let barrier = Arc::new(Barrier::new(threads));
 
@@ -192,6 +200,8 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
             spawn_planner(answering, &ending, &barrier, &rights)
         })
         .transpose()?;
+    let persona_thread =
+        persona.map(|persona| spawn_persona(persona, &ending, &barrier, wake.clone())).transpose()?;
     let (status_in, status) = latest(&Status::default());
     // Who limits a dose wants it on record: without a record such a run ends.
     let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
@@ -243,6 +253,9 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
     }
+    if let Some(thread) = persona_thread {
+        note(join(thread, "persona"));
+    }
     if let Some(presentations) = presentations {
         note(presentations.join());
     }
@@ -285,6 +298,10 @@ impl Room {
         let protocol = &prepared.experiment.protocol;
         let (rig, wait_s) = (&prepared.experiment.rig, prepared.args.wait_s);
         let Some(person) = &prepared.person else {
+            if protocol.streams.is_empty() {
+                // Nothing is measured, so nothing is looked for.
+                return Ok(Self { sources: Vec::new(), found: Vec::new(), outlet: None, answer: None });
+            }
             let lsl = sources::load_lsl(prepared.network)?;
             let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, None)?.into_iter().unzip();
             return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });
@@ -472,7 +489,8 @@ fn spawn_loop(
                 beats.beat();
             }
             match end {
-                TurnEnd::Finished => return if stop { Asked::Early } else { Asked::Never },
+                TurnEnd::Finished if stop || driver.was_aborted() => return Asked::Early,
+                TurnEnd::Finished => return Asked::Never,
                 TurnEnd::Stepped => {}
                 TurnEnd::Idle | TurnEnd::Held => thread::park_timeout(TICK),
             }
@@ -539,6 +557,28 @@ fn spawn_chair(
             thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
         }
         Ok(())
+    })
+}
+
+/// The scripted person looks once a millisecond, and is awake in time for each press.
+fn spawn_persona(
+    mut persona: Persona,
+    ending: &Ending,
+    barrier: &Arc<Barrier>,
+    wake: Thread,
+) -> Result<JoinHandle<()>, SessionError> {
+    let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
+    spawn("persona", move || {
+        barrier.wait();
+        persona.start(clock::now_ns());
+        while !over.load(Ordering::Acquire) {
+            persona.look();
+            if persona.act(clock::now_ns()) {
+                wake.unpark();
+            }
+            let wait_ns = persona.next_ns().saturating_sub(clock::now_ns()).clamp(0, 1_000_000);
+            thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
+        }
     })
 }
 

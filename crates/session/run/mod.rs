@@ -9,6 +9,7 @@ mod live;
 mod operator;
 mod outside;
 pub mod participant;
+mod persona;
 mod planner;
 mod presentations;
 mod progress;
@@ -31,7 +32,7 @@ use timeline::ring::RowReader;
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
-use crate::experiment::{Experiment, Lowered};
+use crate::experiment::{Experiment, Lowered, NUMBER_KEY};
 use crate::steering::NamedFile;
 use crate::summary::Summary;
 use crate::{brain, person, report, safety, selected, steering};
@@ -101,7 +102,14 @@ pub(crate) fn prepare_experiment(
     args: RunArgs,
     network: bool,
 ) -> Result<Prepared, SessionError> {
-    let mut lowered = experiment.lower(args.seed)?;
+    if args.number == Some(0) {
+        return Err(SessionError::Usage("--number 0: the first participant is 1".into()));
+    }
+    if experiment.protocol.order == protocol::Order::Counterbalanced && args.number.is_none() {
+        let text = "order = \"counterbalanced\": --number says which participant it is";
+        return Err(SessionError::Usage(text.into()));
+    }
+    let mut lowered = experiment.lower_for(args.seed, args.number)?;
     let arm = crate::arms::assign(&experiment, &args)?;
     lowered.plan.feed = arm.as_ref().and_then(|arm| arm.feed.clone());
     if let Some(seconds) = args.seconds
@@ -110,7 +118,7 @@ pub(crate) fn prepare_experiment(
         return Err(SessionError::Usage(format!("--seconds {seconds}: more than 0 is allowed")));
     }
     let person = choose_person(&experiment, &args)?;
-    if args.clock == ClockMode::Virtual && person.is_none() {
+    if args.clock == ClockMode::Virtual && person.is_none() && !experiment.protocol.streams.is_empty() {
         let text = "--clock virtual has no brain to measure: give a simulated --participant";
         return Err(SessionError::Usage(text.into()));
     }
@@ -165,6 +173,12 @@ impl Prepared {
         carriers.driver.connect(ends.port);
         carriers.pump.connect(ends.events, ends.recorded);
         Ok((Some(seat), Some(ends.pictures)))
+    }
+
+    /// What the scripted person does, if there is one.
+    fn script(&self) -> Result<Option<persona::Script>, SessionError> {
+        let script = self.args.responses.as_ref();
+        script.map(|path| persona::Script::load(path, &self.experiment)).transpose()
     }
 
     /// Values of a picture, where there are pictures.
@@ -279,7 +293,8 @@ impl Prepared {
                 let texts = brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text);
                 let files = (!self.files.is_empty())
                     .then(|| (steering::FILES_KEY.to_owned(), serde_json::json!(self.files)));
-                texts.chain(arm).chain(files).collect()
+                let number = self.args.number.map(|number| (NUMBER_KEY.to_owned(), number.into()));
+                texts.chain(arm).chain(files).chain(number).collect()
             },
         }
     }

@@ -211,6 +211,8 @@ impl Status {
             | Event::Reply(_)
             | Event::Trial(_)
             | Event::Score(_)
+            | Event::Response(_)
+            | Event::Attempt(_)
             | Event::Turn(_) => {}
         }
     }

@@ -94,6 +94,8 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         number: None,
         donor: None,
         responses: None,
+        operator: false,
+        resume: None,
     }
 }
 

@@ -395,7 +395,8 @@ pub enum ClockMode {
 /// `photic run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Protocol file.
+    /// Protocol file; not needed with --resume.
+    #[arg(default_value = "", hide_default_value = true)]
     pub protocol: PathBuf,
     /// Rig file; without it, a simulated screen of 320 x 240.
     #[arg(long, value_name = "FILE")]
@@ -459,6 +460,12 @@ pub struct RunArgs {
     /// What a scripted person presses (TOML, see docs/tasks.md), in place of somebody at the keyboard.
     #[arg(long, value_name = "FILE")]
     pub responses: Option<PathBuf>,
+    /// Take the operator's commands from the standard input, one a line: pause, continue, skip, abort.
+    #[arg(long)]
+    pub operator: bool,
+    /// Go on with a session that was interrupted, where it stopped, in a new folder; what ran is taken from its folder.
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["seed", "number", "rig"])]
+    pub resume: Option<PathBuf>,
 }
 
 /// `photic replay`.

@@ -149,7 +149,11 @@ impl Asked {
 fn open(path: &Path, key: Option<&Path>) -> Result<(RecordedSession, Loop), SessionError> {
     let session = RecordedSession::open(path)?;
     let number = crate::experiment::number_of(&session.meta);
-    let mut plan = experiment(&session)?.lower_for(session.meta.seed, number)?.plan;
+    let mut lowered = experiment(&session)?.lower_for(session.meta.seed, number)?;
+    if let Some(continues) = crate::resume::entry_of(&session.meta) {
+        continues.apply(&mut lowered)?;
+    }
+    let mut plan = lowered.plan;
     for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
         source.time_scale = entry.time_scale;
     }

@@ -10,7 +10,7 @@ use stimulus::{Patch, RetinaGrid, Scene, Screen};
 use thiserror::Error;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowReader, RowWriter, Writer};
-use timeline::{Command, Event, Flip};
+use timeline::{Command, Event, Flip, Response};
 
 /// Where frames go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct Ports {
     pub progress: Arc<Progress>,
     /// Whom the display looks at by itself, and who looks at it.
     pub interlock: Interlock,
+    /// Keys pressed in the window, for the loop; `None` where nobody wants them.
+    pub responses: Option<Writer<Response>>,
 }
 
 /// How the display keeps the refresh.

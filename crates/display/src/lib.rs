@@ -21,6 +21,7 @@ mod gpu;
 mod grey;
 mod histogram;
 pub mod interlock;
+mod keys;
 mod pictures;
 pub mod plan;
 mod readback;

@@ -11,6 +11,7 @@ use crate::config::{Config, Description, DisplayError, Mode, Pacing, Ports, Summ
 use crate::gpu::Gpu;
 use crate::histogram::Histogram;
 use crate::interlock::{Guard, Interlock, notice};
+use crate::keys::Keyboard;
 use crate::plan::{FrameParams, FramePlan, Planned};
 use crate::readback::Readback;
 use crate::renderer::Renderer;
@@ -220,6 +221,8 @@ impl FrameLoop {
         let mut guard = Guard::new(std::mem::replace(&mut ports.interlock, Interlock::none()));
         if let Target::Window(window, _) = &mut display.target {
             window.watch_key(guard.take_key());
+            let keyboard = ports.responses.take();
+            window.listen(keyboard.map(|responses| Keyboard::new(responses, now_ns())));
         }
         let period_ns = display.screen.refresh_period_ns();
         let pacing = display.description.pacing;
@@ -278,7 +281,11 @@ impl FrameLoop {
     fn frame(&mut self) -> Result<(), DisplayError> {
         self.operator();
         if self.display.description.pacing != Pacing::Screen {
-            sleep_until(self.plan.begin_ns());
+            let begin_ns = self.plan.begin_ns();
+            if let Target::Window(window, _) = &mut self.display.target {
+                window.attend(begin_ns);
+            }
+            sleep_until(begin_ns);
         }
         let ending = self.ports.stop.load(Ordering::Acquire);
         for notice in self.guard.look(now_ns(), ending).into_iter().flatten() {
@@ -320,6 +327,7 @@ impl FrameLoop {
                 self.ports.escape.store(true, Ordering::Release);
             }
             let lost = window.is_lost();
+            let unheard = window.take_lost_responses();
             if let Some(size_px) = window.take_resized()
                 && size_px != on_screen.size_px()
             {
@@ -329,6 +337,9 @@ impl FrameLoop {
             }
             if lost {
                 self.lost_window();
+            }
+            if unheard > 0 {
+                self.tell(Event::Notice(notice(now_ns(), NoticeKind::ResponsesLost, unheard)));
             }
         }
     }

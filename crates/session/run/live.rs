@@ -23,9 +23,9 @@ use super::lifeline::Lifeline;
 use super::operator::Operator;
 use super::outside::Guest;
 use super::participant::{Chair, Way};
-use super::persona::Persona;
 use super::planner::Seat;
 use super::presentations::Presentations;
+use super::presses::Presses;
 use super::progress;
 use super::realtime::{Granted, Role};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
@@ -137,12 +137,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         .publish
         .then(|| Presentations::open(prepared, &mut carriers.driver, &ending.over))
         .transpose()?;
-    let persona = prepared.script()?.map(|script| {
-        let (persona, ends) = Persona::seat(script);
-        carriers.driver.show_to(ends.flips);
-        carriers.driver.hear(ends.responses);
-        persona
-    });
+    let mut presses = Presses::lay(prepared, &mut carriers)?;
     let lifeline = lifeline(prepared, &folder, &display)?;
     let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
     let beats = Arc::new(Heartbeat::default());
@@ -153,7 +148,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         + room.sources.len()
         + usize::from(room.answer.is_some())
         + usize::from(planner.is_some())
-        + usize::from(persona.is_some())
+        + presses.threads()
         + 2 * usize::from(guest.is_some());
     let barrier = Arc::new(Barrier::new(threads));
 
@@ -200,8 +195,11 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
             spawn_planner(answering, &ending, &barrier, &rights)
         })
         .transpose()?;
-    let persona_thread =
-        persona.map(|persona| spawn_persona(persona, &ending, &barrier, wake.clone())).transpose()?;
+    if let Some(name) = presses.hid_name() {
+        manifest.extra.insert("input_device".into(), name.into());
+    }
+    let keyboard = presses.take_keyboard();
+    let presses = presses.spawn(&ending.over, &wake, || enter(&barrier))?;
     let (status_in, status) = latest(&Status::default());
     // Who limits a dose wants it on record: without a record such a run ends.
     let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
@@ -227,6 +225,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
             key,
             beat: beat(lifeline.as_ref(), hooks.frame)?,
         },
+        responses: keyboard,
     });
     if let Some(lifeline) = lifeline {
         lifeline.end();
@@ -253,9 +252,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
     }
-    if let Some(thread) = persona_thread {
-        note(join(thread, "persona"));
-    }
+    note(presses.join());
     if let Some(presentations) = presentations {
         note(presentations.join());
     }
@@ -557,28 +554,6 @@ fn spawn_chair(
             thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
         }
         Ok(())
-    })
-}
-
-/// The scripted person looks once a millisecond, and is awake in time for each press.
-fn spawn_persona(
-    mut persona: Persona,
-    ending: &Ending,
-    barrier: &Arc<Barrier>,
-    wake: Thread,
-) -> Result<JoinHandle<()>, SessionError> {
-    let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
-    spawn("persona", move || {
-        barrier.wait();
-        persona.start(clock::now_ns());
-        while !over.load(Ordering::Acquire) {
-            persona.look();
-            if persona.act(clock::now_ns()) {
-                wake.unpark();
-            }
-            let wait_ns = persona.next_ns().saturating_sub(clock::now_ns()).clamp(0, 1_000_000);
-            thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
-        }
     })
 }
 

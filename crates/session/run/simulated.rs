@@ -107,6 +107,8 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         number: None,
         donor: None,
         responses: None,
+        operator: false,
+        resume: None,
     }
 }
 

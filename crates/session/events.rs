@@ -150,17 +150,7 @@ fn of_attempt(attempt: &Attempt, protocol: &Protocol, schedule: &Schedule) -> Ro
 fn other_blocks(session: &RecordedSession, protocol: &Protocol, schedule: &Schedule) -> Vec<Row> {
     let kind_of = |name: &str| {
         let scheduled = schedule.blocks.iter().find(|scheduled| scheduled.block.name == name)?;
-        Some(match scheduled.block.kind {
-            BlockKind::Prompt(_) | BlockKind::Task(_) => return None,
-            BlockKind::Calibrate(_) => "calibrate",
-            BlockKind::Hold(_) => "hold",
-            BlockKind::Listen(_) => "listen",
-            BlockKind::Show(_) => "show",
-            BlockKind::Flash(_) => "flash",
-            BlockKind::Steer(_) => "steer",
-            BlockKind::Trial(_) => "trial",
-            BlockKind::Rest => "rest",
-        })
+        other_kind(&scheduled.block.kind).map(|(kind, _)| kind)
     };
     let rows = blocks(session, Some(protocol)).into_iter().filter_map(|block| {
         let mut texts = [const { None }; COLUMNS.len()];
@@ -170,6 +160,21 @@ fn other_blocks(session: &RecordedSession, protocol: &Protocol, schedule: &Sched
         Some(Row { onset_ns: block.span.start_ns, texts })
     });
     rows.collect()
+}
+
+/// Name and meaning of a block in which nobody presses.
+fn other_kind(kind: &BlockKind) -> Option<(&'static str, &'static str)> {
+    Some(match kind {
+        BlockKind::Prompt(_) | BlockKind::Task(_) => return None,
+        BlockKind::Calibrate(_) => ("calibrate", "The decoder was calibrated."),
+        BlockKind::Hold(_) => ("hold", "A controller held the response at a set point."),
+        BlockKind::Listen(_) => ("listen", "Cued epochs were decoded, the screen was grey."),
+        BlockKind::Show(_) => ("show", "A stimulus was shown at a constant contrast."),
+        BlockKind::Flash(_) => ("flash", "Brief presentations."),
+        BlockKind::Steer(_) => ("steer", "Pictures of a planner."),
+        BlockKind::Trial(_) => ("trial", "Trials at contrasts that a procedure chose."),
+        BlockKind::Rest => ("rest", "The screen was grey."),
+    })
 }
 
 fn pauses(session: &RecordedSession) -> Vec<Row> {
@@ -196,7 +201,9 @@ pub fn describe(session: &RecordedSession, protocol: &Protocol) -> Value {
     let class = session.flips.first().map_or("no frame was shown".to_owned(), |flip| {
         format!("class of the onsets: {:?}", flip.class).to_lowercase()
     });
+    // The validator wants every value that stands in the table.
     let mut levels = serde_json::Map::new();
+    levels.insert("pause".into(), "The operator paused; time stood still.".into());
     for block in &protocol.blocks {
         match &block.kind {
             BlockKind::Task(task) => {
@@ -214,7 +221,7 @@ pub fn describe(session: &RecordedSession, protocol: &Protocol) -> Value {
                 };
                 levels.insert(prompt.kind.name().into(), text.into());
             }
-            _ => {}
+            other => levels.extend(other_kind(other).map(|(kind, text)| (kind.to_owned(), text.into()))),
         }
     }
     let mut columns = serde_json::Map::new();

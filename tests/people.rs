@@ -301,7 +301,9 @@ fn a_key_in_the_window_answers_an_instruction() {
     let session = session_below(&out);
     let keys: Vec<_> = session.responses.iter().map(|r| (r.code, r.pressed, r.queued_ns)).collect();
     eprintln!("responses: {keys:?}");
-    assert!(keys.len() >= 2 && keys[0].0 == timeline::key_code("space").unwrap() && keys[0].1);
+    let space = timeline::key_code("space").unwrap();
+    let pressed: Vec<(u32, bool)> = keys.iter().map(|(code, pressed, _)| (*code, *pressed)).collect();
+    assert_eq!(pressed, [(space, true), (space, false)]);
     let answered = &session.attempts[0];
     assert_eq!((answered.outcome, answered.response), (AttemptOutcome::Answered, Some(0)));
     replays(session.folder.path());

@@ -281,11 +281,7 @@ impl FrameLoop {
     fn frame(&mut self) -> Result<(), DisplayError> {
         self.operator();
         if self.display.description.pacing != Pacing::Screen {
-            let begin_ns = self.plan.begin_ns();
-            if let Target::Window(window, _) = &mut self.display.target {
-                window.attend(begin_ns);
-            }
-            sleep_until(begin_ns);
+            self.wait_until(self.plan.begin_ns());
         }
         let ending = self.ports.stop.load(Ordering::Acquire);
         for notice in self.guard.look(now_ns(), ending).into_iter().flatten() {
@@ -317,6 +313,14 @@ impl FrameLoop {
             Some(reason) => Err(lost(&planned, reason)),
             None => Ok(()),
         }
+    }
+
+    /// Sleeps until an instant; in a window whose keys somebody waits for, by waiting for them.
+    fn wait_until(&mut self, at_ns: i64) {
+        if let Target::Window(window, _) = &mut self.display.target {
+            window.attend(at_ns);
+        }
+        sleep_until(at_ns);
     }
 
     /// Esc, close button and size of the window.
@@ -402,7 +406,7 @@ impl FrameLoop {
         self.encode_ns += (ready_ns - drawn_ns - self.encode_ns) / 8;
         // It cannot be taken back any more: it is shown late, and the summary says so.
         self.late += u64::from(ready_ns > planned.flip.onset_ns);
-        sleep_until(planned.flip.onset_ns - PRESENT_LEAD_NS);
+        self.wait_until(planned.flip.onset_ns - PRESENT_LEAD_NS);
         let submitted_ns = now_ns();
         self.display.gpu.queue.present(texture);
         Ok((planned, begun_ns, Outcome::Shown { submitted_ns }))

@@ -242,13 +242,15 @@ impl ApplicationHandler for State {
             WindowEvent::Destroyed => (self.escape, self.lost) = (true, true),
             // Whoever cannot be heard does not hold the key.
             WindowEvent::Focused(false) => self.note_key(false),
-            WindowEvent::KeyboardInput { event, .. } => {
+            WindowEvent::KeyboardInput { event, is_synthetic, .. } => {
                 if self.is_dead_man(&event.logical_key) {
                     self.note_key(event.state == ElementState::Pressed);
                 }
                 let escape = event.logical_key == Key::Named(NamedKey::Escape);
                 self.escape |= escape && event.state == ElementState::Pressed;
-                if let Some(keyboard) = &mut self.keyboard {
+                // A key that was down already when the window got the keyboard was not pressed now.
+                let is_old = is_synthetic && event.state == ElementState::Pressed;
+                if let Some(keyboard) = self.keyboard.as_mut().filter(|_| !is_old) {
                     keyboard.key(&event, now_ns());
                 }
             }

@@ -67,9 +67,9 @@ proptest! {
 #[test]
 fn orders_are_pinned() {
     let drawn = order(OrderRule::Random, 4, Some(2)).draw(3, 20, 1).unwrap();
-    assert_eq!(drawn, order(OrderRule::Random, 4, Some(2)).draw(3, 20, 1).unwrap());
+    assert_eq!(drawn, [0, 1, 0, 1, 2, 2, 1, 1, 0, 2, 0, 2]);
     let words: Vec<u64> = (1..4).map(|number| protocol::stream(1, number, 2, 1).next_u64()).collect();
-    assert!(words[0] != words[1] && words[1] != words[2]);
+    assert_eq!(words, [4434980387758683164, 6236081322414616271, 6928455728909112657]);
     assert_eq!(order(OrderRule::Fixed, 2, None).draw(3, 1, 1).unwrap(), [0, 1, 2, 0, 1, 2]);
     assert_eq!(order(OrderRule::Williams, 1, None).draw(4, 1, 1).unwrap(), [0, 1, 3, 2]);
     assert_eq!(order(OrderRule::Williams, 1, None).draw(4, 1, 2).unwrap(), [1, 2, 0, 3]);

@@ -10,10 +10,13 @@ use timeline::{
 };
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
-const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + BATCH + 4 + 2 * MAX_SOURCES;
+const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + PRESSES + 4 + 2 * MAX_SOURCES;
 
 /// Flips and markers that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
+
+/// Responses that one turn takes at most.
+const PRESSES: usize = 16;
 
 /// What the loop reads from one source.
 pub enum Port {
@@ -142,7 +145,7 @@ impl LoopDriver {
             outside: None,
             new_replies: Vec::with_capacity(BATCH),
             responses: Vec::new(),
-            new_responses: Vec::with_capacity(BATCH),
+            new_responses: Vec::with_capacity(PRESSES),
             outputs: Outputs::default(),
             unrecorded: false,
             held: false,
@@ -250,7 +253,7 @@ impl LoopDriver {
         self.turn.replies_end += self.new_replies.len() as u64;
         self.new_responses.clear();
         for ring in &mut self.responses {
-            while self.new_responses.len() < BATCH {
+            while self.new_responses.len() < PRESSES {
                 let Some(response) = ring.pop() else { break };
                 let index = self.turn.responses_end + self.new_responses.len() as u64;
                 self.new_responses.push(Response { index, ..response });

@@ -132,7 +132,7 @@ fn plan(lead_s: f64, rule: OnsetRule, seconds: i64) -> Plan {
         artefacts: None,
         outside: None,
         feed: None,
-        flow: FlowPlan::default(),
+        flow: closedloop::FlowPlan::default(),
     }
 }
 

@@ -106,7 +106,6 @@ pub struct BlockPlan {
 
 /// What happens in a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a block's plan is copied, not boxed")]
 pub enum BlockKind {
     /// The stimulus alternates between `contrast` for `on_ns` and zero for `off_ns`; at the end the decoder calibrates.
     Calibrate {

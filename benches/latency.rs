@@ -94,6 +94,9 @@ fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
         key: None,
         number: None,
         donor: None,
+        responses: None,
+        operator: false,
+        resume: None,
     }
 }
 

@@ -132,6 +132,7 @@ fn plan(lead_s: f64, rule: OnsetRule, seconds: i64) -> Plan {
         artefacts: None,
         outside: None,
         feed: None,
+        flow: closedloop::FlowPlan::default(),
     }
 }
 
@@ -194,6 +195,7 @@ fn run(sitting: &Sitting, plan: &Plan, mut chunk: impl FnMut() -> usize) -> (Vec
             sources: &[source],
             answers: &[],
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         turn += 1;

@@ -405,7 +405,8 @@ pub enum ClockMode {
 /// `photic run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Protocol file.
+    /// Protocol file; not needed with --resume.
+    #[arg(default_value = "", hide_default_value = true)]
     pub protocol: PathBuf,
     /// Rig file; without it, a simulated screen of 320 x 240.
     #[arg(long, value_name = "FILE")]
@@ -454,7 +455,8 @@ pub struct RunArgs {
     /// Key of the blinded trial, where the protocol has `[arms]`.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Number of the participant in the trial, from 1: with the key it says the arm.
+    /// Number of the participant, from 1: orders are counterbalanced by it, and in a blinded trial it says the arm with the
+    /// key.
     #[arg(long, value_name = "N")]
     pub number: Option<u32>,
     /// Earlier session of the same experiment, whose decoder values a sham or a yoked arm is fed. Needed for every arm, so
@@ -468,6 +470,15 @@ pub struct RunArgs {
     /// `0-10,12.5-20`. For tests.
     #[arg(long, value_name = "SPANS", hide = true)]
     pub held: Option<crate::run::HeldSpans>,
+    /// What a scripted person presses (TOML, see docs/tasks.md), in place of somebody at the keyboard.
+    #[arg(long, value_name = "FILE")]
+    pub responses: Option<PathBuf>,
+    /// Take the operator's commands from the standard input, one a line: pause, continue, skip, abort.
+    #[arg(long)]
+    pub operator: bool,
+    /// Go on with a session that was interrupted, where it stopped, in a new folder; what ran is taken from its folder.
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["seed", "number", "rig"])]
+    pub resume: Option<PathBuf>,
 }
 
 /// `photic replay`.

@@ -6,18 +6,19 @@
 use std::path::{Path, PathBuf};
 
 use closedloop::{
-    ArtefactPlan, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, GainModel, Levels, LqgPlan,
-    MpcPlan, OnOffPlan, PiPlan, PidGains, PidPlan, Plan, ResponsePlan, SetPointPlan, SourcePlan, SsvepPlan,
-    StimulusClock,
+    ArtefactPlan, BlockPlan, CcaPlan, ClassPlan, ControllerPlan, DecoderPlan, FlowPlan, GainModel, Levels,
+    LqgPlan, MpcPlan, OnOffPlan, PiPlan, PidGains, PidPlan, Plan, ResponsePlan, SetPointPlan, SourcePlan,
+    SsvepPlan, StimulusClock,
 };
 use display::Scenery;
 use protocol::{Protocol, Rig, Schedule, StreamKind};
+use recording::Manifest;
 use stimulus::{FlashReport, Gamut, Patch, RetinaGrid, RetinaTemplate, Scene, Screen};
 use timeline::{SceneId, SourceId, ns_from_s};
 
 use crate::error::SessionError;
-use crate::onset;
 use crate::stage::{self, Files, Stage, UsedFile};
+use crate::{onset, people};
 
 /// Side of the photodiode patch, as a part of the screen's shorter side.
 const PATCH_PART: f64 = 0.08;
@@ -85,25 +86,41 @@ impl Experiment {
     /// # Errors
     /// When the screen cannot make what the protocol wants (flicker, size), with the numbers.
     pub fn lower(&self, seed: u64) -> Result<Lowered, SessionError> {
+        self.lower_for(seed, None)
+    }
+
+    /// The same for the participant of a number, by which orders are counterbalanced.
+    ///
+    /// # Errors
+    /// As [`Experiment::lower`].
+    pub fn lower_for(&self, seed: u64, number: Option<u32>) -> Result<Lowered, SessionError> {
         let protocol = &self.protocol;
         let screen = screen(&self.rig)?;
-        let schedule = protocol.schedule(seed);
+        let schedule = protocol.schedule_of(seed, number);
         let Stage { scenes, sheets, repairs, light, gamut, used } = stage::lower(self, &screen, seed)?;
+        let (mut tables, mut blocks) = (Vec::new(), Vec::new());
+        for scheduled in &schedule.blocks {
+            blocks.push(lower_block(&scheduled.block, protocol, &schedule, tables.len()));
+            if let protocol::BlockKind::Task(task) = &scheduled.block.kind {
+                tables.push(people::table(task, scheduled.index, seed, number.unwrap_or(1))?);
+            }
+        }
         let plan = Plan {
             refresh_hz: screen.refresh_hz,
             grey_ramp_ns: ns_from_s(protocol.grey_ramp_s),
             sources: protocol.streams.iter().map(lower_stream).collect(),
-            blocks: schedule
-                .blocks
-                .iter()
-                .map(|scheduled| lower_block(&scheduled.block, protocol, &schedule))
-                .collect(),
+            blocks,
             decoder: protocol.decoder.as_ref().map(|decoder| lower_decoder(decoder, &scenes)).transpose()?,
             controller: protocol.controller.as_ref().map(lower_controller),
             onset: onset::lower_state(protocol, screen.refresh_hz)?,
             interlock: crate::limits::lower(protocol.limits.as_ref()),
             outside: protocol.outside.as_ref().map(crate::run::lower_outside),
             feed: None,
+            flow: FlowPlan {
+                tables,
+                gaze: protocol.gaze.as_ref().map(|gaze| people::lower_gaze(gaze, &screen)),
+                done: Vec::new(),
+            },
             artefacts: protocol.artefacts.as_ref().map(lower_artefacts),
         };
         let patch_px =
@@ -144,7 +161,7 @@ pub struct Lowered {
 impl Lowered {
     /// Highest contrast at which each scene can be shown by this schedule; scenes that it never shows are left out.
     pub fn highest_contrasts(&self) -> Vec<(SceneId, f64)> {
-        use closedloop::BlockKind::{Calibrate, Flash, Hold, Listen, Rest, Show, Steer, Trial};
+        use closedloop::BlockKind::{Calibrate, Flash, Hold, Listen, Prompt, Rest, Show, Steer, Task, Trial};
         let limit =
             self.plan.controller.as_ref().map_or(1.0, |controller| response_of(controller).contrast_max);
         let mut highest = std::collections::BTreeMap::<SceneId, f64>::new();
@@ -155,12 +172,16 @@ impl Lowered {
                     *entry = entry.max(contrast);
                 }
             }
+            for (scene, contrast) in people::highest_contrasts(&block.kind, &self.plan.flow.tables) {
+                let entry = highest.entry(scene).or_insert(0.0);
+                *entry = entry.max(contrast);
+            }
             let shown = match block.kind {
                 Calibrate { scene, contrast, .. } | Show { scene, contrast } => Some((scene, contrast)),
                 Hold { scene, .. } => Some((scene, limit)),
                 Flash(flash) => Some((flash.scene, flash.contrast)),
                 Steer(steer) => Some((steer.scene, steer.contrast)),
-                Listen { .. } | Rest | Trial(_) => None,
+                Listen { .. } | Rest | Trial(_) | Prompt(_) | Task(_) => None,
             };
             if let Some((scene, contrast)) = shown {
                 let entry = highest.entry(scene).or_insert(0.0);
@@ -186,6 +207,19 @@ impl Lowered {
         };
         self.highest_contrasts().into_iter().map(assess).collect()
     }
+}
+
+/// The manifest's key of the participant's number.
+pub(crate) const NUMBER_KEY: &str = "participant_number";
+
+/// The participant's number, where the run was given one.
+pub(crate) fn number_of(meta: &Manifest) -> Option<u32> {
+    meta.extra.get(NUMBER_KEY)?.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+/// The schedule that a session followed.
+pub(crate) fn schedule_of(meta: &Manifest, protocol: &Protocol) -> Schedule {
+    protocol.schedule_of(meta.seed, number_of(meta))
 }
 
 /// The contrast response of any controller.
@@ -239,7 +273,8 @@ pub(crate) fn scene_id(stimulus: usize) -> SceneId {
     SceneId(stimulus as u16 + 1)
 }
 
-fn lower_block(block: &protocol::Block, protocol: &Protocol, schedule: &Schedule) -> BlockPlan {
+/// `table`: the place of its table, where it is a task.
+fn lower_block(block: &protocol::Block, protocol: &Protocol, schedule: &Schedule, table: usize) -> BlockPlan {
     let kind = match &block.kind {
         protocol::BlockKind::Calibrate(calibrate) => closedloop::BlockKind::Calibrate {
             scene: scene_id(calibrate.stimulus),
@@ -270,6 +305,12 @@ fn lower_block(block: &protocol::Block, protocol: &Protocol, schedule: &Schedule
             closedloop::BlockKind::Steer(crate::steering::lower_steer(steer, scene, protocol))
         }
         protocol::BlockKind::Trial(trial) => closedloop::BlockKind::Trial(crate::trial::lower(trial)),
+        protocol::BlockKind::Prompt(prompt) => {
+            closedloop::BlockKind::Prompt(people::lower_prompt(prompt, protocol))
+        }
+        protocol::BlockKind::Task(task) => {
+            closedloop::BlockKind::Task(people::lower_task(task, table, protocol))
+        }
         protocol::BlockKind::Rest => closedloop::BlockKind::Rest,
     };
     BlockPlan { duration_ns: ns_from_s(block.duration_s), kind }

@@ -11,8 +11,8 @@ use photic::cli::{Cli, Command, ModelCommand};
 use photic::error::SessionError;
 use photic::inspect::{self, Seen};
 use photic::{
-    arms, counterfactual, frames, gallery, model, play, prior, render, replay, report, run, simulate, study,
-    summary, synth, watchdog,
+    arms, counterfactual, events, frames, gallery, model, play, prior, render, replay, report, run, simulate,
+    study, summary, synth, watchdog,
 };
 use recording::RecordedSession;
 
@@ -75,6 +75,9 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             let session = RecordedSession::open(&session)?;
             let summary = summary::Summary::of(&session);
             println!("{}", report::write(&session, &summary)?.display());
+            if let Some(events) = events::write(&session)? {
+                println!("{}", events.display());
+            }
             Ok(true)
         }
         Command::Verify { path, repair, key, json } => {

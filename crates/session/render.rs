@@ -81,9 +81,12 @@ fn named(
             protocol::BlockKind::Flash(flash) => Some((flash.stimulus, flash.contrast)),
             protocol::BlockKind::Steer(steer) => Some((steer.stimulus, steer.contrast)),
             protocol::BlockKind::Hold(hold) => Some((hold.stimulus, 1.0)),
-            protocol::BlockKind::Rest | protocol::BlockKind::Listen(_) | protocol::BlockKind::Trial(_) => {
-                None
-            }
+            // A task has many stimuli, each of which can be named itself.
+            protocol::BlockKind::Rest
+            | protocol::BlockKind::Listen(_)
+            | protocol::BlockKind::Trial(_)
+            | protocol::BlockKind::Prompt(_)
+            | protocol::BlockKind::Task(_) => None,
         };
         if let Some((stimulus, contrast)) = shown {
             return Ok((stimulus + 1, Some(contrast)));

@@ -8,8 +8,8 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use recording::{RecordedSession, sha256_hex};
 use serde::Serialize;
 use timeline::{
-    Answer, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Row, Score, State, Take, Trial, Turn,
-    ns_from_s, s_from_ns,
+    Answer, Attempt, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Response, Row, Score, State,
+    Take, Trial, Turn, ns_from_s, s_from_ns,
 };
 
 use crate::error::SessionError;
@@ -149,7 +149,12 @@ impl Asked {
 
 fn open(path: &Path, key: Option<&Path>) -> Result<(RecordedSession, Loop), SessionError> {
     let session = RecordedSession::open(path)?;
-    let mut plan = experiment(&session)?.lower(session.meta.seed)?.plan;
+    let number = crate::experiment::number_of(&session.meta);
+    let mut lowered = experiment(&session)?.lower_for(session.meta.seed, number)?;
+    if let Some(continues) = crate::resume::entry_of(&session.meta) {
+        continues.apply(&mut lowered)?;
+    }
+    let mut plan = lowered.plan;
     for (source, entry) in plan.sources.iter_mut().zip(&session.meta.sources) {
         source.time_scale = entry.time_scale;
     }
@@ -214,6 +219,7 @@ pub(crate) struct Tracks<'a> {
     flips: &'a [Flip],
     answers: &'a [Answer],
     replies: &'a [Reply],
+    responses: &'a [Response],
 }
 
 /// How far the turns have come.
@@ -222,6 +228,7 @@ pub(crate) struct Cursor {
     flips: usize,
     answers: usize,
     replies: usize,
+    responses: usize,
     takes: [Take; MAX_SOURCES],
     markers: Vec<Marker>,
 }
@@ -270,7 +277,13 @@ impl<'a> Tracks<'a> {
                 markers: session.markers.iter().filter(|m| usize::from(m.source.0) == id).copied().collect(),
             });
         }
-        Ok(Self { sources, flips: &session.flips, answers: &session.answers, replies: &session.replies })
+        Ok(Self {
+            sources,
+            flips: &session.flips,
+            answers: &session.answers,
+            replies: &session.replies,
+            responses: &session.responses,
+        })
     }
 
     /// Whether the recording still holds what the turn took.
@@ -287,6 +300,9 @@ impl<'a> Tracks<'a> {
         }
         if turn.replies_end > self.replies.len() as u64 {
             return Err(lacks("replies", self.replies.len(), turn.replies_end));
+        }
+        if turn.responses_end > self.responses.len() as u64 {
+            return Err(lacks("responses", self.responses.len(), turn.responses_end));
         }
         for (track, take) in self.sources.iter().zip(&turn.takes) {
             let has =
@@ -328,11 +344,13 @@ impl<'a> Tracks<'a> {
             sources: &inputs[..self.sources.len()],
             answers: self.answers.get(cursor.answers..turn.answers_end as usize).unwrap_or_default(),
             replies: self.replies.get(cursor.replies..turn.replies_end as usize).unwrap_or_default(),
+            responses: self.responses.get(cursor.responses..turn.responses_end as usize).unwrap_or_default(),
         };
         step.step(&inputs, outputs);
         cursor.flips = flips_end;
         cursor.answers = turn.answers_end as usize;
         cursor.replies = turn.replies_end as usize;
+        cursor.responses = turn.responses_end as usize;
         cursor.takes = turn.takes;
     }
 
@@ -365,6 +383,7 @@ impl<'a> Tracks<'a> {
                 takes,
                 answers_end: 0,
                 replies_end: 0,
+                responses_end: 0,
             });
         }
         turns
@@ -385,9 +404,11 @@ struct Judge<'a> {
     onsets: &'a [Onset],
     states: &'a [State],
     trials: &'a [Trial],
+    attempts: &'a [Attempt],
     scores: &'a [Score],
     seen_states: usize,
     seen_trials: usize,
+    seen_attempts: usize,
     seen_scores: usize,
     seen_onsets: usize,
     seen_decisions: usize,
@@ -409,9 +430,11 @@ impl<'a> Judge<'a> {
             onsets: &session.onsets,
             states: &session.states,
             trials: &session.trials,
+            attempts: &session.attempts,
             scores: &session.scores,
             seen_states: 0,
             seen_trials: 0,
+            seen_attempts: 0,
             seen_scores: 0,
             seen_onsets: 0,
             seen_decisions: 0,
@@ -465,6 +488,15 @@ impl<'a> Judge<'a> {
                 return false;
             }
             self.seen_trials += usize::from(recorded.is_some());
+        }
+        for attempt in &outputs.attempts {
+            let place = format!("attempt {} of turn {}", attempt.index, attempt.turn);
+            let recorded = self.attempts.get(self.seen_attempts);
+            if let Some(difference) = self.difference_in(recorded, attempt, &place) {
+                self.difference = Some(difference);
+                return false;
+            }
+            self.seen_attempts += usize::from(recorded.is_some());
         }
         for score in &outputs.scores {
             let place = format!("score {} of turn {}", score.index, score.turn);
@@ -536,10 +568,12 @@ impl<'a> Judge<'a> {
         let onsets = self.onsets.partition_point(|onset| onset.turn < turns_end);
         let states = self.states.partition_point(|state| state.turn < turns_end);
         let trials = self.trials.partition_point(|trial| trial.turn < turns_end);
+        let attempts = self.attempts.partition_point(|attempt| attempt.turn < turns_end);
         let scores = self.scores.partition_point(|score| score.turn < turns_end);
         let counts = [
             ("state", self.seen_states, if self.commands_count { states } else { 0 }),
             ("trial", self.seen_trials, if self.commands_count { trials } else { 0 }),
+            ("attempt", self.seen_attempts, if self.commands_count { attempts } else { 0 }),
             ("score", self.seen_scores, if self.commands_count { scores } else { 0 }),
             ("onset", self.seen_onsets, if self.commands_count { onsets } else { 0 }),
             ("decision", self.seen_decisions, decisions),

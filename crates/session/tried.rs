@@ -213,7 +213,7 @@ fn planned(
     session: &RecordedSession,
     protocol: Option<&Protocol>,
 ) -> (String, Option<BlockKind>) {
-    let schedule = protocol.map(|protocol| protocol.schedule(session.meta.seed));
+    let schedule = protocol.map(|protocol| crate::experiment::schedule_of(&session.meta, protocol));
     let block = schedule.and_then(|schedule| schedule.blocks.into_iter().nth(place as usize));
     block.map_or_else(
         || (format!("block {place}"), None),

@@ -6,14 +6,17 @@ use timeline::latest::LatestWriter;
 use timeline::ring::{Reader, RowReader, Writer};
 use timeline::{
     Answer, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Reply, Request,
-    SourceId, State, Take, Turn,
+    Response, SourceId, State, Take, Turn,
 };
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
-const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + 2 * MAX_SOURCES;
+const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + PRESSES + 4 + 2 * MAX_SOURCES;
 
 /// Flips and markers that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
+
+/// Responses that one turn takes at most.
+const PRESSES: usize = 16;
 
 /// What the loop reads from one source.
 pub enum Port {
@@ -69,10 +72,13 @@ pub struct LoopDriver {
     new_flips: Vec<Flip>,
     new_markers: Vec<Marker>,
     planner: Option<PlannerPort>,
-    shown: Option<Writer<Flip>>,
+    shown: Vec<Writer<Flip>>,
     new_answers: Vec<Answer>,
     outside: Option<OutsidePort>,
     new_replies: Vec<Reply>,
+    /// One ring per thread in which somebody presses.
+    responses: Vec<Reader<Response>>,
+    new_responses: Vec<Response>,
     outputs: Outputs,
     unrecorded: bool,
     /// The dead-man key as the next turn will be told it.
@@ -129,14 +135,17 @@ impl LoopDriver {
                 takes: [Take::default(); MAX_SOURCES],
                 answers_end: 0,
                 replies_end: 0,
+                responses_end: 0,
             },
             new_flips: Vec::with_capacity(BATCH),
             new_markers: Vec::with_capacity(BATCH),
             planner: None,
-            shown: None,
+            shown: Vec::new(),
             new_answers: Vec::with_capacity(BATCH),
             outside: None,
             new_replies: Vec::with_capacity(BATCH),
+            responses: Vec::new(),
+            new_responses: Vec::with_capacity(PRESSES),
             outputs: Outputs::default(),
             unrecorded: false,
             held: false,
@@ -148,14 +157,24 @@ impl LoopDriver {
         self.planner = Some(planner);
     }
 
-    /// Who else hears of every flip; a full ring loses some, nothing else.
+    /// Who else hears of every flip (there may be several); a full ring loses some, nothing else.
     pub fn show_to(&mut self, shown: Writer<Flip>) {
-        self.shown = Some(shown);
+        self.shown.push(shown);
     }
 
     /// Where states go and replies come from.
     pub fn invite(&mut self, outside: OutsidePort) {
         self.outside = Some(outside);
+    }
+
+    /// Where responses of one more thread come from. Their numbers are given here, in the order in which they are taken.
+    pub fn hear(&mut self, responses: Reader<Response>) {
+        self.responses.push(responses);
+    }
+
+    /// Whether the operator ended the run.
+    pub fn was_aborted(&self) -> bool {
+        self.step.was_aborted()
     }
 
     /// The step, for the yardstick of a bench.
@@ -202,7 +221,7 @@ impl LoopDriver {
         while self.new_flips.len() < BATCH {
             let Some(flip) = self.flips.pop() else { break };
             self.new_flips.push(flip);
-            if let Some(shown) = &mut self.shown {
+            for shown in &mut self.shown {
                 let _ = shown.push(flip);
             }
         }
@@ -232,7 +251,17 @@ impl LoopDriver {
             }
         }
         self.turn.replies_end += self.new_replies.len() as u64;
-        any || !self.new_markers.is_empty() || !self.new_answers.is_empty() || !self.new_replies.is_empty()
+        self.new_responses.clear();
+        for ring in &mut self.responses {
+            while self.new_responses.len() < PRESSES {
+                let Some(response) = ring.pop() else { break };
+                let index = self.turn.responses_end + self.new_responses.len() as u64;
+                self.new_responses.push(Response { index, ..response });
+            }
+        }
+        self.turn.responses_end += self.new_responses.len() as u64;
+        any |= !self.new_markers.is_empty() || !self.new_responses.is_empty();
+        any || !self.new_answers.is_empty() || !self.new_replies.is_empty()
     }
 
     fn run_step(&mut self) {
@@ -255,6 +284,7 @@ impl LoopDriver {
             sources: &sources[..self.ports.len()],
             answers: &self.new_answers,
             replies: &self.new_replies,
+            responses: &self.new_responses,
         };
         self.step.step(&inputs, &mut self.outputs);
     }
@@ -293,6 +323,10 @@ impl LoopDriver {
             let kind = NoticeKind::RecorderHeld;
             put(&mut self.events, Event::Notice(Notice { at_ns, kind, source: None, count: 0, value: 0.0 }));
         }
+        // Before the turn that took them.
+        for &response in &self.new_responses {
+            put(&mut self.events, Event::Response(response));
+        }
         put(&mut self.events, Event::Turn(self.turn));
         for (id, taken) in self.taken.iter().enumerate() {
             if taken.skipped > 0 {
@@ -323,6 +357,9 @@ impl LoopDriver {
         }
         for &trial in &self.outputs.trials {
             put(&mut self.events, Event::Trial(trial));
+        }
+        for &attempt in &self.outputs.attempts {
+            put(&mut self.events, Event::Attempt(attempt));
         }
         for &score in &self.outputs.scores {
             put(&mut self.events, Event::Score(score));

@@ -19,7 +19,7 @@ use recording::{
 };
 use timeline::latest::{LatestReader, latest};
 use timeline::ring::{Reader, RowReader, Writer, ring, rows};
-use timeline::{Command, Event, Flip, OnsetClass, SourceId, s_from_ns};
+use timeline::{Act, Command, Device, Event, Flip, OnsetClass, Response, SourceId, s_from_ns};
 
 const LABELS: [&str; 3] = ["Oz", "PO7", "PO8"];
 const RATE_HZ: f64 = 100.0;
@@ -109,11 +109,19 @@ listen = { until_cues = 1000 }
 /// One thing that happens, after `wait_ms`.
 #[derive(Debug, Clone)]
 enum Happening {
-    Chunk { samples: usize, fault: Fault },
-    Cue { code: u8, late_ms: i64 },
+    Chunk {
+        samples: usize,
+        fault: Fault,
+    },
+    Cue {
+        code: u8,
+        late_ms: i64,
+    },
     Flips(u64),
     Turn,
     Offset(i64),
+    /// Somebody presses; now and then the operator pauses, or goes on.
+    Press(bool),
     Drain,
     Stop,
 }
@@ -142,6 +150,7 @@ fn happening() -> impl Strategy<Value = (i64, Happening)> {
         320 => Just(Happening::Turn),
         2 => (-2_000_000..2_000_000i64).prop_map(Happening::Offset),
         12 => Just(Happening::Drain),
+        8 => (0..4u8).prop_map(|dice| Happening::Press(dice == 0)),
     ];
     (wait_ms, what)
 }
@@ -173,6 +182,7 @@ struct Room {
     driver: LoopDriver,
     eeg: ChunkSink,
     cues: MarkerSink,
+    presses: Writer<Response>,
     flips: Writer<Flip>,
     commands: LatestReader<Option<Command>>,
     flip_events: Writer<Event>,
@@ -199,7 +209,7 @@ impl Room {
         let recorder =
             Recorder::create(folder, &[eeg_stream(), cue_stream()], Options::virtual_clock()).unwrap();
 
-        let (loop_events, loop_reader) = ring(182); // room for little more than a turn: the loop often has to hold
+        let (loop_events, loop_reader) = ring(202); // room for little more than a turn: the loop often has to hold
         let (eeg_events, eeg_reader) = ring(1 << 14);
         let (cue_events, cue_reader) = ring(1 << 14);
         let (flip_events, flip_reader) = ring(1 << 14);
@@ -220,9 +230,13 @@ impl Room {
         let spec = SinkSpec { source: SourceId(0), channel_count: LABELS.len(), map, rate_hz: RATE_HZ };
         let codes = BTreeMap::from([("rest".to_owned(), 0), ("ten".to_owned(), 1)]);
         let cue_ports = MarkerPorts { loop_markers, events: cue_events, texts: texts_in };
+        let mut driver = LoopDriver::new(step, ports, flips_reader, publish, loop_events);
+        let (presses, pressed) = ring(32);
+        driver.hear(pressed);
         Self {
             now_ns: START_NS,
-            driver: LoopDriver::new(step, ports, flips_reader, publish, loop_events),
+            driver,
+            presses,
             eeg: ChunkSink::new(spec, SinkPorts { loop_rows, recorder_rows, events: eeg_events }).unwrap(),
             cues: MarkerSink::new(SourceId(1), codes, cue_ports),
             flips,
@@ -257,9 +271,29 @@ impl Room {
             Happening::Flips(count) => (0..count).for_each(|_| self.flip()),
             Happening::Turn => self.turn(),
             Happening::Offset(offset_ns) => self.eeg.set_clock_offset(self.now_ns, offset_ns),
+            Happening::Press(operator) => self.press(operator),
             Happening::Drain => self.drain(),
             Happening::Stop => self.stop = true,
         }
+    }
+
+    fn press(&mut self, operator: bool) {
+        let (device, code) = match operator {
+            true => (Device::Operator, Act::Toggle.code()),
+            false => (Device::Keyboard, 4),
+        };
+        let at_ns = self.now_ns - 3_000_000;
+        let (arrival_ns, queued_ns) = (self.now_ns, 5);
+        // A loop that is held takes none; what no longer fits is nobody's input.
+        let _ = self.presses.push(Response {
+            index: 0,
+            at_ns,
+            arrival_ns,
+            queued_ns,
+            device,
+            code,
+            pressed: true,
+        });
     }
 
     fn chunk(&mut self, samples: usize, fault: Fault) {

@@ -45,7 +45,8 @@ pub(crate) fn check(plan: &Plan) -> Result<(), PrepareError> {
     }
     check_feedback(plan)?;
     check_blocks(plan)?;
-    crate::trial::check(plan)
+    crate::trial::check(plan)?;
+    crate::flow::check(plan)
 }
 
 /// What a program outside or another arm puts in the place of decoder or controller.
@@ -238,7 +239,7 @@ fn check_blocks(plan: &Plan) -> Result<(), PrepareError> {
                 }
             }
             // In a file of their own.
-            BlockKind::Trial(_) | BlockKind::Rest => {}
+            BlockKind::Trial(_) | BlockKind::Prompt(_) | BlockKind::Task(_) | BlockKind::Rest => {}
         }
     }
     Ok(())

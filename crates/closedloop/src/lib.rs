@@ -10,6 +10,7 @@ mod controller;
 mod decoder;
 mod feed;
 mod flash;
+mod flow;
 pub mod interlock;
 mod latch;
 mod neurofeedback;
@@ -31,6 +32,10 @@ pub use controller::{
 };
 pub use feed::FeedPlan;
 pub use flash::FlashPlan;
+pub use flow::{
+    ButtonsPlan, Codes, ConditionPlan, FeedbackPlan, FlowPlan, GatePlan, GazePlan, MAX_BUTTONS,
+    MAX_TASK_TRIALS, PromptPlan, RejectPlan, TaskPlan, TaskTable, TaskTrial,
+};
 pub use neurofeedback::{
     AdaptPlan, AdaptiveThreshold, Artefact, ArtefactKind, ArtefactPlan, ArtefactWatch, Baseline, ScoredPlan,
     Spread, ThresholdPlan,

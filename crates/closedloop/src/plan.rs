@@ -6,6 +6,7 @@ use timeline::{MAX_SOURCES, SceneId, SourceId};
 use crate::controller::{LqgPlan, MpcPlan, OnOffPlan, PidPlan};
 use crate::feed::FeedPlan;
 use crate::flash::FlashPlan;
+use crate::flow::{FlowPlan, PromptPlan, TaskPlan};
 use crate::neurofeedback::ArtefactPlan;
 use crate::onset::OnsetPlan;
 use crate::outside::OutsidePlan;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub outside: Option<OutsidePlan>,
     /// Somebody else's values for the controller, in a sham or a yoked arm.
     pub feed: Option<FeedPlan>,
+    /// What blocks for people need besides.
+    pub flow: FlowPlan,
     /// What may be shown at all.
     pub interlock: InterlockPlan,
 }
@@ -103,7 +106,6 @@ pub struct BlockPlan {
 
 /// What happens in a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a block's plan is copied, not boxed")]
 pub enum BlockKind {
     /// The stimulus alternates between `contrast` for `on_ns` and zero for `off_ns`; at the end the decoder calibrates.
     Calibrate {
@@ -141,6 +143,10 @@ pub enum BlockKind {
     Steer(SteerPlan),
     /// Trials, each at what a procedure chose; ends early when all are over or the procedure knows enough.
     Trial(TrialsPlan),
+    /// Something is shown, or nothing, until a button is pressed.
+    Prompt(PromptPlan),
+    /// Trials that a person answers; ends early when all are over.
+    Task(TaskPlan),
     /// Grey screen.
     Rest,
 }

@@ -9,6 +9,7 @@ use crate::controller::{Controller, Timing};
 use crate::decoder::{Decoder, Estimate};
 use crate::feed::Feed;
 use crate::flash::Flasher;
+use crate::flow::Flow;
 use crate::interlock::{Interlock, Look, Verdict, is_sane};
 use crate::latch::{Gate, Latch};
 use crate::neurofeedback::{Freeze, Scores};
@@ -23,6 +24,7 @@ use crate::trial::Trials;
 use crate::turn::{Inputs, Outputs};
 
 mod feedback;
+mod people;
 mod present;
 
 /// A channel without any change for this long is flat.
@@ -36,6 +38,7 @@ pub struct Loop {
     controller: Option<Controller>,
     onset: Option<OnsetGate>,
     flasher: Flasher,
+    flow: Flow,
     freeze: Option<Freeze>,
     scores: Scores,
     outside: Option<Outside>,
@@ -90,6 +93,7 @@ impl Loop {
             controller: plan.controller.map(|controller| Controller::new(controller, timing)),
             onset: plan.onset.as_ref().map(|onset| OnsetGate::prepare(plan, onset)).transpose()?,
             flasher: Flasher::new(),
+            flow: Flow::prepare(plan),
             freeze,
             scores: Scores::prepare(plan),
             outside: plan.outside.zip(plan.controller).map(|(outside, controller)| {
@@ -97,7 +101,7 @@ impl Loop {
                 Outside::new(outside, [response.contrast_min, response.contrast_max])
             }),
             feed: plan.feed.clone().map(Feed::new),
-            schedule: Schedule::new(&plan.blocks),
+            schedule: Schedule::new(&plan.blocks, &plan.flow.done),
             steering: Steer::new(),
             distrusted: None,
             trials: Trials::prepare(plan)?,
@@ -150,6 +154,7 @@ impl Loop {
         self.steering = Steer::new();
         self.distrusted = None;
         self.trials.reset();
+        self.flow.reset();
         self.scores.reset();
         self.interlock.reset();
         self.screen.reset();
@@ -186,6 +191,7 @@ impl Loop {
         self.steering.hear(inputs.answers, now_ns, outputs);
         self.steering.measure(self.estimates.iter());
         self.hear_trials_and_baselines(inputs);
+        self.hear_people(inputs, cause, outputs);
         if let Some(outside) = &mut self.outside {
             outside.hear(inputs.replies, now_ns, outputs);
         }
@@ -210,10 +216,11 @@ impl Loop {
         let Some(now_ns) = self.now_ns.filter(|_| !self.finished) else { return i64::MAX };
         let mut next = self.latch.next_ns().min(self.interlock.next_ns(now_ns, self.screen.ramp()));
         if !self.ending && self.begun {
-            next = next.min(self.schedule.next_ns(now_ns));
+            next = next.min(if self.flow.is_paused() { i64::MAX } else { self.schedule.next_ns(now_ns) });
             // In the dark it has nothing to do.
             next = next.min(if self.dark { i64::MAX } else { self.steering.next_ns(now_ns) });
             next = next.min(self.trials.next_ns(now_ns));
+            next = next.min(if self.dark { i64::MAX } else { self.flow.next_ns(now_ns) });
             next = next.min(self.outside.as_ref().map_or(i64::MAX, Outside::next_ns));
             if let Some(gate) = self.onset.as_ref().filter(|_| !self.dark) {
                 next = next.min(self.flasher.next_ns(gate, self.latch.gate() != Gate::Holding));
@@ -302,7 +309,8 @@ impl Loop {
 
     fn decode(&mut self, inputs: &Inputs<'_>, outputs: &mut Outputs) {
         self.estimates.clear();
-        let set_point = self.set_point_at(inputs.now_ns).filter(|_| self.begun && !self.ending);
+        let set_point =
+            self.set_point_at(inputs.now_ns).filter(|_| self.begun && !self.ending && !self.flow.is_paused());
         let Some(decoder) = &mut self.decoder else { return };
         let source = decoder.source();
         let Some(input) = inputs.sources.get(usize::from(source.0)) else { return };
@@ -341,7 +349,7 @@ impl Loop {
     /// Ends and begins blocks as their time comes.
     fn follow_schedule(&mut self, cause: Cause, outputs: &mut Outputs) {
         let now_ns = cause.now_ns;
-        while self.begun && !self.ending {
+        while self.begun && !self.ending && !self.flow.is_paused() {
             let answered = match &self.decoder {
                 Some(Decoder::Cca(listener)) => listener.answered(),
                 _ => 0,
@@ -353,8 +361,11 @@ impl Loop {
                 Some((BlockKind::Flash(_), _)) => self.flasher.is_done(),
                 Some((BlockKind::Steer(_), _)) => self.steering.is_done(),
                 Some((BlockKind::Trial(_), _)) => self.trials.is_done(),
+                Some((BlockKind::Prompt(_) | BlockKind::Task(_), _)) => self.flow.is_done(),
                 _ => false,
             };
+            let done =
+                done || (self.schedule.block().is_some() && core::mem::take(&mut self.flow.asked.skip));
             match self.schedule.advance(now_ns, done, outputs) {
                 Some(Advance::Began(kind, start_ns)) => {
                     self.answered_before = answered;
@@ -387,6 +398,7 @@ impl Loop {
                 }
             }
             BlockKind::Trial(plan) => self.trials.begin(block, plan, from_ns),
+            BlockKind::Prompt(_) | BlockKind::Task(_) => self.flow.begin(&kind, block, from_ns),
             BlockKind::Flash(flash) => {
                 if let Some(gate) = &mut self.onset {
                     let dark_ns = self.screen.dark_ns(now_ns);
@@ -413,8 +425,9 @@ impl Loop {
         let now_ns = cause.now_ns;
         self.steering.end(now_ns, outputs);
         self.trials.end(cause, outputs);
+        self.flow.end(self.freeze.as_ref(), cause, outputs);
         // The schedule stands at the next one already.
-        self.scores.end(self.schedule.index() - 1, now_ns, outputs);
+        self.scores.end(self.schedule.last(), now_ns, outputs);
         let next_holds = self.schedule.set_point_at(now_ns).is_some();
         if let (Some(controller), false) = (&mut self.controller, next_holds) {
             controller.release();
@@ -452,7 +465,7 @@ impl Loop {
 
     /// Grey begins or ends, by the latch or by the interlock.
     fn follow_gate(&mut self, locked: bool, cause: Cause, outputs: &mut Outputs) {
-        let dark = locked || matches!(self.latch.gate(), Gate::Grey { .. });
+        let dark = locked || self.flow.is_paused() || matches!(self.latch.gate(), Gate::Grey { .. });
         if dark == std::mem::replace(&mut self.dark, dark) {
             return;
         }
@@ -460,6 +473,7 @@ impl Loop {
             self.screen.fade(cause, outputs);
             self.steering.interrupt(cause.now_ns, outputs);
             self.trials.interrupt(cause, outputs);
+            self.flow.interrupt(self.freeze.as_ref(), cause, outputs);
             if let Some(gate) = &mut self.onset {
                 self.flasher.interrupt(gate);
             }
@@ -489,6 +503,7 @@ impl Loop {
             if self.ending {
                 self.steering.end(cause.now_ns, outputs);
                 self.trials.end(cause, outputs);
+                self.flow.end(self.freeze.as_ref(), cause, outputs);
             }
             self.screen.fade(cause, outputs);
             self.screen.settle_grey(cause, outputs);
@@ -511,6 +526,9 @@ impl Loop {
         }
         if let Some((BlockKind::Trial(_), _)) = self.schedule.block() {
             return self.try_out(gate == Gate::Open, cause, outputs);
+        }
+        if let Some((BlockKind::Prompt(_) | BlockKind::Task(_), _)) = self.schedule.block() {
+            return self.guide(gate == Gate::Open, cause, outputs);
         }
         if gate == Gate::Holding {
             return;
@@ -536,6 +554,8 @@ impl Loop {
                 | BlockKind::Rest
                 | BlockKind::Steer(_)
                 | BlockKind::Trial(_)
+                | BlockKind::Prompt(_)
+                | BlockKind::Task(_)
                 | BlockKind::Flash(_),
                 _,
             ))

@@ -1,4 +1,5 @@
-//! Which block runs. Blocks run by time from the first step; only a `Listen` block can end early.
+//! Which block runs. Blocks run by time from the first step; those that count or ask end early, and those that an earlier
+//! run of the session did are left out.
 
 use timeline::NoticeKind;
 
@@ -8,7 +9,9 @@ use crate::turn::Outputs;
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     blocks: Vec<BlockPlan>,
+    done: Vec<bool>,
     current: usize,
+    last: usize,
     start_ns: i64,
     running: bool,
 }
@@ -21,12 +24,43 @@ pub(crate) enum Advance {
 }
 
 impl Schedule {
-    pub(crate) fn new(blocks: &[BlockPlan]) -> Self {
-        Self { blocks: blocks.to_vec(), current: 0, start_ns: 0, running: false }
+    pub(crate) fn new(blocks: &[BlockPlan], done: &[bool]) -> Self {
+        let mut schedule = Self {
+            blocks: blocks.to_vec(),
+            done: done.to_vec(),
+            current: 0,
+            last: 0,
+            start_ns: 0,
+            running: false,
+        };
+        schedule.reset();
+        schedule
     }
 
     pub(crate) fn reset(&mut self) {
-        (self.current, self.start_ns, self.running) = (0, 0, false);
+        (self.last, self.start_ns, self.running) = (0, 0, false);
+        self.current = self.first_from(0);
+    }
+
+    /// The first block from a place on that is to be run.
+    fn first_from(&self, place: usize) -> usize {
+        let is_done = |place: &usize| self.done.get(*place) == Some(&true);
+        (place..self.blocks.len()).find(|place| !is_done(place)).unwrap_or(self.blocks.len())
+    }
+
+    /// Time stood still for so long.
+    pub(crate) fn shift(&mut self, by_ns: i64) {
+        self.start_ns += by_ns;
+    }
+
+    /// The block that runs begins anew.
+    pub(crate) fn restart(&mut self, now_ns: i64) {
+        self.start_ns = now_ns;
+    }
+
+    /// Index of the block that ended last.
+    pub(crate) fn last(&self) -> usize {
+        self.last
     }
 
     pub(crate) fn start(&mut self, now_ns: i64) {
@@ -51,7 +85,10 @@ impl Schedule {
     /// The set point that holds at `now_ns`, even when that block has not been begun by [`Schedule::advance`] yet.
     pub(crate) fn set_point_at(&self, now_ns: i64) -> Option<f64> {
         let mut start_ns = self.start_ns;
-        for block in self.blocks.get(self.current..)? {
+        for (place, block) in self.blocks.iter().enumerate().skip(self.current) {
+            if self.done.get(place) == Some(&true) {
+                continue;
+            }
             if now_ns < start_ns + block.duration_ns {
                 return match block.kind {
                     BlockKind::Hold { set_point, .. } => Some(set_point.at_uv(now_ns - start_ns)),
@@ -78,7 +115,8 @@ impl Schedule {
         }
         out.notice(now_ns, NoticeKind::BlockEnd, None, index, 0.0);
         self.running = false;
-        self.current += 1;
+        self.last = self.current;
+        self.current = self.first_from(self.current + 1);
         self.start_ns = end_ns.min(now_ns);
         Some(Advance::Ended(block.kind))
     }

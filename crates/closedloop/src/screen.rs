@@ -54,6 +54,11 @@ impl Screen {
         *self = Self::new(self.grey_ramp_ns, self.fades_between);
     }
 
+    /// Which scene was told last.
+    pub(crate) fn scene(&self) -> SceneId {
+        self.shown.scene
+    }
+
     /// What was told last.
     pub(crate) fn ramp(&self) -> &Ramp {
         &self.ramp

@@ -2,7 +2,8 @@
 
 use arrayvec::ArrayVec;
 use timeline::{
-    Answer, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Reply, Request, Score, State, Trial,
+    Answer, Attempt, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Reply, Request, Response,
+    Score, State, Trial,
 };
 
 /// What a turn is handed.
@@ -26,6 +27,8 @@ pub struct Inputs<'a> {
     pub answers: &'a [Answer],
     /// What a program outside replied since the turn before, oldest first.
     pub replies: &'a [Reply],
+    /// What was pressed since the turn before, in the order in which it was taken.
+    pub responses: &'a [Response],
 }
 
 /// One contiguous run of samples of one source.
@@ -68,6 +71,8 @@ pub struct Outputs {
     pub presentations: ArrayVec<Presentation, 2>,
     /// Trials that are over.
     pub trials: ArrayVec<Trial, 2>,
+    /// Attempts that are over.
+    pub attempts: ArrayVec<Attempt, 4>,
     /// Values scored against a baseline.
     pub scores: ArrayVec<Score, 32>,
     /// What a program outside is told.
@@ -87,6 +92,7 @@ impl Outputs {
         self.presentations.clear();
         self.trials.clear();
         self.scores.clear();
+        self.attempts.clear();
         self.states.clear();
         self.notices.clear();
         self.finished = false;

@@ -112,6 +112,7 @@ fn play(plan: &Plan, values: &[f64], chunk: usize) -> Answers {
             sources: &[input],
             answers: &[],
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(
@@ -154,6 +155,7 @@ fn each_controller_replays_and_starts_again_to_the_bit() {
                     sources: &[input],
                     answers: &[],
                     replies: &[],
+                    responses: &[],
                 };
                 looped.step(&inputs, &mut out);
                 all.extend(

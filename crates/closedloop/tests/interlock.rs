@@ -122,6 +122,7 @@ fn run(plan: &Plan, seconds: f64, mut edit: impl FnMut(&mut Turn)) -> Log {
             sources: &[input],
             answers: &[],
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         index += 1;

@@ -39,6 +39,7 @@ fn plan(time_scale: f64, until_cues: u32) -> Plan {
         artefacts: None,
         outside: None,
         feed: None,
+        flow: FlowPlan::default(),
     }
 }
 
@@ -114,6 +115,7 @@ fn play(
             sources: &[eeg, SourceInput::default()],
             answers: &[],
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(out.decisions.iter());

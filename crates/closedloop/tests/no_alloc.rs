@@ -7,7 +7,7 @@ mod common;
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use closedloop::*;
 use common::*;
-use timeline::{OnsetOutcome, Reply, SceneId, SourceId, State};
+use timeline::{Act, Device, Flip, OnsetOutcome, Reply, Response, SceneId, SourceId, State};
 
 #[global_allocator]
 static WATCH: AllocDisabler = AllocDisabler;
@@ -38,6 +38,7 @@ fn listen_plan() -> Plan {
         artefacts: None,
         outside: None,
         feed: None,
+        flow: FlowPlan::default(),
     }
 }
 
@@ -138,6 +139,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],
             answers: &[],
             replies: &replies,
+            responses: &[],
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);
@@ -195,6 +197,99 @@ fn no_step_allocates() {
     assert!(decisions >= 2 && finished, "{decisions} decisions");
     let (met, finished) = drive(&onset_plan(), false);
     assert!(met > 20 && finished, "{met} onsets");
+}
+
+/// A task with fixation, feedback, an eye tracker and repeats; presses, a pause, a skip.
+#[test]
+fn no_task_allocates() {
+    let keys = ButtonsPlan::Keys { device: Device::Keyboard, codes: Codes::new(&[0, 1]) };
+    let gate = GatePlan { radius_deg: 2.0, stay_ns: S / 10, timeout_ns: S, away_ns: S / 20 };
+    let task = TaskPlan {
+        table: 0,
+        fixation: Some((SceneId(2), 0.5)),
+        ramp_ns: S / 20,
+        on_ns: S / 5,
+        until_response: true,
+        buttons: keys,
+        earliest_ns: S / 20,
+        timeout_ns: S / 2,
+        feedback: FeedbackPlan { correct: Some((SceneId(3), 0.5)), wrong: None, none: None, on_ns: S / 10 },
+        gate: Some(gate),
+        reject: RejectPlan { early: true, no_response: true, artefact: false, missed_frames: true },
+        repeats: 3,
+        practice: false,
+    };
+    let condition = |correct| ConditionPlan { scene: GRATING, contrast: 0.6, correct: Some(correct) };
+    let table = TaskTable {
+        conditions: vec![condition(0), condition(1)],
+        trials: (0..40).map(|number| TaskTrial::new(number, number as usize % 2)).collect(),
+        waits_ns: vec![[S / 10, S / 10]],
+    };
+    let gaze = GazePlan { source: SourceId(0), channels: [0, 1], origin: [0.0; 2], deg_per_unit: 1.0 };
+    let prompt = PromptPlan { shown: Some((GRATING, 0.5)), buttons: keys, least_ns: S / 10 };
+    let plan = Plan {
+        sources: vec![SourcePlan { channels: 2, ..eeg_source() }],
+        decoder: None,
+        blocks: vec![
+            block(9, BlockKind::Prompt(prompt)),
+            block(50, BlockKind::Task(task)),
+            block(1, BlockKind::Rest),
+        ],
+        flow: FlowPlan { tables: vec![table], gaze: Some(gaze), done: Vec::new() },
+        ..listen_plan()
+    };
+    let mut looped = Loop::prepare(&plan).unwrap();
+    let (mut out, mut newest, mut attempts) = (Outputs::default(), None, 0);
+    for turn in 0..5000u64 {
+        let now_ns = S + turn as i64 * 16_666_667;
+        let mut flips = [flip(turn, now_ns)];
+        if let Some(command) = newest {
+            let timeline::Command { index, scene, contrast, .. } = command;
+            flips[0] = Flip { command: Some(index), scene, contrast: contrast.at(now_ns), ..flips[0] };
+        }
+        let (device, code) = match turn {
+            900 | 960 => (Device::Operator, Act::Toggle.code()),
+            2400 => (Device::Operator, Act::Skip.code()),
+            _ => (Device::Keyboard, (turn / 40 % 2) as u32),
+        };
+        let press = [Response {
+            index: turn,
+            at_ns: now_ns - 3_000_000,
+            arrival_ns: now_ns,
+            queued_ns: 0,
+            device,
+            code,
+            pressed: true,
+        }];
+        let away = if turn % 333 < 20 { f64::NAN } else { 0.1 };
+        let inputs = Inputs {
+            turn,
+            now_ns,
+            stop: false,
+            held: false,
+            flips: &flips,
+            markers: &[],
+            sources: &[SourceInput {
+                skipped: 0,
+                first_sample: turn,
+                at_ns: &[now_ns],
+                values: &[away, 0.1],
+            }],
+            answers: &[],
+            replies: &[],
+            responses: if turn % 37 == 5 || device == Device::Operator { &press } else { &[] },
+        };
+        assert_no_alloc(|| {
+            looped.step(&inputs, &mut out);
+            std::hint::black_box(looped.next_wake_ns());
+        });
+        newest = out.commands.last().copied().or(newest);
+        attempts += out.attempts.len();
+        if out.finished {
+            break;
+        }
+    }
+    assert!(out.finished && attempts > 20, "{attempts} attempts");
 }
 
 #[test]

@@ -75,6 +75,7 @@ fn run(
             sources: &sources,
             answers: &[],
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         onsets.extend(out.onsets.iter().copied());

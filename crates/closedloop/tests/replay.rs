@@ -91,6 +91,7 @@ fn play(looped: &mut Loop, session: &Session) -> Vec<Outputs> {
             sources: &[eeg],
             answers: &[],
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         assert!(out.finished || looped.next_wake_ns() > turn.now_ns);

@@ -90,6 +90,7 @@ fn run(plan: &Plan, seconds: i64, mut planner: impl FnMut(Option<&Request>, i64)
             sources: &[source],
             answers: &answers,
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         turn += 1;

@@ -62,6 +62,7 @@ fn sit(looped: &mut Loop, mut press: impl FnMut(f64) -> Option<(i64, u32)>) -> V
             sources: &[eeg, SourceInput::default()],
             answers: &[],
             replies: &[],
+            responses: &[],
         };
         looped.step(&inputs, &mut out);
         for command in &out.commands {

@@ -104,6 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         start: Box::new(|| ()),
         progress: Arc::new(Progress::default()),
         interlock: display::interlock::Interlock::none(),
+        responses: None,
     })?;
     reader.join().map_err(|_| "the reader panicked")?;
     println!("{summary:#?}");

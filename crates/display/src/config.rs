@@ -11,7 +11,7 @@ use crate::sync::{Sync, SyncBounds, SyncFault};
 use thiserror::Error;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowReader, RowWriter, Writer};
-use timeline::{Command, Event, Flip};
+use timeline::{Command, Event, Flip, Response};
 
 /// Where frames go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Ports {
     pub progress: Arc<Progress>,
     /// Whom the display looks at by itself, and who looks at it.
     pub interlock: Interlock,
+    /// Keys pressed in the window, for the loop; `None` where nobody wants them.
+    pub responses: Option<Writer<Response>>,
 }
 
 /// How the display keeps the refresh.

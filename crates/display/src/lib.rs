@@ -29,6 +29,7 @@ mod gpu;
 mod grey;
 mod histogram;
 pub mod interlock;
+mod keys;
 mod light;
 mod pictures;
 pub mod plan;

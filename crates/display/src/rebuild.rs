@@ -168,6 +168,7 @@ mod tests {
             display,
             Ports {
                 commands,
+                responses: None,
                 pictures: None,
                 flips: flips_in,
                 events: events_in,

@@ -11,6 +11,7 @@ use crate::config::{Config, Description, DisplayError, Mode, Pacing, Ports, Summ
 use crate::gpu::Gpu;
 use crate::histogram::Histogram;
 use crate::interlock::{Guard, Interlock, notice};
+use crate::keys::Keyboard;
 use crate::plan::{FrameParams, FramePlan, Planned};
 use crate::presenter::{Gone, Presenter};
 use crate::readback::Readback;
@@ -28,6 +29,9 @@ const LEAD_REFRESHES: f64 = 2.0;
 
 /// A window that is not shown at all is given up this long after the end was asked for and the grey ramp.
 const END_DEADLINE_NS: i64 = 2_000_000_000;
+
+/// Keys are waited for until this long before a frame's refresh.
+const KEYS_LEAD_NS: i64 = 500_000;
 
 /// [`Drawn::shown`] of a frame that stays: a governor that attenuates does no more.
 const HELD: u32 = 2;
@@ -234,6 +238,8 @@ impl FrameLoop {
         let mut guard = Guard::new(std::mem::replace(&mut ports.interlock, Interlock::none()));
         if let Target::Window(window, _) = &mut display.target {
             window.watch_key(guard.take_key());
+            let keyboard = ports.responses.take();
+            window.listen(keyboard.map(|responses| Keyboard::new(responses, now_ns())));
         }
         let period_ns = display.scenery.screen.refresh_period_ns();
         let pacing = display.target.pacing();
@@ -290,6 +296,9 @@ impl FrameLoop {
 
     fn whole_frame(&mut self) -> Result<(), Gone> {
         self.operator();
+        if self.display.target.pacing() != Pacing::Screen {
+            self.wait_until(self.plan.begin_ns());
+        }
         let began = self.display.target.begin(self.plan.begin_ns())?;
         self.tell_rebuilt_surface();
         if let Some(flip) = began.stamp.and_then(|stamp| self.plan.seen(stamp)) {
@@ -330,6 +339,14 @@ impl FrameLoop {
         Ok(())
     }
 
+    /// Sleeps until an instant; in a window whose keys somebody waits for, by waiting for them.
+    fn wait_until(&mut self, at_ns: i64) {
+        if let Target::Window(window, _) = &mut self.display.target {
+            window.attend(at_ns);
+        }
+        sleep_until(at_ns);
+    }
+
     /// Esc, close button and size of the window.
     fn operator(&mut self) {
         if let Target::Window(window, on_screen) = &mut self.display.target {
@@ -338,6 +355,7 @@ impl FrameLoop {
                 self.ports.escape.store(true, Ordering::Release);
             }
             let lost = window.is_lost();
+            let unheard = window.take_lost_responses();
             if let Some(size_px) = window.take_resized()
                 && size_px != on_screen.size_px()
             {
@@ -347,6 +365,9 @@ impl FrameLoop {
             }
             if lost {
                 self.lost_window();
+            }
+            if unheard > 0 {
+                self.tell(Event::Notice(notice(now_ns(), NoticeKind::ResponsesLost, unheard)));
             }
         }
     }
@@ -390,6 +411,7 @@ impl FrameLoop {
         // It cannot be taken back any more: it is shown late, and the summary says so.
         self.late += u64::from(ready_ns > planned.flip.onset_ns);
         self.collect();
+        self.wait_until(planned.flip.onset_ns - KEYS_LEAD_NS);
         Ok(Outcome::Shown { submitted_ns: self.display.target.present(planned.flip.onset_ns) })
     }
 

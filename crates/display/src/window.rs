@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use winit::application::ApplicationHandler;
 use winit::dpi::{PhysicalPosition, PhysicalSize};
-use winit::event::{ElementState, WindowEvent};
+use winit::event::{ElementState, StartCause, WindowEvent};
 use winit::event_loop::{ActiveEventLoop, EventLoop};
 use winit::keyboard::{Key, NamedKey};
 use winit::platform::pump_events::EventLoopExtPumpEvents;
@@ -13,6 +13,11 @@ use winit::window::{Fullscreen, Window, WindowId, WindowLevel};
 
 use crate::config::{DisplayError, Mode};
 use crate::interlock::{Key as DeadManKey, KeyState};
+use crate::keys::Keyboard;
+use crate::run::now_ns;
+
+/// The event loop wakes to the millisecond, a thread that sleeps far better.
+const ATTEND_LEAD_NS: i64 = 2_000_000;
 
 /// Rounds of the event loop that a window system has to open the window.
 const OPENING_ROUNDS: usize = 200;
@@ -34,6 +39,7 @@ struct State {
     escape: bool,
     lost: bool,
     key: Option<(DeadManKey, Arc<KeyState>)>,
+    keyboard: Option<Keyboard>,
     resized: Option<[u32; 2]>,
 }
 
@@ -62,6 +68,7 @@ impl OpenWindow {
             escape: false,
             lost: false,
             key: None,
+            keyboard: None,
             resized: None,
         };
         for _ in 0..OPENING_ROUNDS {
@@ -133,6 +140,16 @@ impl OpenWindow {
         self.state.key = key;
     }
 
+    /// From now on keys go there.
+    pub(crate) fn listen(&mut self, keyboard: Option<Keyboard>) {
+        self.state.keyboard = keyboard;
+    }
+
+    /// Responses that the loop's ring refused since the last call.
+    pub(crate) fn take_lost_responses(&mut self) -> i64 {
+        self.state.keyboard.as_mut().map_or(0, Keyboard::take_lost)
+    }
+
     /// Whether the window is no more, without anybody having closed it.
     pub(crate) fn is_lost(&self) -> bool {
         self.state.lost
@@ -140,7 +157,23 @@ impl OpenWindow {
 
     /// Takes the waiting events, without waiting for any.
     pub(crate) fn pump(&mut self) {
-        self.events.pump_app_events(Some(Duration::ZERO), &mut self.state);
+        self.pump_for(Duration::ZERO);
+    }
+
+    /// Waits for events until shortly before an instant, where somebody wants to know when keys are pressed.
+    pub(crate) fn attend(&mut self, until_ns: i64) {
+        while self.state.keyboard.is_some()
+            && let Ok(left_ns @ 1..) = u64::try_from(until_ns - ATTEND_LEAD_NS - now_ns())
+        {
+            self.pump_for(Duration::from_nanos(left_ns));
+        }
+    }
+
+    fn pump_for(&mut self, longest: Duration) {
+        if let Some(keyboard) = &mut self.state.keyboard {
+            keyboard.asks(now_ns());
+        }
+        self.events.pump_app_events(Some(longest), &mut self.state);
     }
 
     /// Whether the operator asked for the end since the window opened.
@@ -191,18 +224,35 @@ impl ApplicationHandler for State {
         }
     }
 
+    fn new_events(&mut self, _: &ActiveEventLoop, _: StartCause) {
+        if let Some(keyboard) = &mut self.keyboard {
+            keyboard.wakes(now_ns());
+        }
+    }
+
+    fn about_to_wait(&mut self, _: &ActiveEventLoop) {
+        if let Some(keyboard) = &mut self.keyboard {
+            keyboard.is_drained(now_ns());
+        }
+    }
+
     fn window_event(&mut self, _: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         match event {
             WindowEvent::CloseRequested => self.escape = true,
             WindowEvent::Destroyed => (self.escape, self.lost) = (true, true),
             // Whoever cannot be heard does not hold the key.
             WindowEvent::Focused(false) => self.note_key(false),
-            WindowEvent::KeyboardInput { event, .. } => {
+            WindowEvent::KeyboardInput { event, is_synthetic, .. } => {
                 if self.is_dead_man(&event.logical_key) {
                     self.note_key(event.state == ElementState::Pressed);
                 }
                 let escape = event.logical_key == Key::Named(NamedKey::Escape);
                 self.escape |= escape && event.state == ElementState::Pressed;
+                // A key that was down already when the window got the keyboard was not pressed now.
+                let is_old = is_synthetic && event.state == ElementState::Pressed;
+                if let Some(keyboard) = self.keyboard.as_mut().filter(|_| !is_old) {
+                    keyboard.key(&event, now_ns());
+                }
             }
             WindowEvent::Resized(size) => self.resized = Some([size.width, size.height]),
             _ => {}

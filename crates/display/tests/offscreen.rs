@@ -51,6 +51,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
         start: Box::new(move || started_by.store(true, Ordering::Release)),
         progress: Arc::clone(&progress),
         interlock: display::interlock::Interlock::none(),
+        responses: None,
     };
     let operator = std::thread::Builder::new()
         .name("operator".to_string())

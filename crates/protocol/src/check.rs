@@ -164,8 +164,10 @@ pub(crate) fn markers_have_classes(root: &Table<'_>, protocol: &Protocol) -> Res
 /// Artefacts freeze a controller, or keep an answer from a trial; without either they would silently do nothing.
 pub(crate) fn artefacts_have_a_use(root: &Table<'_>, protocol: &Protocol) -> Result<(), ProtocolError> {
     let decodes = |block: &Block| matches!(&block.kind, BlockKind::Trial(trial) if trial.answer.is_decoded());
-    if protocol.artefacts.is_some() && protocol.controller.is_none() && !protocol.blocks.iter().any(decodes) {
-        let text = "needs a [controller] to freeze or trials with decoded answers, and there is neither";
+    let rejects = |block: &Block| matches!(&block.kind, BlockKind::Task(task) if task.reject.artefact);
+    let has_use = |block: &Block| decodes(block) || rejects(block);
+    if protocol.artefacts.is_some() && protocol.controller.is_none() && !protocol.blocks.iter().any(has_use) {
+        let text = "needs a [controller] to freeze, or trials with decoded answers or that reject artefacts, and there is neither";
         return Err(root.contradiction("artefacts", text));
     }
     Ok(())
@@ -234,6 +236,8 @@ pub(crate) fn block_stands_alone(
         | BlockKind::Show(_)
         | BlockKind::Flash(_)
         | BlockKind::Trial(_)
+        | BlockKind::Prompt(_)
+        | BlockKind::Task(_)
         | BlockKind::Rest => Ok(()),
     }
 }
@@ -276,9 +280,10 @@ pub(crate) fn order(
     let first = shuffled.next();
     match (protocol.order, first) {
         (Order::Fixed, Some(table)) => {
-            Err(table.contradiction("shuffle", "needs order = \"shuffled\" in [protocol]"))
+            Err(table
+                .contradiction("shuffle", "needs order = \"shuffled\" or \"counterbalanced\" in [protocol]"))
         }
-        (Order::Shuffled, _) if shuffled.next().is_none() => {
+        (Order::Shuffled | Order::Counterbalanced, _) if shuffled.next().is_none() => {
             Err(head.refuse("order", "\"fixed\", or at least two blocks with shuffle = true"))
         }
         _ => Ok(()),

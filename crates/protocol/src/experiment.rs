@@ -5,6 +5,7 @@
 
 use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
 use crate::onset::{Flash, OnsetState};
+use crate::people::{GazeStream, Prompt, ResponseSpec, Task};
 use crate::steering::{Planner, Steer};
 use crate::stimulus::Stimulus;
 use crate::trial::Trial;
@@ -26,6 +27,10 @@ pub struct Protocol {
     pub streams: Vec<Stream>,
     /// What can be shown, in the order of the file.
     pub stimuli: Vec<Stimulus>,
+    /// What people press, in the order of the file.
+    pub responses: Vec<ResponseSpec>,
+    /// Where people look, if it is measured.
+    pub gaze: Option<GazeStream>,
     /// How samples become a measured state or a class, if anything is decoded.
     pub decoder: Option<Decoder>,
     /// How the error becomes a contrast, if anything is held.
@@ -55,6 +60,8 @@ pub enum Order {
     Fixed,
     /// The blocks with `shuffle = true` change places among themselves, by the seed; the others keep their place.
     Shuffled,
+    /// The same by the participant's number: a row of a Williams design.
+    Counterbalanced,
 }
 
 /// One LSL stream that the protocol reads.
@@ -284,6 +291,10 @@ pub enum BlockKind {
     Steer(Steer),
     /// Trials, each at what a procedure chose.
     Trial(Box<Trial>),
+    /// Something is shown, or nothing, until a button is pressed.
+    Prompt(Prompt),
+    /// Trials that a person answers.
+    Task(Box<Task>),
     /// The screen stays grey.
     Rest,
 }

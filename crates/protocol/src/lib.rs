@@ -50,8 +50,10 @@ mod experiment;
 mod light;
 mod limits;
 mod onset;
+mod order;
 mod outside;
 mod parse;
+mod people;
 pub mod reader;
 mod rig;
 mod schedule;
@@ -71,7 +73,12 @@ pub use experiment::{
 pub use light::{RigLight, RigLut, RigPrimaries, RigPrimary, RigTransfer};
 pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
+pub use order::{OrderError, OrderRule, TaskOrder, stream, williams};
 pub use outside::{Fallback, Gives, Outside};
+pub use people::{
+    Feedback, Fixation, Gate, GazeStream, GazeUnit, KEYS, Prompt, PromptKind, Reject, ResponseKind,
+    ResponseSpec, Shown, Task, TaskCondition,
+};
 pub use rig::{Rig, RigStream, Screen, SyncBounds};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{
@@ -80,7 +87,7 @@ pub use steering::{
 };
 pub use stimulus::{
     Bar, Carrier, CheckRings, Checkerboard, Code, CodeKind, Colour, Course, Dots, Draw, Eye, FilteredNoise,
-    Fixation, FixationForm, Flicker, FlickerKind, Gabor, Grating, Grid, Image, Look, Looming, Multifocal,
+    FixationForm, FixationMark, Flicker, FlickerKind, Gabor, Grating, Grid, Image, Look, Looming, Multifocal,
     Noise, Plaid, RadialCheckerboard, Rings, Sequence, Shape, ShapeForm, Spectrum, Speller, Spokes, Stimulus,
     StimulusKind, Targets, Text, Transfer, Waveform, Wedge, Words,
 };

@@ -112,6 +112,16 @@ impl Protocol {
                 let count = f64::from(trial.trials);
                 (trial.procedure.highest_contrast(), count * trial.on_s, count)
             }
+            BlockKind::Prompt(prompt) => match prompt.shown {
+                Some(shown) => (shown.contrast, block.duration_s, 1.0),
+                None => (0.0, 0.0, 0.0),
+            },
+            BlockKind::Task(task) => {
+                // Everything that is seen in an attempt, and every attempt that there can be.
+                let count = (task.trials() * (1 + task.repeats as usize)) as f64;
+                let contrast = task.shown().iter().map(|shown| shown.contrast).fold(0.0, f64::max);
+                (contrast, (count * (task.longest_s() - task.gap_s[1])).min(block.duration_s), count)
+            }
             BlockKind::Flash(flash) => {
                 let count = f64::from(flash.count);
                 (flash.contrast, count * flash.on_s, count)
@@ -132,6 +142,7 @@ impl Protocol {
             BlockKind::Calibrate(calibrate) => calibrate.on_s + ramp_s,
             BlockKind::Steer(steer) => steer.on_s + ramp_s,
             BlockKind::Trial(trial) => trial.on_s + ramp_s,
+            BlockKind::Task(task) => task.longest_s() - task.gap_s[1] + ramp_s.max(task.ramp_s),
             BlockKind::Flash(flash) => flash.on_s + ramp_s.max(flash.ramp_s),
             // A pause may come at any time, but not before there is something to see.
             _ => 2.0 * ramp_s,

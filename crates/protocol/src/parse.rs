@@ -14,6 +14,7 @@ use crate::experiment::*;
 use crate::limits::{limits_fit, read_limits};
 use crate::onset;
 use crate::outside::{read_outside, something_is_held};
+use crate::people::{self, PromptKind};
 use crate::reader::{Document, Range, Table};
 use crate::steering::{self, read_planner, read_steer};
 use crate::stimulus::read_stimuli;
@@ -35,6 +36,8 @@ impl Protocol {
             "protocol",
             "stream",
             "stimulus",
+            "response",
+            "gaze",
             "decoder",
             "controller",
             "onset",
@@ -57,6 +60,8 @@ impl Protocol {
             order: head.optional("order", read_order)?.unwrap_or(Order::Fixed),
             streams,
             stimuli,
+            responses: Vec::new(),
+            gaze: None,
             decoder: None,
             controller: root.optional("controller", read_controller)?,
             onset: None,
@@ -68,6 +73,10 @@ impl Protocol {
             arms: None,
             blocks: Vec::new(),
         };
+        if root.has("response") {
+            protocol.responses = people::read_responses(&root, &protocol)?;
+        }
+        protocol.gaze = root.optional("gaze", |root, key| people::read_gaze(root, key, &protocol))?;
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
         protocol.onset = root.optional("onset", |root, key| onset::read_state(root, key, &protocol))?;
         protocol.outside = root.optional("outside", |root, key| read_outside(root, key, &protocol))?;
@@ -106,7 +115,14 @@ impl Protocol {
 }
 
 fn read_order(head: &Table<'_>, key: &str) -> Result<Order, ProtocolError> {
-    head.choice(key, &[("fixed", Order::Fixed), ("shuffled", Order::Shuffled)])
+    head.choice(
+        key,
+        &[
+            ("fixed", Order::Fixed),
+            ("shuffled", Order::Shuffled),
+            ("counterbalanced", Order::Counterbalanced),
+        ],
+    )
 }
 
 fn read_safety(root: &Table<'_>, key: &str) -> Result<Safety, ProtocolError> {
@@ -292,7 +308,21 @@ pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError
 
 // ------------------------------------------------------------------------------------------------- blocks
 
-const BLOCK_KINDS: [&str; 8] = ["calibrate", "hold", "listen", "show", "flash", "steer", "trial", "rest"];
+const BLOCK_KINDS: [&str; 13] = [
+    "calibrate",
+    "hold",
+    "listen",
+    "show",
+    "flash",
+    "steer",
+    "trial",
+    "instruction",
+    "rating",
+    "break",
+    "wait",
+    "task",
+    "rest",
+];
 const BLOCK_KEYS: &[&str] = &[
     "name",
     "duration_s",
@@ -304,21 +334,32 @@ const BLOCK_KEYS: &[&str] = &[
     "flash",
     "steer",
     "trial",
+    "instruction",
+    "rating",
+    "break",
+    "wait",
+    "task",
     "rest",
 ];
 
 fn read_block(table: &Table<'_>, protocol: &Protocol) -> Result<Block, ProtocolError> {
+    let duration_s = table.number("duration_s", Range::above(0.0).up_to(LONGEST_S))?;
     Ok(Block {
         name: table.text("name")?,
-        duration_s: table.number("duration_s", Range::above(0.0).up_to(LONGEST_S))?,
+        duration_s,
         shuffle: table.optional("shuffle", Table::boolean)?.unwrap_or(false),
-        kind: read_block_kind(table, protocol)?,
+        kind: read_block_kind(table, duration_s, protocol)?,
     })
 }
 
-fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, ProtocolError> {
+fn read_block_kind(
+    block: &Table<'_>,
+    duration_s: f64,
+    protocol: &Protocol,
+) -> Result<BlockKind, ProtocolError> {
     let contrast = Range::from(0.0).up_to(1.0);
     let seconds = Range::above(0.0).up_to(LONGEST_S);
+    let prompt = |kind| people::read_prompt(block, kind, duration_s, protocol).map(BlockKind::Prompt);
     Ok(match block.one_of(&BLOCK_KINDS)? {
         "calibrate" => {
             let table = block.table("calibrate", &["stimulus", "contrast", "on_s", "off_s"])?;
@@ -351,6 +392,11 @@ fn read_block_kind(block: &Table<'_>, protocol: &Protocol) -> Result<BlockKind, 
         }
         "flash" => BlockKind::Flash(onset::read_flash(block, protocol)?),
         "steer" => BlockKind::Steer(read_steer(block, protocol)?),
+        "instruction" => prompt(PromptKind::Instruction)?,
+        "rating" => prompt(PromptKind::Rating)?,
+        "break" => prompt(PromptKind::Break)?,
+        "wait" => prompt(PromptKind::Wait)?,
+        "task" => BlockKind::Task(Box::new(people::read_task(block, duration_s, protocol)?)),
         "trial" => BlockKind::Trial(Box::new(trial::read_trial(block, protocol)?)),
         _ => {
             block.table("rest", &[])?;

@@ -147,6 +147,11 @@ impl<'a> Table<'a> {
         self.map.contains_key(key)
     }
 
+    /// Whether a list stands under the key.
+    pub fn is_list(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(|value| value.get_ref().is_array())
+    }
+
     /// Reads a key that may be absent.
     pub fn optional<T>(
         &self,
@@ -285,6 +290,14 @@ impl<'a> Table<'a> {
             texts.push(text.to_owned());
         }
         Ok(texts)
+    }
+
+    /// A list of texts, at least one; a text may come again.
+    pub fn repeated_texts(&self, key: &str) -> Result<Vec<String>, ProtocolError> {
+        const WANTED: &str = "a list of texts in quotes, at least one";
+        let text = |item: &DeValue<'_>| item.as_str().filter(|t| !t.trim().is_empty()).map(str::to_owned);
+        let texts = self.items(key, || WANTED.to_owned(), text)?;
+        if texts.is_empty() { Err(self.refuse(key, WANTED)) } else { Ok(texts) }
     }
 
     /// One of a closed set of texts.

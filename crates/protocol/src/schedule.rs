@@ -1,6 +1,6 @@
 //! The order in which the blocks run, settled by the seed.
 
-use crate::experiment::{Block, Order, Protocol};
+use crate::experiment::{Block, BlockKind, Order, Protocol};
 
 /// The blocks in the order in which they run.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,11 +32,24 @@ impl Schedule {
 }
 
 impl Protocol {
+    /// Whether an order depends on the participant's number.
+    pub fn is_by_number(&self) -> bool {
+        self.order == Order::Counterbalanced
+            || self.blocks.iter().any(|block| matches!(block.kind, BlockKind::Task(_)))
+    }
+
     /// The blocks in the order of the seed: the same protocol and seed give the same schedule in every version.
     ///
     /// Where the order is [`Order::Shuffled`], the blocks that carry `shuffle = true` are permuted among their own
     /// places by the Fisher-Yates shuffle (Durstenfeld 1964, CACM 7, 420) on [`SplitMix64`]; the others stay.
     pub fn schedule(&self, seed: u64) -> Schedule {
+        self.schedule_of(seed, None)
+    }
+
+    /// The same for the participant of a number, from 1; without one, for the first. Where the order is
+    /// [`Order::Counterbalanced`], the blocks with `shuffle = true` stand among their own places as that participant's row of
+    /// a Williams design says ([`crate::williams`]).
+    pub fn schedule_of(&self, seed: u64, number: Option<u32>) -> Schedule {
         let mut order: Vec<usize> = (0..self.blocks.len()).collect();
         if self.order == Order::Shuffled {
             let places: Vec<usize> = order.iter().copied().filter(|&i| self.blocks[i].shuffle).collect();
@@ -45,6 +58,12 @@ impl Protocol {
                 let other = random.below(last as u64 + 1) as usize;
                 order.swap(places[last], places[other]);
             }
+        }
+        if self.order == Order::Counterbalanced {
+            let places: Vec<usize> = order.iter().copied().filter(|&i| self.blocks[i].shuffle).collect();
+            let rows = crate::williams(places.len());
+            let row = &rows[(number.unwrap_or(1).max(1) as usize - 1) % rows.len()];
+            places.iter().zip(row).for_each(|(&place, &other)| order[place] = places[other]);
         }
         let mut start_s = 0.0;
         let mut blocks = Vec::with_capacity(order.len());

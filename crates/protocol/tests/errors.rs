@@ -133,16 +133,16 @@ fn check<T>(
 fn keys() {
     check(HOLD, Protocol::parse, &[
         ("grey_ramp_s = 0.5", "grey_ramp_s = 0.5\ncolour = 1", "f.toml:5:1: protocol.colour: unknown key; valid here: name, description, grey_ramp_s, min_free_mb, order"),
-        ("duration_s = 24.0", "duraton_s = 24.0", "f.toml:29:1: block[calibrate].duraton_s: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, rest // did you mean `duration_s`?"),
-        ("duration_s = 24.0", "duration_ms = 24_000", "f.toml:29:1: block[calibrate].duration_ms: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, rest // did you mean `duration_s`? Its unit is s, not ms: write `duration_s = 24`"),
-        ("duration_s = 24.0", "duration = 24.0", "f.toml:29:1: block[calibrate].duration: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, rest // did you mean `duration_s`? A number carries its unit in its key: s"),
+        ("duration_s = 24.0", "duraton_s = 24.0", "f.toml:29:1: block[calibrate].duraton_s: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, instruction, rating, break, wait, task, rest // did you mean `duration_s`?"),
+        ("duration_s = 24.0", "duration_ms = 24_000", "f.toml:29:1: block[calibrate].duration_ms: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, instruction, rating, break, wait, task, rest // did you mean `duration_s`? Its unit is s, not ms: write `duration_s = 24`"),
+        ("duration_s = 24.0", "duration = 24.0", "f.toml:29:1: block[calibrate].duration: unknown key; valid here: name, duration_s, shuffle, calibrate, hold, listen, show, flash, steer, trial, instruction, rating, break, wait, task, rest // did you mean `duration_s`? A number carries its unit in its key: s"),
         ("sf_cpd = 1.0", "sf_cpp = 0.1", "f.toml:15:13: stimulus.target.grating.sf_cpp: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, carrier, drift_hz, position_deg, eye, colour, flicker, code, fade, seen_s, own_contrast, grid // did you mean `sf_cpd`? Its unit is cycles per degree of visual angle, not cycles per px"),
         ("diameter_deg = 10.0", "diameter_px = 100", "f.toml:15:68: stimulus.target.grating.diameter_px: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, carrier, drift_hz, position_deg, eye, colour, flicker, code, fade, seen_s, own_contrast, grid // did you mean `diameter_deg`? Its unit is deg, not px"),
         ("phase_deg = 0.0", "phase_rad = 3.141592653589793", "f.toml:15:51: stimulus.target.grating.phase_rad: unknown key; valid here: sf_cpd, orientation_deg, phase_deg, diameter_deg, edge_deg, carrier, drift_hz, position_deg, eye, colour, flicker, code, fade, seen_s, own_contrast, grid // did you mean `phase_deg`? Its unit is deg, not rad: write `phase_deg = 180`"),
         ("set_point_uv = 2.0", "set_point_mv = 0.002", "f.toml:34:31: block[hold].hold.set_point_mv: unknown key; valid here: stimulus, set_point_uv, set_point_steps, set_point_ramp, set_point_sine, set_point_scored, set_point_adaptive // did you mean `set_point_uv`? Its unit is uV, not mV: write `set_point_uv = 2`"),
         ("contrast = 0.6", "contrast_percent = 60", "f.toml:30:36: block[calibrate].calibrate.contrast_percent: unknown key; valid here: stimulus, contrast, on_s, off_s // did you mean `contrast`? It is a share of 1: write `contrast = 0.6`"),
         ("counterphase_hz = 7.5", "counterphase_khz = 0.0075", "f.toml:15:117: stimulus.target.grating.flicker.counterphase_khz: unknown key; valid here: counterphase_hz, on_off_hz, waveform, phase_deg, repair // did you mean `counterphase_hz`? Its unit is Hz, not kHz: write `counterphase_hz = 7.5`"),
-        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, decoder, controller, onset, artefacts, safety, limits, planner, outside, arms, block // did you mean `stream`?"),
+        ("[stream.eeg]", "[streams.eeg]", "f.toml:6:2: streams: unknown key; valid here: protocol, stream, stimulus, response, gaze, decoder, controller, onset, artefacts, safety, limits, planner, outside, arms, block // did you mean `stream`?"),
         ("[controller.pi]", "[controller.pdi]", "f.toml:18:13: controller.pdi: unknown key; valid here: pi, on_off, pid, lqg, mpc, open_loop_nominal, open_loop_calibrated // did you mean `pi`?"),
         ("min_free_mb = 200\n", "", "f.toml:1:2: protocol.min_free_mb: missing; wanted: a whole number from 1 to 1000000000"),
         ("rate_hz = 250.0\n", "", "f.toml:6:9: stream.eeg.rate_hz: missing; wanted: a number above 0, at most 200000 Hz"),
@@ -152,8 +152,8 @@ fn keys() {
         (", set_point_uv = 2.0", "", "f.toml:34:1: block[hold].hold: missing; wanted: one of set_point_uv, set_point_steps, set_point_ramp, set_point_sine, set_point_scored, set_point_adaptive"),
         ("counterphase_hz = 7.5, ", "", "f.toml:15:105: stimulus.target.grating.flicker: missing; wanted: one of counterphase_hz, on_off_hz"),
         ("counterphase_hz = 7.5", "counterphase_hz = 7.5, on_off_hz = 10.0", "f.toml:15:140: stimulus.target.grating.flicker.on_off_hz: cannot stand beside counterphase_hz; only one of counterphase_hz, on_off_hz"),
-        ("hold = { stimulus = \"target\", set_point_uv = 2.0 }\n", "", "f.toml:31:1: block[hold]: missing; wanted: one of calibrate, hold, listen, show, flash, steer, trial, rest"),
-        ("hold = {", "rest = {}\nhold = {", "f.toml:35:1: block[hold].hold: cannot stand beside rest; only one of calibrate, hold, listen, show, flash, steer, trial, rest"),
+        ("hold = { stimulus = \"target\", set_point_uv = 2.0 }\n", "", "f.toml:31:1: block[hold]: missing; wanted: one of calibrate, hold, listen, show, flash, steer, trial, instruction, rating, break, wait, task, rest"),
+        ("hold = {", "rest = {}\nhold = {", "f.toml:35:1: block[hold].hold: cannot stand beside rest; only one of calibrate, hold, listen, show, flash, steer, trial, instruction, rating, break, wait, task, rest"),
         ("[protocol]\nname = \"hold\"\ndescription = \"for tests\"\ngrey_ramp_s = 0.5\nmin_free_mb = 200\n", "", "f.toml:1:1: protocol: missing; wanted: a table [protocol]"),
         ("type = \"EEG\"\n", "", "f.toml:6:9: stream.eeg.type: missing; wanted: a text in quotes that is not empty"),
         ("max_lag_s = 0.5", "max_lag_s = 0.5\nmarkers = { a = 1 }", "f.toml:14:1: stream.eeg.markers: unknown key; valid here: type, name, channels, rate_hz, unit, stale_after_s, grey_after_s, max_lag_s"),
@@ -187,7 +187,7 @@ fn values() {
         ("hold = { stimulus = \"target\", set_point_uv = 2.0 }", "hold = 2.0", "f.toml:34:8: block[hold].hold: found 2.0, allowed: a table, as in hold = { ... }"),
         ("type = \"EEG\"", "type = 1", "f.toml:7:8: stream.eeg.type: found 1, allowed: a text in quotes that is not empty"),
         ("duration_s = 30.0", "duration_s = 30.0\nshuffle = 1", "f.toml:34:11: block[hold].shuffle: found 1, allowed: true or false"),
-        ("grey_ramp_s = 0.5", "grey_ramp_s = 0.5\norder = \"shufled\"", r#"f.toml:5:9: protocol.order: found "shufled", allowed: one of "fixed", "shuffled" // did you mean "shuffled"?"#),
+        ("grey_ramp_s = 0.5", "grey_ramp_s = 0.5\norder = \"shufled\"", r#"f.toml:5:9: protocol.order: found "shufled", allowed: one of "fixed", "shuffled", "counterbalanced" // did you mean "shuffled"?"#),
     ]);
 }
 
@@ -211,7 +211,7 @@ fn references_and_contradictions() {
         ("calibrate = { stimulus = \"target\", contrast = 0.6, on_s = 4.0, off_s = 2.0 }", "rest = {}", "f.toml:34:1: block[hold].hold: the controller pi needs a block with `calibrate`, not shuffled, before any that holds"),
         ("hold = { stimulus = \"target\", set_point_uv = 2.0 }", "listen = { until_cues = 3 }", "f.toml:34:1: block[hold].listen: needs the decoder cca, and there is ssvep_amplitude"),
         ("kp = 0.2\nki_per_s = 0.5", "kp = 0\nki_per_s = 0", "f.toml:20:12: controller.pi.ki_per_s: found 0, allowed: above 0 where kp is 0, or nothing is controlled"),
-        ("duration_s = 30.0", "duration_s = 30.0\nshuffle = true", r#"f.toml:34:1: block[hold].shuffle: needs order = "shuffled" in [protocol]"#),
+        ("duration_s = 30.0", "duration_s = 30.0\nshuffle = true", r#"f.toml:34:1: block[hold].shuffle: needs order = "shuffled" or "counterbalanced" in [protocol]"#),
         ("grey_ramp_s = 0.5", "grey_ramp_s = 0.5\norder = \"shuffled\"", r#"f.toml:5:9: protocol.order: found "shuffled", allowed: "fixed", or at least two blocks with shuffle = true"#),
         ("[controller.pi]\nkp = 0.2\nki_per_s = 0.5\nnominal_gain_uv = 5.0\nsemisaturation = 0.25\nexponent = 2.0\ncontrast_min = 0.0\ncontrast_max = 0.9\nslew_per_s = 2.0\n", "", "f.toml:25:1: block[hold].hold: needs a [controller], and there is none"),
     ]);

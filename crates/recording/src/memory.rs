@@ -39,6 +39,8 @@ struct Kept {
     trials: Vec<timeline::Trial>,
     scores: Vec<timeline::Score>,
     drawn: Vec<timeline::Drawn>,
+    responses: Vec<timeline::Response>,
+    attempts: Vec<timeline::Attempt>,
     pictures: Vec<Vec<f32>>,
 }
 
@@ -83,6 +85,8 @@ impl MemoryRecorder {
             Event::Trial(trial) => session.trials.push(trial),
             Event::Score(score) => session.scores.push(score),
             Event::Drawn(drawn) => session.drawn.push(drawn),
+            Event::Response(response) => session.responses.push(response),
+            Event::Attempt(attempt) => session.attempts.push(attempt),
             Event::Notice(notice) => session.notices.push(notice),
         }
     }
@@ -129,6 +133,8 @@ impl MemoryRecorder {
             trials,
             scores,
             drawn,
+            responses,
+            attempts,
             pictures,
         } = self.session;
         RecordedSession {
@@ -155,6 +161,8 @@ impl MemoryRecorder {
             trials,
             scores,
             drawn,
+            responses,
+            attempts,
             pictures,
             is_closed: true,
             problems: Vec::new(),

@@ -12,8 +12,9 @@ use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
-    Answer, Chunk, ClockOffset, Command, Decision, Drawn, Event, Flip, Latent, LatentRhythm, Marker, Notice,
-    Onset, Presentation, Published, Reply, Request, Row, Score, SourceId, State, Trial, Turn, s_from_ns,
+    Answer, Attempt, Chunk, ClockOffset, Command, Decision, Drawn, Event, Flip, Latent, LatentRhythm, Marker,
+    Notice, Onset, Presentation, Published, Reply, Request, Response, Row, Score, SourceId, State, Trial,
+    Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -180,6 +181,7 @@ struct Records {
     notices: Lane,
     answers: Lane,
     replies: Lane,
+    responses: Lane,
     decisions: Lane,
     onsets: Lane,
     commands: Lane,
@@ -190,6 +192,7 @@ struct Records {
     trials: Lane,
     scores: Lane,
     drawn: Lane,
+    attempts: Lane,
     turns: Lane,
 }
 
@@ -244,6 +247,7 @@ impl<S: Sink> Recorder<S> {
             notices: Lane::of::<Notice, S>(&mut writer)?,
             answers: Lane::of::<Answer, S>(&mut writer)?,
             replies: Lane::of::<Reply, S>(&mut writer)?,
+            responses: Lane::of::<Response, S>(&mut writer)?,
             decisions: Lane::of::<Decision, S>(&mut writer)?,
             onsets: Lane::of::<Onset, S>(&mut writer)?,
             commands: Lane::of::<Command, S>(&mut writer)?,
@@ -254,6 +258,7 @@ impl<S: Sink> Recorder<S> {
             trials: Lane::of::<Trial, S>(&mut writer)?,
             scores: Lane::of::<Score, S>(&mut writer)?,
             drawn: Lane::of::<Drawn, S>(&mut writer)?,
+            attempts: Lane::of::<Attempt, S>(&mut writer)?,
             turns: Lane::of::<Turn, S>(&mut writer)?,
         };
         Ok(Self {
@@ -291,6 +296,8 @@ impl<S: Sink> Recorder<S> {
             Event::Trial(trial) => records.trials.push(trial.end_ns, &trial),
             Event::Score(score) => records.scores.push(score.at_ns, &score),
             Event::Drawn(drawn) => records.drawn.push(drawn.at_ns, &drawn),
+            Event::Response(response) => records.responses.push(response.at_ns, &response),
+            Event::Attempt(attempt) => records.attempts.push(attempt.off_ns, &attempt),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
         };
         let written = lane.write_if_large(&mut self.writer);
@@ -416,7 +423,7 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 20] {
+    fn in_order(&self) -> [&Lane; 22] {
         [
             &self.chunks,
             &self.clock_offsets,
@@ -427,6 +434,7 @@ impl Records {
             &self.notices,
             &self.answers,
             &self.replies,
+            &self.responses,
             &self.decisions,
             &self.onsets,
             &self.commands,
@@ -437,11 +445,12 @@ impl Records {
             &self.trials,
             &self.scores,
             &self.drawn,
+            &self.attempts,
             &self.turns,
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 20] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 22] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
@@ -452,6 +461,7 @@ impl Records {
             &mut self.notices,
             &mut self.answers,
             &mut self.replies,
+            &mut self.responses,
             &mut self.decisions,
             &mut self.onsets,
             &mut self.commands,
@@ -462,6 +472,7 @@ impl Records {
             &mut self.trials,
             &mut self.scores,
             &mut self.drawn,
+            &mut self.attempts,
             &mut self.turns,
         ]
     }

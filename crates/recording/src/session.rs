@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use timeline::{
-    Answer, Chunk, ClockOffset, Command, Decision, Drawn, Flip, Latent, LatentRhythm, Marker, Notice, Onset,
-    Presentation, Published, Reply, Request, Row, RowError, Score, SourceId, State, Trial, Turn,
+    Answer, Attempt, Chunk, ClockOffset, Command, Decision, Drawn, Flip, Latent, LatentRhythm, Marker,
+    Notice, Onset, Presentation, Published, Reply, Request, Response, Row, RowError, Score, SourceId, State,
+    Trial, Turn,
 };
 
 use crate::recorder::{ROLE, ROLE_PICTURES, ROLE_RECORDS, ROLE_SOURCE};
@@ -113,6 +114,10 @@ pub struct RecordedSession {
     pub scores: Vec<Score>,
     /// What presented frames were known by; lacks in recordings older than it.
     pub drawn: Vec<Drawn>,
+    /// What was pressed; this and `attempts` lack in recordings older than them.
+    pub responses: Vec<Response>,
+    /// Attempts at trials with people, and at instructions and ratings.
+    pub attempts: Vec<Attempt>,
     /// The texels of each picture, by its number.
     pub pictures: Vec<Vec<f32>>,
     /// Whether every stream was closed by its footer: the session ended in order.
@@ -182,6 +187,8 @@ impl RecordedSession {
             trials: parts.take_newer()?,
             scores: parts.take_newer()?,
             drawn: parts.take_newer()?,
+            responses: parts.take_newer()?,
+            attempts: parts.take_newer()?,
             pictures,
             is_closed,
             problems: recording.problems,

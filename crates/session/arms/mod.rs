@@ -43,8 +43,13 @@ pub struct Assigned {
 pub fn assign(experiment: &Experiment, args: &RunArgs) -> Result<Option<Assigned>, SessionError> {
     let usage = |text: &str| Err(SessionError::Usage(text.to_owned()));
     let Some(arms) = &experiment.protocol.arms else {
-        let asked = args.key.is_some() || args.number.is_some() || args.donor.is_some();
-        return if asked { usage("--key, --number, --donor: the protocol has no [arms]") } else { Ok(None) };
+        return match (&args.key, &args.donor, args.number) {
+            (None, None, None) => Ok(None),
+            (None, None, Some(_)) if experiment.protocol.is_by_number() => Ok(None),
+            _ => usage(
+                "--key, --number, --donor: the protocol has no [arms], and no order that depends on a number",
+            ),
+        };
     };
     let (Some(file), Some(number), Some(donor)) = (&args.key, args.number, &args.donor) else {
         return usage(

@@ -58,8 +58,10 @@ impl Facts<'_> {
         };
         match notice.kind {
             N::BlockBegin | N::BlockEnd => {
-                let schedule =
-                    self.protocol.as_ref().map(|protocol| protocol.schedule(self.session.meta.seed));
+                let schedule = self
+                    .protocol
+                    .as_ref()
+                    .map(|protocol| crate::experiment::schedule_of(&self.session.meta, protocol));
                 let planned =
                     schedule.and_then(|s| s.blocks.get(usize::try_from(notice.count).ok()?).cloned());
                 planned.map_or_else(|| format!("block {}", notice.count), |planned| planned.block.name)
@@ -107,6 +109,10 @@ impl Facts<'_> {
                 };
                 format!("{kind}, {:.1} \u{b5}V", notice.value)
             }
+            N::Paused | N::BlockSkipped => format!("in block {}", notice.count + 1),
+            N::Continued => format!("after {}", seconds()),
+            N::TrialGivenUp => format!("number {} of its order", notice.count + 1),
+            N::ResponsesLost => counted(notice.count, "response", "responses"),
             N::Thawed => format!("controller held for {}", seconds()),
             N::RecordingEnded => format!("{} not written", counted(notice.count, "byte", "bytes")),
             N::DoseSpent => {
@@ -171,7 +177,7 @@ impl Facts<'_> {
                 notice.value
             ),
             N::WindowLost | N::WatchdogLost => "\u{2013}".into(),
-            N::Resumed | N::Stop | N::RecorderHeld => "\u{2013}".into(),
+            N::Resumed | N::Stop | N::Aborted | N::RecorderHeld => "\u{2013}".into(),
         }
     }
 }

@@ -86,7 +86,7 @@ pub fn extent(session: &RecordedSession) -> Span {
 /// set point is the one that its first decision names, and without notices each run of decisions with one set point
 /// counts as a block.
 pub fn blocks(session: &RecordedSession, protocol: Option<&Protocol>) -> Vec<Block> {
-    let schedule = protocol.map(|protocol| protocol.schedule(session.meta.seed));
+    let schedule = protocol.map(|protocol| crate::experiment::schedule_of(&session.meta, protocol));
     let end_ns = extent(session).end_ns;
     let mut blocks: Vec<Block> = Vec::new();
     let mut running: Option<i64> = None;

@@ -198,6 +198,8 @@ pub fn empty(protocol: &str) -> Held {
         trials: Vec::new(),
         scores: Vec::new(),
         drawn: Vec::new(),
+        responses: Vec::new(),
+        attempts: Vec::new(),
         clock_offsets: Vec::new(),
         requests: Vec::new(),
         answers: Vec::new(),
@@ -286,7 +288,17 @@ pub fn notice(at_ns: i64, kind: NoticeKind, source: Option<SourceId>, count: i64
 pub fn turn(index: u64, now_ns: i64, end: u64) -> Turn {
     let mut takes = [Take::default(); timeline::MAX_SOURCES];
     takes[0].end = end;
-    Turn { index, now_ns, flips_end: 0, stop: false, held: false, takes, answers_end: 0, replies_end: 0 }
+    Turn {
+        index,
+        now_ns,
+        flips_end: 0,
+        stop: false,
+        held: false,
+        takes,
+        answers_end: 0,
+        replies_end: 0,
+        responses_end: 0,
+    }
 }
 
 /// Uniform between -1 and 1; the sum of four is near enough to normal.

@@ -25,6 +25,7 @@ use super::outside::Guest;
 use super::participant::{Chair, Way};
 use super::planner::Seat;
 use super::presentations::Presentations;
+use super::presses::Presses;
 use super::progress;
 use super::realtime::{Granted, Role};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
@@ -145,6 +146,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         .publish
         .then(|| Presentations::open(prepared, &mut carriers.driver, &ending.over))
         .transpose()?;
+    let mut presses = Presses::lay(prepared, &mut carriers)?;
     let lifeline = lifeline(prepared, &folder, &display)?;
     let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
     let beats = Arc::new(Heartbeat::default());
@@ -155,6 +157,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         + room.sources.len()
         + usize::from(room.answer.is_some())
         + usize::from(planner.is_some())
+        + presses.threads()
         + 2 * usize::from(guest.is_some());
     let barrier = Arc::new(Barrier::new(threads));
 
@@ -201,6 +204,11 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
             spawn_planner(answering, &ending, &barrier, &rights)
         })
         .transpose()?;
+    if let Some(name) = presses.hid_name() {
+        manifest.extra.insert("input_device".into(), name.into());
+    }
+    let keyboard = presses.take_keyboard();
+    let presses = presses.spawn(&ending.over, &wake, || enter(&barrier))?;
     let (status_in, status) = latest(&Status::default());
     // Who limits a dose wants it on record: without a record such a run ends.
     let end = prepared.lowered.plan.interlock.limits.map(|_| Arc::clone(&ending.asked));
@@ -226,6 +234,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
             key,
             beat: beat(lifeline.as_ref(), hooks.frame)?,
         },
+        responses: keyboard,
     });
     if let Some(lifeline) = lifeline {
         lifeline.end();
@@ -252,6 +261,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
     }
+    note(presses.join());
     if let Some(presentations) = presentations {
         note(presentations.join());
     }
@@ -294,6 +304,10 @@ impl Room {
         let protocol = &prepared.experiment.protocol;
         let (rig, wait_s) = (&prepared.experiment.rig, prepared.args.wait_s);
         let Some(person) = &prepared.person else {
+            if protocol.streams.is_empty() {
+                // Nothing is measured, so nothing is looked for.
+                return Ok(Self { sources: Vec::new(), found: Vec::new(), outlet: None, answer: None });
+            }
             let lsl = sources::load_lsl(prepared.network)?;
             let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, None)?.into_iter().unzip();
             return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });
@@ -480,7 +494,8 @@ fn spawn_loop(
                 beats.beat();
             }
             match end {
-                TurnEnd::Finished => return if stop { Asked::Early } else { Asked::Never },
+                TurnEnd::Finished if stop || driver.was_aborted() => return Asked::Early,
+                TurnEnd::Finished => return Asked::Never,
                 TurnEnd::Stepped => {}
                 TurnEnd::Idle | TurnEnd::Held => thread::park_timeout(TICK),
             }

@@ -3,14 +3,17 @@
 pub(crate) mod carriers;
 pub(crate) mod deadline;
 mod ends;
+mod hid;
 mod judged;
 mod lifeline;
 mod live;
 mod operator;
 mod outside;
 pub mod participant;
+mod persona;
 mod planner;
 mod presentations;
+mod presses;
 mod progress;
 mod realtime;
 mod recorder;
@@ -32,10 +35,11 @@ use timeline::ring::RowReader;
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
-use crate::experiment::{Experiment, Lowered};
+use crate::experiment::{Experiment, Lowered, NUMBER_KEY, number_of};
+use crate::resume::{CONTINUES_KEY, Continues};
 use crate::steering::NamedFile;
 use crate::summary::Summary;
-use crate::{brain, person, report, safety, selected, steering};
+use crate::{brain, events, person, report, safety, selected, steering};
 use carriers::{Source, raw_stream, source_entry};
 pub use live::Hooks;
 pub use operator::HeldSpans;
@@ -53,6 +57,8 @@ pub(crate) struct Prepared {
     pub(crate) network: bool,
     /// The arm of a blinded trial.
     pub(crate) arm: Option<crate::arms::Assigned>,
+    /// What an earlier run has done already.
+    pub(crate) continues: Option<Continues>,
     /// What else than protocol and rig decides what is shown and who answers.
     files: Vec<NamedFile>,
 }
@@ -88,13 +94,43 @@ pub fn run_with(args: RunArgs, network: bool, hooks: Hooks) -> Result<Summary, S
     let session = RecordedSession::open(folder.path())?;
     let summary = Summary::of(&session);
     report::write(&session, &summary)?;
+    events::write(&session)?;
     Ok(summary)
 }
 
 /// Reads, lowers and checks; nothing is opened yet.
 pub(crate) fn prepare(args: RunArgs, network: bool) -> Result<Prepared, SessionError> {
+    if let Some(path) = &args.resume {
+        return prepare_resumed(&path.clone(), args, network);
+    }
+    if args.protocol.as_os_str().is_empty() {
+        return Err(SessionError::Usage("a protocol file is wanted, or --resume with a session".into()));
+    }
     let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
     prepare_experiment(experiment, args, network)
+}
+
+/// What is left of an interrupted session, from its folder.
+fn prepare_resumed(path: &Path, args: RunArgs, network: bool) -> Result<Prepared, SessionError> {
+    let session = RecordedSession::open(path)?;
+    if crate::arms::is_blinded(&session) {
+        let text = "--resume: a blinded session cannot go on, its arm is sealed for one run";
+        return Err(SessionError::Usage(text.into()));
+    }
+    // Files that the protocol names count from where the protocol lies, if it is given.
+    let folder = args.protocol.parent().map(Path::to_owned).unwrap_or_default();
+    let experiment = crate::replay::experiment(&session)?.within(&folder);
+    let args = RunArgs {
+        seed: session.meta.seed,
+        number: number_of(&session.meta),
+        participant: args.participant.or(Some(session.meta.participant.clone())),
+        ..args
+    };
+    let mut prepared = prepare_experiment(experiment, args, network)?;
+    let continues = Continues::of(&session);
+    continues.apply(&mut prepared.lowered)?;
+    prepared.continues = Some(continues);
+    Ok(prepared)
 }
 
 /// The same from an experiment that is already read.
@@ -103,7 +139,14 @@ pub(crate) fn prepare_experiment(
     args: RunArgs,
     network: bool,
 ) -> Result<Prepared, SessionError> {
-    let mut lowered = experiment.lower(args.seed)?;
+    if args.number == Some(0) {
+        return Err(SessionError::Usage("--number 0: the first participant is 1".into()));
+    }
+    if experiment.protocol.order == protocol::Order::Counterbalanced && args.number.is_none() {
+        let text = "order = \"counterbalanced\": --number says which participant it is";
+        return Err(SessionError::Usage(text.into()));
+    }
+    let mut lowered = experiment.lower_for(args.seed, args.number)?;
     let arm = crate::arms::assign(&experiment, &args)?;
     lowered.plan.feed = arm.as_ref().and_then(|arm| arm.feed.clone());
     if let Some(seconds) = args.seconds
@@ -112,7 +155,7 @@ pub(crate) fn prepare_experiment(
         return Err(SessionError::Usage(format!("--seconds {seconds}: more than 0 is allowed")));
     }
     let person = choose_person(&experiment, &args)?;
-    if args.clock == ClockMode::Virtual && person.is_none() {
+    if args.clock == ClockMode::Virtual && person.is_none() && !experiment.protocol.streams.is_empty() {
         let text = "--clock virtual has no brain to measure: give a simulated --participant";
         return Err(SessionError::Usage(text.into()));
     }
@@ -139,7 +182,7 @@ pub(crate) fn prepare_experiment(
     if let Some(brain) = args.brain.as_deref().filter(is_file) {
         files.push(NamedFile::read("--brain", brain, Path::new(brain))?);
     }
-    Ok(Prepared { experiment, lowered, person, args, network, arm, files })
+    Ok(Prepared { experiment, lowered, person, args, network, arm, continues: None, files })
 }
 
 fn choose_person(experiment: &Experiment, args: &RunArgs) -> Result<Option<Person>, SessionError> {
@@ -173,6 +216,12 @@ impl Prepared {
         carriers.driver.connect(ends.port);
         carriers.pump.connect(ends.events, ends.recorded);
         Ok((Some(seat), Some(ends.pictures)))
+    }
+
+    /// What the scripted person does, if there is one.
+    fn script(&self) -> Result<Option<persona::Script>, SessionError> {
+        let script = self.args.responses.as_ref();
+        script.map(|path| persona::Script::load(path, &self.experiment)).transpose()
     }
 
     /// Values of a picture, where there are pictures.
@@ -288,7 +337,12 @@ impl Prepared {
                 let texts = brain.chain(person.map(|toml| (person::DESCRIPTION_KEY, toml))).map(text);
                 let files = (!self.files.is_empty())
                     .then(|| (steering::FILES_KEY.to_owned(), serde_json::json!(self.files)));
-                texts.chain(arm).chain(files).collect()
+                let number = self.args.number.map(|number| (NUMBER_KEY.to_owned(), number.into()));
+                let continues = self
+                    .continues
+                    .iter()
+                    .map(|continues| (CONTINUES_KEY.to_owned(), serde_json::json!(continues)));
+                texts.chain(arm).chain(files).chain(number).chain(continues).collect()
             },
         }
     }

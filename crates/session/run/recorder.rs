@@ -212,6 +212,8 @@ impl Status {
             | Event::Trial(_)
             | Event::Score(_)
             | Event::Drawn(_)
+            | Event::Response(_)
+            | Event::Attempt(_)
             | Event::Turn(_) => {}
         }
     }

@@ -8,6 +8,7 @@ use recording::{MemoryRecorder, Options, Outcome, RecordedSession, SessionFolder
 
 use super::carriers::{Carriers, EVENTS, Source, raw_stream, retina_ring};
 use super::operator::Operator;
+use super::persona::Persona;
 use super::recorder::{RecorderPump, Target};
 use super::virtual_clock::{self, Players, ScriptedPresenter, Tested, Watcher};
 use super::{Ended, Prepared, participant, prepare_experiment, sources};
@@ -51,7 +52,7 @@ pub fn in_memory(
     let started = WallTime::now();
     let mut manifest = prepared.manifest(&sources, started, virtual_clock::START_NS, person, None);
     let target = Target::Memory(Box::new(target));
-    let Ran { pump, end_ns, error } = prepared.drive(&sources, target, instead.participant, watcher)?;
+    let Ran { pump, end_ns, error, .. } = prepared.drive(&sources, target, instead.participant, watcher)?;
     let kept = pump.kept(end_ns);
     let kept = kept.ok_or_else(|| SessionError::Usage("the session was not kept in memory".into()))?;
     manifest.outcome = Some(Outcome {
@@ -77,10 +78,11 @@ pub(crate) fn to_folder(
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::virtual_clock() };
     let (folder, mut manifest, recorder) =
         prepared.open_recording(&sources, options, virtual_clock::START_NS, None)?;
-    let Ran { pump, end_ns, error } = prepared.drive(&sources, recorder, None, watcher)?;
+    let Ran { pump, end_ns, aborted, error } = prepared.drive(&sources, recorder, None, watcher)?;
     let status = pump.status();
     let written = pump.close(end_ns);
-    Ended::new(prepared.stops_early(), &status, &written, None, error).seal(&folder, &mut manifest)?;
+    Ended::new(aborted || prepared.stops_early(), &status, &written, None, error)
+        .seal(&folder, &mut manifest)?;
     Ok(folder)
 }
 
@@ -107,6 +109,9 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
         key: None,
         number: None,
         donor: None,
+        responses: None,
+        operator: false,
+        resume: None,
     }
 }
 
@@ -114,14 +119,19 @@ pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<
 struct Ran {
     pump: RecorderPump,
     end_ns: i64,
+    aborted: bool,
     error: Option<SessionError>,
 }
 
 impl Prepared {
-    /// The participant as the one source.
+    /// The participant as the one source, where the protocol measures anything.
     fn seat(&self) -> Result<Vec<Source>, SessionError> {
-        let person =
-            self.person.as_ref().ok_or_else(|| SessionError::Usage("no simulated participant".into()))?;
+        let person = match &self.person {
+            Some(person) => person,
+            // Nothing is measured.
+            None if self.experiment.protocol.streams.is_empty() => return Ok(Vec::new()),
+            None => return Err(SessionError::Usage("no simulated participant".into())),
+        };
         let answer = sources::participant_stream(&self.experiment.protocol)?;
         Ok(vec![sources::in_process(person, &self.experiment.protocol, answer)?])
     }
@@ -146,7 +156,6 @@ impl Prepared {
         participant: Option<Participant>,
         watcher: &mut impl Watcher,
     ) -> Result<Ran, SessionError> {
-        let answer = sources::participant_stream(&self.experiment.protocol)?;
         let step = Loop::prepare(&self.plan_for(sources))?;
         let mut carriers = Carriers::lay(sources, step, target, EVENTS);
         let (planner, pictures) = self.seat_planner(&mut carriers, true, virtual_clock::START_NS)?;
@@ -154,7 +163,7 @@ impl Prepared {
             retina_ring(self.lowered.retina.cells(), self.lowered.scenery.screen.refresh_hz);
         let presenter = ScriptedPresenter::new(
             &self.lowered,
-            retina_in,
+            (!sources.is_empty()).then_some(retina_in),
             carriers.commands,
             carriers.flips,
             carriers.display_events,
@@ -164,28 +173,42 @@ impl Prepared {
             None => presenter,
             Some(tested) => presenter.on(tested),
         };
-        let brain = match (participant, &self.person) {
-            (Some(participant), _) => participant,
-            (None, Some(person)) => participant::prepare(
-                person,
-                &self.lowered,
-                answer.samples,
-                self.args.seed,
-                self.population()?,
-            )?,
-            (None, None) => return Err(SessionError::Usage("no simulated participant".into())),
+        let chair = match sources.is_empty() {
+            true => None,
+            false => {
+                let answer = sources::participant_stream(&self.experiment.protocol)?;
+                let brain = match (participant, &self.person) {
+                    (Some(participant), _) => participant,
+                    (None, Some(person)) => participant::prepare(
+                        person,
+                        &self.lowered,
+                        answer.samples,
+                        self.args.seed,
+                        self.population()?,
+                    )?,
+                    (None, None) => return Err(SessionError::Usage("no simulated participant".into())),
+                };
+                let way = participant::Way::Sink(Box::new(sources::sink(sources, carriers.sources)?));
+                let (events, rate_hz) = (carriers.participant_events, answer.samples.rate_hz);
+                let mut chair = participant::Chair::new(brain, retina, events, way, rate_hz);
+                chair.record_rhythm(crate::onset::simulated_weights(&self.experiment.protocol));
+                Some(chair)
+            }
         };
-        let way = participant::Way::Sink(Box::new(sources::sink(sources, carriers.sources)?));
-        let mut chair =
-            participant::Chair::new(brain, retina, carriers.participant_events, way, answer.samples.rate_hz);
-        chair.record_rhythm(crate::onset::simulated_weights(&self.experiment.protocol));
+        let mut driver = carriers.driver;
+        let persona = self.script()?.map(|script| {
+            let (persona, ends) = Persona::seat(script);
+            driver.show_to(ends.flips);
+            driver.hear(ends.responses);
+            persona
+        });
         let mut pump = carriers.pump;
         let (operator, _) = Operator::seat(&self.experiment, &self.args);
-        let players = Players { presenter, chair, driver: carriers.driver, planner };
+        let players = Players { presenter, chair, driver, planner, persona };
         let ran = virtual_clock::run(players, &mut pump, self.args.seconds, &operator, watcher);
         Ok(match ran {
-            Ok(end_ns) => Ran { pump, end_ns, error: None },
-            Err(error) => Ran { pump, end_ns: virtual_clock::START_NS, error: Some(error) },
+            Ok((end_ns, aborted)) => Ran { pump, end_ns, aborted, error: None },
+            Err(error) => Ran { pump, end_ns: virtual_clock::START_NS, aborted: false, error: Some(error) },
         })
     }
 }

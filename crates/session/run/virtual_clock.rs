@@ -14,6 +14,7 @@ use timeline::{Command, Event, Flip, Notice, NoticeKind, s_from_ns};
 
 use super::operator::Operator;
 use super::participant::Chair;
+use super::persona::Persona;
 use super::planner::{Ready, Seat};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump};
 use crate::error::SessionError;
@@ -38,7 +39,8 @@ pub struct ScriptedPresenter {
     /// Per scene, whether it shows pictures.
     is_picture: Vec<bool>,
     cells: Vec<f64>,
-    retina: RowWriter,
+    /// `None` where nobody has a brain to see with.
+    retina: Option<RowWriter>,
     commands: LatestReader<Option<Command>>,
     flips: Writer<Flip>,
     events: Writer<Event>,
@@ -52,7 +54,7 @@ impl ScriptedPresenter {
     /// Prepares a template per scene.
     pub fn new(
         lowered: &Lowered,
-        retina: RowWriter,
+        retina: Option<RowWriter>,
         commands: LatestReader<Option<Command>>,
         flips: Writer<Flip>,
         events: Writer<Event>,
@@ -144,7 +146,8 @@ impl ScriptedPresenter {
 
     fn see(&mut self, refresh: u64, at_ns: i64) {
         let head = RowHead { index: refresh, stamp_s: s_from_ns(at_ns), at_ns };
-        let taken = self.retina.push(head, self.cells.iter().copied());
+        let cells = self.cells.iter().copied();
+        let taken = self.retina.as_mut().is_none_or(|retina| retina.push(head, cells));
         debug_assert!(taken, "one thread empties every ring before it is full");
     }
 
@@ -244,15 +247,17 @@ impl Watcher for () {
 pub struct Players {
     /// The screen.
     pub presenter: ScriptedPresenter,
-    /// The participant.
-    pub chair: Chair,
+    /// The participant, where anything is measured.
+    pub chair: Option<Chair>,
     /// The loop.
     pub driver: LoopDriver,
     /// Who proposes pictures, where there are pictures.
     pub planner: Option<Seat>,
+    /// Who presses, where a script says what.
+    pub persona: Option<Persona>,
 }
 
-/// Runs to the end of the schedule, or asks for the end after `seconds`.
+/// Runs to the end of the schedule, or asks for the end after `seconds`; when it ended, and whether the operator ended it.
 ///
 /// # Errors
 /// When the participant cannot hand over its samples.
@@ -262,34 +267,52 @@ pub fn run(
     seconds: Option<f64>,
     operator: &Operator,
     watcher: &mut impl Watcher,
-) -> Result<i64, SessionError> {
-    let Players { mut presenter, mut chair, mut driver, mut planner } = players;
+) -> Result<(i64, bool), SessionError> {
+    let Players { mut presenter, mut chair, mut driver, mut planner, mut persona } = players;
     let mut stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
     let mut stop = false;
-    chair.start(START_NS);
+    if let Some(chair) = &mut chair {
+        chair.start(START_NS);
+    }
+    if let Some(persona) = &mut persona {
+        persona.start(START_NS);
+    }
     let mut flip_ns = presenter.present(START_NS)?;
     let mut pump_ns = START_NS;
     let mut ready: Option<(i64, Ready)> = None;
     loop {
-        let chunk_ns = chair.next_chunk_ns() + TRANSPORT_NS;
+        let chunk_ns = chair.as_ref().map_or(i64::MAX, |chair| chair.next_chunk_ns() + TRANSPORT_NS);
+        let press_ns = persona.as_ref().map_or(i64::MAX, Persona::next_ns);
         let answer_ns = ready.as_ref().map_or(i64::MAX, |(due_ns, _)| *due_ns);
-        let now_ns =
-            flip_ns.min(chunk_ns).min(driver.next_wake_ns().max(START_NS)).min(stop_ns).min(answer_ns);
+        let now_ns = flip_ns
+            .min(chunk_ns)
+            .min(driver.next_wake_ns().max(START_NS))
+            .min(stop_ns)
+            .min(answer_ns)
+            .min(press_ns);
         driver.hold(operator.held(now_ns - START_NS));
         if now_ns == stop_ns {
             // Asked once; as an event that is always due it would hold the clock.
             (stop, stop_ns) = (true, i64::MAX);
         }
-        if now_ns == chunk_ns {
+        if let Some(chair) = chair.as_mut().filter(|_| now_ns == chunk_ns) {
             chair.advance(now_ns)?;
+        }
+        if let Some(persona) = &mut persona {
+            persona.act(now_ns);
         }
         if let (Some(seat), Some((_, answer))) =
             (&mut planner, ready.take_if(|(due_ns, _)| now_ns >= *due_ns))
         {
             seat.answer(&answer, now_ns);
         }
-        watcher.before_turn(&mut driver, &chair);
+        if let Some(chair) = &chair {
+            watcher.before_turn(&mut driver, chair);
+        }
         let end = driver.turn(now_ns, stop, || now_ns);
+        if let Some(persona) = &mut persona {
+            persona.look();
+        }
         if let (Some(seat), None) = (&mut planner, &ready) {
             ready = seat.plan(&mut || false)?.map(|answer| (now_ns + PLANNING_NS, answer));
         }
@@ -298,7 +321,7 @@ pub fn run(
             pump_ns = now_ns + PUMP_EVERY_NS;
         }
         if end == TurnEnd::Finished {
-            return Ok(now_ns);
+            return Ok((now_ns, driver.was_aborted()));
         }
         if now_ns == flip_ns {
             // The next frame is drawn as soon as this one is up, so a command waits one to two refreshes.

@@ -60,7 +60,7 @@ impl Stage {
         let (display_events_in, display_events) = ring(RING);
         let (chair_events_in, chair_events) = ring(RING);
         let presenter =
-            ScriptedPresenter::new(&room.lowered, retina_in, newest, flips_in, display_events_in, None);
+            ScriptedPresenter::new(&room.lowered, Some(retina_in), newest, flips_in, display_events_in, None);
         let period_ns = room.lowered.scenery.screen.refresh_period_ns();
         let lag_ns = (participant.delay_ns() - period_ns as i64).clamp(0, WAIT_FOR_MARKERS_NS);
         let mut chair = Chair::new(participant, retina, chair_events_in, Way::Taker(taker), samples.rate_hz);

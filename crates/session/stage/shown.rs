@@ -147,7 +147,7 @@ impl Lowering<'_> {
         Ok(vec![Part::new(element, self.course()?)])
     }
 
-    pub(super) fn fixation(&mut self, fixation: &protocol::Fixation) -> Result<Vec<Part>, SessionError> {
+    pub(super) fn fixation(&mut self, fixation: &protocol::FixationMark) -> Result<Vec<Part>, SessionError> {
         let colour = self.own_light("colour")?;
         let radius = 0.5 * self.screen.size_px(fixation.diameter_deg);
         let disc = |radius: f64| Outline::Ellipse { radii_px: [radius; 2] };

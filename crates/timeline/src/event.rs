@@ -4,6 +4,7 @@ use crate::drawn::Drawn;
 pub use crate::notice::{Notice, NoticeKind};
 use crate::onset::{LatentRhythm, Onset};
 use crate::outside::{Reply, State};
+use crate::response::{Attempt, Response};
 use crate::row::{Columns, Row, RowError, index_column};
 use crate::steering::{Answer, Presentation, Request};
 use crate::trial::{Score, Trial};
@@ -235,6 +236,8 @@ pub struct Turn {
     pub answers_end: u64,
     /// Replies of a program outside taken so far.
     pub replies_end: u64,
+    /// Responses taken so far.
+    pub responses_end: u64,
 }
 
 /// What the simulated participant's brain really did, without noise. Recorded for the judge, never seen by the loop.
@@ -274,6 +277,8 @@ pub enum Event {
     Trial(Trial),
     Score(Score),
     Drawn(Drawn),
+    Response(Response),
+    Attempt(Attempt),
     Notice(Notice),
 }
 
@@ -531,6 +536,7 @@ impl Row for Turn {
         "held",
         "answers_end",
         "replies_end",
+        "responses_end",
     ];
     const OLDEST_COLUMNS: usize = 12;
 
@@ -546,6 +552,7 @@ impl Row for Turn {
         put(i64::from(self.held));
         put(self.answers_end as i64);
         put(self.replies_end as i64);
+        put(self.responses_end as i64);
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -559,6 +566,7 @@ impl Row for Turn {
             takes: [Take::default(); MAX_SOURCES],
             answers_end: 0,
             replies_end: 0,
+            responses_end: 0,
         };
         for take in &mut turn.takes {
             *take = Take { end: c.int()?, skipped: c.int()? };
@@ -566,6 +574,7 @@ impl Row for Turn {
         turn.held = c.flag()?;
         turn.answers_end = c.int()?;
         turn.replies_end = c.int()?;
+        turn.responses_end = c.int()?;
         Ok(turn)
     }
 }

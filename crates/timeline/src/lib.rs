@@ -18,6 +18,7 @@ pub mod latest;
 mod notice;
 mod onset;
 mod outside;
+mod response;
 pub mod ring;
 mod row;
 mod steering;
@@ -31,6 +32,7 @@ pub use event::{
 pub use notice::{Notice, NoticeKind};
 pub use onset::{LatentRhythm, Onset, OnsetOutcome};
 pub use outside::{Reply, State};
+pub use response::{Act, Attempt, AttemptOutcome, Device, KEYS, Response, key_code};
 pub use row::{Row, RowError};
 pub use steering::{
     Amplitudes, Answer, CHANNELS, NOT_MEASURED, Presentation, Purpose, Request, StateAtOnset,

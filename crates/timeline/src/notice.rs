@@ -131,6 +131,18 @@ notice_kinds! {
     /// A baseline has fewer than two values, or they do not differ: nothing can be scored against it, and the blocks that would
     /// be stay grey; `count` is the values in it.
     BaselineFailed = 83, "baseline failed";
+    /// The operator paused: the screen ramps to grey and time stands still; `count` is the block that runs.
+    Paused = 100, "paused by the operator";
+    /// The operator goes on; `count` is how long it was paused in ns.
+    Continued = 101, "continued by the operator";
+    /// The operator ended the block that ran; `count` is its index.
+    BlockSkipped = 102, "block skipped by the operator";
+    /// The operator ended the run.
+    Aborted = 103, "aborted by the operator";
+    /// Trials that were rejected as often as they may be repeated, and are given up; `count` is the trial's place in the order.
+    TrialGivenUp = 104, "trial given up";
+    /// Responses that came faster than they can be taken and were not used; `count` says how many.
+    ResponsesLost = 105, "responses lost";
     /// The recorder could not take a turn for a while; the loop held, nothing was lost.
     RecorderHeld = 44, "held by the recorder";
     /// The disk is full or failed; recording ended at the last whole chunk; `count` is the bytes not written.

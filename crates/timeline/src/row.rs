@@ -96,6 +96,12 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// The variant whose place in the list is the next column.
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> Result<T, RowError> {
+        let code = self.i64();
+        usize::try_from(code).ok().and_then(|code| all.get(code).copied()).ok_or_else(|| self.refuse(code))
+    }
+
     /// The error for `value`, in the column that was read last.
     pub(crate) fn refuse(&self, value: i64) -> RowError {
         let column = self.names.get(self.next.saturating_sub(1)).copied().unwrap_or("?");

@@ -154,7 +154,7 @@ impl Row for Trial {
             marker: c.optional_index()?,
             value: c.f64(),
             spread: c.f64(),
-            outcome: one_of(&mut c, &TrialOutcome::ALL)?,
+            outcome: c.one_of(&TrialOutcome::ALL)?,
             estimate: c.f64(),
             estimate_sd: c.f64(),
         })
@@ -201,13 +201,7 @@ impl Row for Score {
             threshold: c.f64(),
             baseline_uv: c.f64(),
             baseline_sd_uv: c.f64(),
-            outcome: one_of(&mut c, &ScoreOutcome::ALL)?,
+            outcome: c.one_of(&ScoreOutcome::ALL)?,
         })
     }
-}
-
-/// The outcome whose place in the list is the next column.
-fn one_of<T: Copy>(c: &mut Columns<'_>, all: &[T]) -> Result<T, RowError> {
-    let code = c.i64();
-    usize::try_from(code).ok().and_then(|code| all.get(code).copied()).ok_or_else(|| c.refuse(code))
 }

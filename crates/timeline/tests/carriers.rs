@@ -29,6 +29,7 @@ fn a_turn_of_an_older_recording_is_read() {
         takes: Default::default(),
         answers_end: 0,
         replies_end: 0,
+        responses_end: 0,
     };
     let mut row = Vec::new();
     turn.write(&mut |value| row.push(value));
@@ -57,7 +58,7 @@ proptest! {
         survives(Chunk { source, first_sample: n, count: 8, arrival_ns: a, offset_ns: a, refused: 0 });
         survives(Marker { source, index: n, at_ns: a, arrival_ns: a, code: some.then_some(2) });
         survives(ClockOffset { source, at_ns: a, offset_ns: a });
-        survives(Turn { index: n, now_ns: a, flips_end: n, stop: some, held: !some, takes: [Take { end: n, skipped: n }; MAX_SOURCES], answers_end: n, replies_end: n });
+        survives(Turn { index: n, now_ns: a, flips_end: n, stop: some, held: !some, takes: [Take { end: n, skipped: n }; MAX_SOURCES], answers_end: n, replies_end: n, responses_end: n });
         survives(State { index: n, turn: n, at_ns: a, decision: n, value: x, spread: x, set_point: x,
             contrast: x, window_ns: [a, a] });
         survives(Reply { index: n, at_ns: a, state: x, value: x, spread: x });
@@ -79,6 +80,12 @@ proptest! {
         survives(Score { index: n, turn: n, at_ns: a, decision: n, block: n, score: x, threshold: -x, baseline_uv: x,
             baseline_sd_uv: -x, outcome: ScoreOutcome::Frozen });
         survives(Drawn { frame: n, at_ns: a, checksum: [n, a as u64], shown: 2, gain: u32::from(small), broken: 3 });
+        survives(Response { index: n, at_ns: a, arrival_ns: a, queued_ns: a, device: Device::Hid, code: 288, pressed: some });
+        survives(Attempt { index: n, turn: n, block: n, trial: n, repeat: n, condition: some.then_some(n), practice: some,
+            begin_ns: a, command: some.then_some(n), frame: (!some).then_some(n), onset_ns: a, off_ns: a,
+            response: some.then_some(n), marker: (!some).then_some(n), button: some.then_some(3), reaction_ns: a,
+            correct: some.then_some(n % 2 == 0), outcome: AttemptOutcome::FixationBroken, again: !some,
+            missed: u32::from(small) });
         survives(Notice { at_ns: a, kind: NoticeKind::ToGrey, source: some.then_some(source), count: a, value: x });
     }
 

@@ -15,8 +15,8 @@ pub(crate) struct Freeze {
     watch: ArtefactWatch,
     source: SourceId,
     channels: usize,
-    /// Newest last.
-    recent: Vec<Artefact>,
+    /// Newest last, with the instant of its last sample.
+    recent: Vec<(Artefact, i64)>,
     frozen_since_ns: Option<i64>,
 }
 
@@ -42,7 +42,12 @@ impl Freeze {
         let within = |artefact: &&Artefact| {
             artefact.end_sample <= estimate.end_sample && artefact.end_sample > estimate.first_sample
         };
-        self.recent.iter().rev().find(within).copied()
+        self.recent.iter().rev().map(|(artefact, _)| artefact).find(within).copied()
+    }
+
+    /// Whether an artefact ends between two instants.
+    pub(crate) fn any_between(&self, from_ns: i64, until_ns: i64) -> bool {
+        self.recent.iter().rev().any(|(_, at_ns)| (from_ns..=until_ns).contains(at_ns))
     }
 
     /// Takes the samples of a turn.
@@ -54,7 +59,7 @@ impl Freeze {
             if self.recent.len() == MEMORY {
                 self.recent.remove(0);
             }
-            self.recent.push(artefact);
+            self.recent.push((artefact, input.at_ns[n]));
         }
     }
 

@@ -135,6 +135,7 @@ pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
         artefacts: None,
         outside: None,
         feed: None,
+        flow: FlowPlan::default(),
     }
 }
 
@@ -260,6 +261,7 @@ pub fn run_with(
             sources: &[input],
             answers: &[],
             replies: &replies,
+            responses: &[],
         };
         // Only the yardstick that knows the gain listens.
         looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));

@@ -8,7 +8,7 @@ mod wave;
 
 pub use layout::{Bar, Looming, Multifocal, Speller, Targets, Wedge};
 pub use look::{Code, CodeKind, Colour, Course, Eye, Flicker, FlickerKind, Grid, Look, Waveform};
-pub use shown::{Fixation, FixationForm, Image, Sequence, Shape, ShapeForm, Text, Transfer, Words};
+pub use shown::{FixationForm, FixationMark, Image, Sequence, Shape, ShapeForm, Text, Transfer, Words};
 pub use texture::{Dots, Draw, FilteredNoise, Noise, Spectrum};
 pub use wave::{Carrier, CheckRings, Checkerboard, Gabor, Grating, Plaid, RadialCheckerboard, Rings, Spokes};
 
@@ -78,7 +78,7 @@ pub enum StimulusKind {
     /// `shape`
     Shape(Shape),
     /// `fixation`: a mark to look at.
-    Fixation(Fixation),
+    Fixation(FixationMark),
     /// `speller`: a matrix of letters, each with a flicker or a code of its own.
     Speller(Speller),
     /// `looming`: a disc that approaches.
@@ -160,7 +160,7 @@ fn read_kind(
         "text" => with_look(table(Text::KEYS)?, |t| Text::read(t).map(Kind::Text))?,
         "words" => with_look(table(Words::KEYS)?, |t| Words::read(t).map(Kind::Words))?,
         "shape" => with_look(table(Shape::KEYS)?, |t| Shape::read(t).map(Kind::Shape))?,
-        "fixation" => with_look(table(Fixation::KEYS)?, |t| Fixation::read(t).map(Kind::Fixation))?,
+        "fixation" => with_look(table(FixationMark::KEYS)?, |t| FixationMark::read(t).map(Kind::Fixation))?,
         "speller" => with_look(table(Speller::KEYS)?, |t| Speller::read(t).map(Kind::Speller))?,
         "looming" => with_look(table(Looming::KEYS)?, |t| Looming::read(t).map(Kind::Looming))?,
         "bar" => with_look(table(Bar::KEYS)?, |t| Bar::read(t).map(Kind::Bar))?,

@@ -188,7 +188,7 @@ impl Shape {
 
 /// A mark to look at; it stays whatever contrast is commanded. Its `colour` is that of the mark.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Fixation {
+pub struct FixationMark {
     /// Its form.
     pub form: FixationForm,
     /// Its diameter in degrees.
@@ -206,7 +206,7 @@ pub enum FixationForm {
     Bullseye,
 }
 
-impl Fixation {
+impl FixationMark {
     pub(super) const KEYS: &[&str] = &["form", "diameter_deg"];
 
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ProtocolError> {

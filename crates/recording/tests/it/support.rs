@@ -99,6 +99,7 @@ pub fn events(index: u64) -> Vec<Event> {
         takes,
         answers_end: index / 9,
         replies_end: 0,
+        responses_end: 0,
     })];
     if index.is_multiple_of(4) {
         events.push(Event::Flip(Flip {

@@ -23,14 +23,23 @@ const PROTOCOL: &str = "protocols/two-choice.toml";
 /// Latencies in s after each appearance, in turn, and the keys.
 const LEFT: (&[f64], &[&str]) = (&[0.31, 0.4237, 0.5501], &["left", "left", "right", "none", "left"]);
 const RIGHT: (&[f64], &[&str]) = (&[0.2801, 0.6123456], &["right", "right", "right", "left"]);
-const WELCOME: (&[f64], &[&str]) = (&[1.2, 11.0, 1.5], &["space", "space", "5"]);
+const WELCOME: (&[f64], &[&str]) = (&[1.2], &["space"]);
+const PAUSE: (&[f64], &[&str]) = (&[11.0], &["space"]);
+const SCALE: (&[f64], &[&str]) = (&[1.5], &["5"]);
 
 fn script(more: &str) -> String {
     let answer = |name: &str, (after, keys): (&[f64], &[&str])| {
         format!("[[answer]]\nstimulus = \"{name}\"\nafter_s = {after:?}\nkeys = {keys:?}\n")
     };
-    [answer("leans_left", LEFT), answer("leans_right", RIGHT), answer("welcome", WELCOME), more.into()]
-        .concat()
+    [
+        answer("leans_left", LEFT),
+        answer("leans_right", RIGHT),
+        answer("welcome", WELCOME),
+        answer("pause", PAUSE),
+        answer("scale", SCALE),
+        more.into(),
+    ]
+    .concat()
 }
 
 /// Scenes of the protocol's stimuli, in the order of the file.

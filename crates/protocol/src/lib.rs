@@ -79,7 +79,7 @@ pub use people::{
     Feedback, Fixation, Gate, GazeStream, GazeUnit, KEYS, Prompt, PromptKind, Reject, ResponseKind,
     ResponseSpec, Shown, Task, TaskCondition,
 };
-pub use rig::{Rig, RigStream, Screen, SyncBounds};
+pub use rig::{Rig, RigStream, Screen, Stereo, SyncBounds};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{
     Aim, Condition, HoldPictures, Method, ModelFile, Picture, Planner, Population, ResponseModel, Selective,

@@ -20,6 +20,16 @@ pub struct Rig {
     pub sync: SyncBounds,
 }
 
+/// How the eyes are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stereo {
+    /// `"anaglyph"`: the left eye sees red, the right one green and blue.
+    Anaglyph,
+    /// `"side_by_side"`: each eye sees its half of the screen, as through a mirror stereoscope; fixation is the middle of each
+    /// half.
+    SideBySide,
+}
+
 /// A screen and where the participant sits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Screen {
@@ -42,6 +52,8 @@ pub struct Screen {
     pub luminance_max_cd_m2: f64,
     /// Luminance of full black in cd/m2, as measured; below that of white.
     pub luminance_min_cd_m2: f64,
+    /// How the eyes are told apart, if they are.
+    pub stereo: Option<Stereo>,
     /// [`crate::RigTransfer::nominal_gamma`] of the rig's light, which has the transfer itself.
     pub gamma: f64,
 }
@@ -68,8 +80,9 @@ pub struct RigStream {
     pub lsl_name: String,
 }
 
-const SCREEN_KEYS: [&str; 9] = [
+const SCREEN_KEYS: [&str; 10] = [
     "simulated",
+    "stereo",
     "width_px",
     "height_px",
     "width_cm",
@@ -156,6 +169,10 @@ fn read_screen(root: &Table<'_>) -> Result<(Screen, RigLight), ProtocolError> {
         refresh_hz: table.number("refresh_hz", Range::from(1.0).up_to(2_000.0))?,
         luminance_max_cd_m2,
         luminance_min_cd_m2,
+        stereo: table.optional("stereo", |table, key| {
+            let ways = [("anaglyph", Stereo::Anaglyph), ("side_by_side", Stereo::SideBySide)];
+            table.choice(key, &ways)
+        })?,
         gamma: light.transfer.nominal_gamma(),
     };
     Ok((screen, light))

@@ -5,6 +5,7 @@ mod kept;
 mod layout;
 mod light;
 mod shown;
+mod stereo;
 mod targets;
 mod time;
 mod wave;
@@ -137,7 +138,7 @@ impl Lowering<'_> {
                     let mut element = Element { course, ..element.clone() };
                     element.place.center_px[0] += x;
                     element.place.center_px[1] += y;
-                    scene.elements.push(element);
+                    self.to_eyes(element, &mut scene.elements)?;
                 }
             }
         }

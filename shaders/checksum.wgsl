@@ -25,19 +25,21 @@ fn hash(a: u32, b: u32, c: u32, d: u32) -> u32 {
 
 @compute @workgroup_size(8, 8)
 fn checksum(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    // The workgroup's own sums begin at 0 (WGSL zeroes them). Rows of pixels are taken with a stride, so that few atomics
-    // leave a group.
-    for (var row = id.y; row < frame.size_px.y; row += 64u) {
-        if id.x < frame.size_px.x {
+    // Each invocation takes every 64th row, and adds once: atomics are dear. The workgroup's own sums begin at 0 (WGSL zeroes
+    // them).
+    var mine = vec4<u32>(0u);
+    if id.x < frame.size_px.x {
+        for (var row = id.y; row < frame.size_px.y; row += 64u) {
             let code = vec3<u32>(round(textureLoad(codes, vec2<u32>(id.x, row), 0).rgb * HIGHEST));
             let first = hash(row * frame.size_px.x + id.x, code.r, code.g, code.b);
             let second = mix_bits(first ^ SALTS.x);
-            atomicAdd(&part[0], first);
-            atomicAdd(&part[1], second);
-            atomicAdd(&part[2], mix_bits(first ^ SALTS.y));
-            atomicAdd(&part[3], mix_bits(second ^ SALTS.z));
+            mine += vec4<u32>(first, second, mix_bits(first ^ SALTS.y), mix_bits(second ^ SALTS.z));
         }
     }
+    atomicAdd(&part[0], mine.x);
+    atomicAdd(&part[1], mine.y);
+    atomicAdd(&part[2], mine.z);
+    atomicAdd(&part[3], mine.w);
     workgroupBarrier();
     if local < 4u {
         atomicAdd(&sums[local], atomicLoad(&part[local]));

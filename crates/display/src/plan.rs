@@ -52,6 +52,8 @@ pub struct FramePlan {
     onset: Onset,
     next: u64,
     work_ns: f64,
+    /// What judging and presenting usually take after that.
+    present_ns: i64,
 }
 
 impl FramePlan {
@@ -67,6 +69,7 @@ impl FramePlan {
             onset: Onset::default(),
             next: 0,
             work_ns: 0.0,
+            present_ns: 0,
         }
     }
 
@@ -149,7 +152,7 @@ impl FramePlan {
     fn target(&self, now_ns: i64) -> u64 {
         match self.pacing {
             Pacing::Simulated | Pacing::Software => {
-                self.clock.first_from(now_ns + self.work_ns as i64).max(self.next)
+                self.clock.first_from(now_ns + self.work_ns as i64 + self.present_ns).max(self.next)
             }
             // The one after that at which the frame before was seen; without a stamp, the next one there is.
             Pacing::Screen => self.clock.first_from(now_ns).max(self.next),
@@ -233,6 +236,11 @@ impl FramePlan {
         // One stall must not make the following frames aim several refreshes ahead.
         let most = 4.0 * self.clock.period_ns();
         self.work_ns += WORK_GAIN * ((work_ns as f64).clamp(0.0, most) - self.work_ns);
+    }
+
+    /// What it takes from a drawn scene to a presented frame, smoothed by the caller.
+    pub fn presents_in(&mut self, present_ns: i64) {
+        self.present_ns = present_ns.max(0);
     }
 
     /// When to begin the next frame, where the schedule paces: early enough for three times the usual work and at least

@@ -412,6 +412,7 @@ impl FrameLoop {
         self.display.gpu.finish(submission);
         let ready_ns = now_ns();
         self.encode_ns += (ready_ns - drawn_ns - self.encode_ns) / 8;
+        self.plan.presents_in(self.encode_ns);
         // It cannot be taken back any more: it is shown late, and the summary says so.
         self.late += u64::from(ready_ns > planned.flip.onset_ns);
         self.collect();
@@ -453,7 +454,7 @@ impl FrameLoop {
         let finished = self.display.gpu.finish(submission);
         let done_ns = now_ns();
         self.work.record(done_ns - begun_ns);
-        self.plan.worked(done_ns - begun_ns + self.encode_ns);
+        self.plan.worked(done_ns - begun_ns);
         finished && done_ns + self.encode_ns <= planned.flip.onset_ns
     }
 

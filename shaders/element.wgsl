@@ -79,7 +79,7 @@ fn place(@builtin(vertex_index) corner: u32, @builtin(instance_index) index: u32
     let local = (vec2<f32>(f32(corner & 1u), f32(corner >> 1u)) * 2.0 - 1.0) * (half + 1.0);
     let at = center + vec2<f32>(axis.x * local.x + axis.y * local.y, axis.x * local.y - axis.y * local.x);
     // What nobody can see costs nothing.
-    let seen = select(0.0, 1.0, course.amplitude != 0.0 || course.opacity != 0.0);
+    let seen = select(0.0, 1.0, course.opacity != 0.0);
     out.position = vec4<f32>(seen * (at / vec2<f32>(frame.size_px) * 2.0 - 1.0) * vec2<f32>(1.0, -1.0), 0.0, 1.0);
     out.center_px = center;
     out.turn = axis / course.scale;
@@ -347,7 +347,7 @@ fn element(in: Varying) -> @location(0) vec4<f32> {
     let opacity = seen * in.course.y;
     switch PAINT {
         case 0u: {
-            return vec4<f32>(MEAN_LUMINANCE * amplitude * pattern(in, at) * seen * in.low, 0.0);
+            return vec4<f32>(MEAN_LUMINANCE * amplitude * pattern(in, at) * opacity * in.low, 0.0);
         }
         case 1u: {
             let colour = mix(in.low, in.high, 0.5 * (1.0 + amplitude * pattern(in, at)));

@@ -10,7 +10,7 @@ use random::Random;
 use stimulus::checksum::Checksum;
 use stimulus::dots::{Dot, Field};
 use stimulus::element::{
-    Aperture, Contrast, Course, Draw, Modulation, Motion, Outline, Paint, Pattern, Renewal, Wave,
+    Aperture, Contrast, Course, Draw, Fade, Modulation, Motion, Outline, Paint, Pattern, Renewal, Span, Wave,
 };
 use stimulus::sheet::{self, Between, Sheet, Source, Texels};
 use stimulus::twin::Twin;
@@ -125,11 +125,11 @@ fn course(random: &mut Random) -> Course {
                 code: Code::new(vec![true, false, false, true, true], 2).unwrap(),
                 reverses: random.uniform() < 0.5,
             },
-            3 => Modulation::Fade { after: 3, frames: 20 },
             _ => Modulation::Steady,
         },
         contrast: pick(random, &[Contrast::Commanded(0.8), Contrast::Own(0.9)]),
-        span: pick(random, &[None, None, Some([2, 4000])]),
+        fade: pick(random, &[None, None, Some(Fade { after: 3, frames: 20 })]),
+        span: pick(random, &[None, None, Some(Span { from: 2, to: 30, every: 40 })]),
         drift: between(random, -0.2, 0.2),
         motion: match (5.0 * random.uniform()) as u32 {
             0 => Motion::Linear { px_per_frame: [1.7, -0.6], frames: 30 },

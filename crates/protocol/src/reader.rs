@@ -273,6 +273,15 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A list of texts, at least one, of which some may be the same.
+    pub fn any_texts(&self, key: &str) -> Result<Vec<String>, ProtocolError> {
+        let wanted = || "a list of texts in quotes, at least one".to_owned();
+        let texts = self.items(key, wanted, |item| {
+            item.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned)
+        })?;
+        if texts.is_empty() { Err(self.refuse(key, wanted())) } else { Ok(texts) }
+    }
+
     /// A list of different texts, at least one.
     pub fn texts(&self, key: &str) -> Result<Vec<String>, ProtocolError> {
         const WANTED: &str = "a list of texts in quotes, at least one, all different";

@@ -112,14 +112,15 @@ impl Lowering<'_> {
             Kind::Wedge(wedge) => self.wedge(wedge)?,
             Kind::Multifocal(multifocal) => self.multifocal(multifocal)?,
             Kind::Picture(picture) => {
+                if self.experiment.rig.screen.stereo.is_some() {
+                    return Err(self.refuse("pictures are for both eyes: the rig tells them apart".into()));
+                }
                 let flicker = self.flicker_of_course()?;
                 return crate::steering::lower_picture(stimulus, picture, flicker, self.screen);
             }
             Kind::Together(of) => {
                 let scenes: Vec<&Scene> = of.iter().filter_map(|&place| before.get(place + 1)).collect();
-                let scene = Scene::together(&scenes);
-                self.told_apart(&scene)?;
-                return Ok(scene);
+                return Ok(Scene::together(&scenes));
             }
         };
         self.assemble(parts)
@@ -144,7 +145,11 @@ impl Lowering<'_> {
         }
         scene.patch_course = (!scene.courses.is_empty()).then_some(0);
         self.check(&scene)?;
-        self.told_apart(&scene)?;
+        // Elsewhere it may be meant that parts flicker alike.
+        let kind = &self.stimulus.kind;
+        if matches!(kind, protocol::StimulusKind::Speller(_) | protocol::StimulusKind::Multifocal(_)) {
+            self.told_apart(&scene)?;
+        }
         Ok(scene)
     }
 

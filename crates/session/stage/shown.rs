@@ -1,7 +1,7 @@
 //! Images, letters, shapes and marks.
 
 use protocol::{Colour, FixationForm, ShapeForm};
-use stimulus::element::{Aperture, Contrast, Course, Outline, Paint, Pattern, Renewal};
+use stimulus::element::{Aperture, Contrast, Course, Outline, Paint, Pattern, Renewal, Span};
 use stimulus::sheet::{Between, Sheet, Source, Transfer};
 use stimulus::{Dkl, Element, Gamut, MEAN_LUMINANCE, letters};
 
@@ -81,16 +81,11 @@ impl Lowering<'_> {
         let mut parts = Vec::new();
         for (place, word) in words.words.iter().enumerate() {
             let element = self.letters(word, words.letter_deg, colour)?;
-            let begin = place as u64 * frames;
-            let last = place as u64 + 1 == count;
-            let course = self.course()?;
-            let course = match words.repeat {
-                true => Course { modulation: turns(place, words.words.len(), frames as u32), ..course },
-                false => {
-                    let end = if last { u64::MAX } else { begin + frames };
-                    Course { span: Some([begin, end]), ..course }
-                }
-            };
+            let from = place as u64 * frames;
+            let stays = !words.repeat && place as u64 + 1 == count;
+            let to = if stays { u64::MAX } else { from + frames };
+            let every = if words.repeat { count * frames } else { 0 };
+            let course = Course { span: Some(Span { from, to, every }), ..self.course()? };
             parts.push(Part::new(element, course));
         }
         Ok(parts)
@@ -267,15 +262,5 @@ impl Lowering<'_> {
                 Ok(Paint::Cover { low, high })
             }
         }
-    }
-}
-
-/// Seen for its turn of several, again and again.
-fn turns(place: usize, count: usize, frames: u32) -> stimulus::element::Modulation {
-    let bits = (0..count).map(|turn| turn == place).collect();
-    match stimulus::Code::new(bits, frames) {
-        Ok(code) => stimulus::element::Modulation::Code { code, reverses: false },
-        // A single word is always there.
-        Err(_) => stimulus::element::Modulation::Steady,
     }
 }

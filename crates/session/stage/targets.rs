@@ -68,7 +68,7 @@ fn period_frames(course: &Course) -> Option<u64> {
             Some(flicker.cycles_per_frame().1)
         }
         Modulation::Code { code, .. } => Some(code.period_frames()),
-        Modulation::Steady | Modulation::Fade { .. } => None,
+        Modulation::Steady => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use protocol::{CodeKind, Waveform};
 use stimulus::code::{GoldSet, apa, bits_of, de_bruijn, golay_pair, m_sequence, modulated};
-use stimulus::element::{Contrast, Course, Modulation, Renewal};
+use stimulus::element::{Contrast, Course, Fade, Modulation, Renewal, Span};
 use stimulus::{Code, Flicker, FlickerKind, FlickerRequest, Repaired};
 
 use super::Lowering;
@@ -13,19 +13,22 @@ impl Lowering<'_> {
     pub(super) fn course(&mut self) -> Result<Course, SessionError> {
         let look = &self.stimulus.look;
         let frames = |s: f64| (s * self.screen.refresh_hz).round() as u64;
-        let span = look.seen_s.map(|seen| seen.map(frames));
+        let span = look.seen_s.map(|[from, to]| Span::once(frames(from), frames(to)));
         let contrast = look.own_contrast.map_or(Contrast::Commanded(1.0), Contrast::Own);
         let modulation = match &look.course {
-            protocol::Course::Steady => Modulation::Steady,
+            protocol::Course::Steady | protocol::Course::Fade { .. } => Modulation::Steady,
             protocol::Course::Flicker(flicker) => self.modulation(flicker)?,
             protocol::Course::Code(code) => {
                 Modulation::Code { code: self.code(code)?, reverses: code.reverses }
             }
-            protocol::Course::Fade { after_s, over_s } => {
-                Modulation::Fade { after: frames(*after_s), frames: frames(*over_s).max(1) }
-            }
         };
-        Ok(Course { modulation, contrast, span, ..Course::STEADY })
+        let fade = match &look.course {
+            protocol::Course::Fade { after_s, over_s } => {
+                Some(Fade { after: frames(*after_s), frames: frames(*over_s).max(1) })
+            }
+            _ => None,
+        };
+        Ok(Course { modulation, contrast, fade, span, ..Course::STEADY })
     }
 
     /// The flicker of a stimulus that must have one.

@@ -213,7 +213,7 @@ impl RetinaTemplate {
                 self.scene.courses_at(moment, &mut self.nows);
                 out.fill(MEAN_LUMINANCE);
                 for (now, pattern) in self.nows.iter().zip(&*patterns) {
-                    let amplitude = MEAN_LUMINANCE * now.amplitude;
+                    let amplitude = MEAN_LUMINANCE * now.amplitude * now.opacity;
                     for (cell, pattern) in out.iter_mut().zip(pattern) {
                         *cell += amplitude * pattern;
                     }

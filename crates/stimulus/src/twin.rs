@@ -65,7 +65,8 @@ fn paint(element: &Element, now: &Now, content: &Content<'_>, [x_px, y_px]: [f64
             ([r, g, b].map(contrast), a * window * now.opacity)
         }
         (pattern, Paint::Modulate(direction)) => {
-            let change = MEAN_LUMINANCE * now.amplitude * pattern.at(&point, now, content) * window;
+            let change =
+                MEAN_LUMINANCE * now.amplitude * now.opacity * pattern.at(&point, now, content) * window;
             (direction.map(|part| part * change), 0.0)
         }
         (pattern, Paint::Cover { low, high }) => {

@@ -50,7 +50,7 @@ impl Speller {
 
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ProtocolError> {
         let any = Range::above(0.0).up_to(super::WIDEST_DEG);
-        let rows = table.texts("rows")?;
+        let rows = table.any_texts("rows")?;
         let count = rows.iter().flat_map(|row| row.chars()).filter(|letter| !letter.is_whitespace()).count();
         Ok(Self {
             pitch_deg: pair(table, "pitch_deg", any)?,

@@ -56,7 +56,7 @@ impl Sequence {
 
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ProtocolError> {
         Ok(Self {
-            files: table.texts("files")?,
+            files: table.any_texts("files")?,
             width_deg: size(table, "width_deg")?,
             transfer: read_transfer(table)?,
             rate_hz: frequency(table, "rate_hz")?,
@@ -104,7 +104,7 @@ impl Words {
 
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ProtocolError> {
         Ok(Self {
-            words: table.texts("words")?,
+            words: table.any_texts("words")?,
             letter_deg: size(table, "letter_deg")?,
             rate_hz: frequency(table, "rate_hz")?,
             repeat: table.boolean("repeat")?,

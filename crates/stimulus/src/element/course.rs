@@ -50,7 +50,7 @@ impl Onset {
 pub struct Now {
     /// Contrast with its sign, -1..=1: what patterns are multiplied with.
     pub amplitude: f64,
-    /// 0..=1: how much of what covers is seen.
+    /// 0..=1: how much of it is there.
     pub opacity: f64,
     /// What drifted, in cycles, 0..1.
     pub phase: f64,
@@ -81,7 +81,7 @@ impl Now {
 
     /// Whether anything may be seen.
     pub fn is_seen(&self) -> bool {
-        self.amplitude != 0.0 || self.opacity != 0.0
+        self.opacity != 0.0
     }
 }
 
@@ -92,14 +92,39 @@ pub struct Course {
     pub modulation: Modulation,
     /// Whose contrast it is.
     pub contrast: Contrast,
-    /// When it is seen, in frames since onset: from the first to before the second.
-    pub span: Option<[u64; 2]>,
+    /// How it comes.
+    pub fade: Option<Fade>,
+    /// When it is seen; always where there is none.
+    pub span: Option<Span>,
     /// Cycles per frame that the pattern's phase goes on by.
     pub drift: f64,
     /// How it moves.
     pub motion: Motion,
     /// Which sheet, or which renewal of noise.
     pub renewal: Renewal,
+}
+
+/// When something is seen, in frames since onset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first frame.
+    pub from: u64,
+    /// The first one after it.
+    pub to: u64,
+    /// After how many frames it begins again; 0 is never.
+    pub every: u64,
+}
+
+impl Span {
+    /// Once.
+    pub fn once(from: u64, to: u64) -> Self {
+        Self { from, to, every: 0 }
+    }
+
+    fn has(&self, since_onset: u64) -> bool {
+        let at = if self.every == 0 { since_onset } else { since_onset % self.every };
+        (self.from..self.to).contains(&at)
+    }
 }
 
 /// What a contrast is multiplied with from frame to frame.
@@ -118,13 +143,22 @@ pub enum Modulation {
         /// Whether a 0 is -1 in place of 0.
         reverses: bool,
     },
-    /// From 0 to 1 within this many frames since onset, by a raised cosine: a fade.
-    Fade {
-        /// Frames before it begins.
-        after: u64,
-        /// Frames that it takes.
-        frames: u64,
-    },
+}
+
+/// How something comes: from nothing to all of it by a raised cosine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fade {
+    /// Frames before it begins.
+    pub after: u64,
+    /// Frames that it takes.
+    pub frames: u64,
+}
+
+impl Fade {
+    fn at(self, since_onset: u64) -> f64 {
+        let part = since_onset.saturating_sub(self.after) as f64 / self.frames.max(1) as f64;
+        0.5 * (1.0 - libm::cos(0.5 * TAU * part.min(1.0)))
+    }
 }
 
 /// Whose contrast an element has.
@@ -193,6 +227,7 @@ impl Course {
     pub const STEADY: Self = Self {
         modulation: Modulation::Steady,
         contrast: Contrast::Commanded(1.0),
+        fade: None,
         span: None,
         drift: 0.0,
         motion: Motion::Still,
@@ -208,7 +243,7 @@ impl Course {
     pub fn flicker(&self) -> Option<&Flicker> {
         match &self.modulation {
             Modulation::Flicker(flicker) | Modulation::OnsetFlicker(flicker) => Some(flicker),
-            Modulation::Steady | Modulation::Code { .. } | Modulation::Fade { .. } => None,
+            Modulation::Steady | Modulation::Code { .. } => None,
         }
     }
 
@@ -224,12 +259,11 @@ impl Course {
             Contrast::Commanded(part) => part * moment.contrast,
             Contrast::Own(contrast) => contrast,
         };
-        let seen = self.span.is_none_or(|[from, to]| (from..to).contains(&since));
-        let modulation = if seen { self.modulation.at(moment) } else { 0.0 };
+        let seen = self.span.is_none_or(|span| span.has(since));
         let (sheet, step) = self.renewal.at(since);
         let mut now = Now {
-            amplitude: contrast * modulation,
-            opacity: if seen { self.modulation.opacity(moment) } else { 0.0 },
+            amplitude: contrast * self.modulation.at(moment),
+            opacity: if seen { self.fade.map_or(1.0, |fade| fade.at(since)) } else { 0.0 },
             phase: whole_cycles_off(self.drift * since as f64),
             offset_px: [0.0; 2],
             scale: 1.0,
@@ -251,18 +285,6 @@ impl Modulation {
             Self::OnsetFlicker(flicker) => flicker.modulation(moment.since_onset),
             Self::Code { code, reverses: false } => code.level(moment.since_onset),
             Self::Code { code, reverses: true } => 2.0 * code.level(moment.since_onset) - 1.0,
-            Self::Fade { after, frames } => {
-                let part = moment.since_onset.saturating_sub(*after) as f64 / (*frames).max(1) as f64;
-                0.5 * (1.0 - libm::cos(0.5 * TAU * part.min(1.0)))
-            }
-        }
-    }
-
-    /// What flickers in contrast is opaque all the time; what fades or follows a code comes and goes as a whole.
-    fn opacity(&self, moment: &Moment) -> f64 {
-        match self {
-            Self::Steady | Self::Flicker(_) | Self::OnsetFlicker(_) => 1.0,
-            Self::Code { .. } | Self::Fade { .. } => self.at(moment).max(0.0),
         }
     }
 
@@ -272,7 +294,7 @@ impl Modulation {
             Self::Steady => true,
             Self::Flicker(flicker) => flicker.is_first_half(moment.frame),
             Self::OnsetFlicker(flicker) => flicker.is_first_half(moment.since_onset),
-            Self::Code { .. } | Self::Fade { .. } => self.at(moment) > 0.5,
+            Self::Code { .. } => self.at(moment) > 0.5,
         }
     }
 }
@@ -295,7 +317,7 @@ impl Motion {
             }
             Self::Dot(dot) => match dot.place_px(since) {
                 Some(place_px) => now.offset_px = place_px,
-                None => (now.amplitude, now.opacity) = (0.0, 0.0),
+                None => now.opacity = 0.0,
             },
         }
     }

@@ -8,7 +8,7 @@ pub mod pattern;
 use crate::sheet::Content;
 
 pub use aperture::{Aperture, Outline};
-pub use course::{Contrast, Course, Modulation, Moment, Motion, Now, Onset, Renewal};
+pub use course::{Contrast, Course, Fade, Modulation, Moment, Motion, Now, Onset, Renewal, Span};
 pub use pattern::{Draw, Pattern, Point, Wave};
 
 /// An element of a scene.
@@ -44,7 +44,7 @@ pub struct Place {
 /// How a pattern becomes light. Colours are linear light of red, green and blue, 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Paint {
-    /// It changes what is below it: to the light comes `mean luminance * amplitude * pattern * window` times this colour
+    /// It changes what is below it: to the light comes `mean luminance * amplitude * opacity * pattern * window` times this colour
     /// direction (1, 1, 1 is achromatic). Patterns on top of each other add up.
     Modulate([f64; 3]),
     /// It covers what is below it, as far as its window is open: the colour goes from `low` to `high` as amplitude times

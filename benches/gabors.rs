@@ -115,8 +115,10 @@ fn peer(python: &str, side: u32, seconds: f64) -> Result<[f64; 2], Box<dyn Error
             .args(["benches/gabors_psychopy.py", way, &side.to_string(), &seconds.to_string()])
             .output()?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let last = text.lines().last().unwrap_or_default();
-        *rate = last.parse().map_err(|_| format!("{way}: {}", String::from_utf8_lossy(&output.stderr)))?;
+        // It logs to the standard output, too.
+        let said = text.lines().find_map(|line| line.strip_prefix("fps ")).unwrap_or_default();
+        *rate =
+            said.parse().map_err(|_| format!("{way}: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
     }
     Ok(rates)
 }

@@ -49,4 +49,4 @@ while time.perf_counter() - begun < seconds or frames < 10:
     draw(frames)
     window.flip()
     frames += 1
-print(frames / (time.perf_counter() - begun))
+print("fps", frames / (time.perf_counter() - begun))

@@ -266,7 +266,10 @@ def shape(found, what, frame):
         image = shapes.rectangle(**fine(SAMPLES), rectangle_size=size, rotation=turned)["img"]
     elif "cross_deg" in what:
         length, thick = (size_px(deg) for deg in what["cross_deg"])
-        image = shapes.cross(**fine(SAMPLES), cross_size=(length, length), cross_thickness=(thick, thick), rotation=turned)["img"]
+        size, thickness = (length, length), (thick, thick)
+        image = shapes.cross(
+            **fine(SAMPLES), cross_size=size, cross_thickness=thickness, rotation=turned
+        )["img"]
     else:
         return polygon(found, what["polygon"], turned)
     return edged(found, ours(image), sums=True)

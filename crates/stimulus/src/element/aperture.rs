@@ -97,7 +97,12 @@ impl Aperture {
 
     /// How far beyond that rectangle something may be seen, in px of the screen: a hard edge covers part of a pixel there.
     pub fn margin_px(&self) -> f64 {
-        if matches!(self.outline, Outline::Open | Outline::Gauss { .. }) { 0.0 } else { 1.0 }
+        match self.outline {
+            Outline::Open | Outline::Gauss { .. } => 0.0,
+            // The ends of a long ellipse have a wider edge (see `inside_px`), half of which lies outside.
+            Outline::Ellipse { radii_px: [u, v] } => (0.5 * u.max(v) / u.min(v) + 0.5).max(1.0),
+            _ => 1.0,
+        }
     }
 }
 

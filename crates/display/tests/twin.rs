@@ -1,6 +1,8 @@
 //! The GPU against the CPU twin: linear light, code values, retina. Every kind of pattern, window and paint is drawn over a
 //! sweep of its numbers; `photic gallery --compare` does the same for whole stimuli on a user's own driver.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up should end there")]
+
 mod support;
 
 use std::f64::consts::{PI, TAU};

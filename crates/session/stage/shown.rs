@@ -170,10 +170,9 @@ impl Lowering<'_> {
     /// Moves an element so that its texels lie on pixels once the look's position is added.
     pub(super) fn on_pixels(&self, mut element: Element) -> Element {
         if let [offset] = self.centres_px(&self.stimulus.look)[..] {
-            for axis in 0..2 {
-                let half = element.place.half_px[axis];
-                let edge = element.place.center_px[axis] + offset[axis] - half;
-                element.place.center_px[axis] = edge.round() + half - offset[axis];
+            let place = &mut element.place;
+            for ((center, half), offset) in place.center_px.iter_mut().zip(place.half_px).zip(offset) {
+                *center = (*center + offset - half).round() + half - offset;
             }
         }
         element

@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use stimulus::Content;
-use stimulus::element::{Course, Element, Modulation, Moment, Outline, Paint, Wave};
+use stimulus::element::{Course, Element, Fade, Moment, Outline, Paint, Wave};
 
 use super::{CENTRE, SIDE, grating, light, plain};
 
@@ -19,7 +19,7 @@ fn cover(outline: Outline, edge_px: f64, center_px: [f64; 2], colour: [f64; 3], 
 fn what_covers_hides_by_its_window_and_its_opacity() {
     let below = grating([0.06, 0.03], 0.0, Wave::Sine);
     let (outline, frames) = (Outline::Ellipse { radii_px: [60.0; 2] }, 40);
-    let fade = Course { modulation: Modulation::Fade { after: 10, frames }, ..Course::STEADY };
+    let fade = Course { fade: Some(Fade { after: 10, frames }), ..Course::STEADY };
     for frame in [0, 10, 17, 30, 43, 50, 90] {
         let moment = Moment::new(frame, 1.0);
         let draw = |elements: Vec<Element>| {

@@ -1,0 +1,178 @@
+//! What is shown, as a user sees it: the gallery against the CPU twin, frames that are drawn once more, the governor in a run,
+//! and what cannot be shown.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up should end there")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use recording::RecordedSession;
+use support::{root, run, session_folder, vulkan_is_there};
+use timeline::{Drawn, NoticeKind};
+
+/// A protocol with these stimuli and one block that shows one of them.
+fn protocol(folder: &Path, stimuli: &str, shown: &str, seconds: f64) -> PathBuf {
+    let path = folder.join("protocol.toml");
+    let text = format!(
+        "[protocol]\nname = \"stage\"\ndescription = \"a test\"\ngrey_ramp_s = 0.2\nmin_free_mb = 1\n{stimuli}\n\
+         [[block]]\nname = \"show\"\nduration_s = {seconds:?}\nshow = {{ stimulus = \"{shown}\", contrast = 0.8 }}\n"
+    );
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A PNG image of red, green and blue that is a ramp along both sides.
+fn image(path: &Path, side: u32) {
+    let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    let pixel = |place: u32| [(place % side * 255 / side) as u8, (place / side * 255 / side) as u8, 128];
+    let bytes: Vec<u8> = (0..side * side).flat_map(pixel).collect();
+    encoder.write_header().unwrap().write_image_data(&bytes).unwrap();
+}
+
+#[test]
+fn the_gallery_is_what_the_twin_draws() {
+    let Some(()) = vulkan_is_there() else { return };
+    let json = run(["gallery", "--compare", "--json"], 300.0).expect(0).json();
+    let stimuli = json["stimuli"].as_array().unwrap();
+    let kinds =
+        fs::read_to_string(root().join("protocols/gallery.toml")).unwrap().matches("\n[stimulus.").count();
+    assert_eq!(stimuli.len(), kinds);
+    assert!(stimuli.iter().all(|stimulus| stimulus["linear"].as_f64().unwrap() <= 1e-3), "{json}");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("gallery");
+    run(["gallery", "--out", text(&out), "--seconds", "0.05"], 300.0).expect(0);
+    let page = fs::read_to_string(out.join("gallery.html")).unwrap();
+    assert_eq!(page.matches("<figure>").count(), kinds);
+    assert!(out.join("speller.png").is_file());
+    // What is there is not overwritten.
+    run(["gallery", "--out", text(&out)], 60.0).expect(2);
+}
+
+#[test]
+fn presented_frames_are_drawn_again_with_their_checksums_even_when_a_file_is_gone() {
+    let Some(()) = vulkan_is_there() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("ramp.png");
+    image(&picture, 40);
+    let stimuli = "[stimulus.ramp.image]\nfile = \"ramp.png\"\nwidth_deg = 9.0\ntransfer = \"srgb\"\n\
+        fade = { after_s = 0.1, over_s = 0.5 }\n\
+        [stimulus.dots.dots]\ncount = 60\ndot_deg = 0.4\nfield_deg = 12.0\nspeed_deg_s = 6.0\ndirection_deg = 30.0\n\
+        coherence = 0.5\nlifetime_s = 0.2\nseed = 3\ncolour = { rgb = [0.9, 0.9, 0.1] }\n\
+        [stimulus.both.together]\nof = [\"ramp\", \"dots\"]";
+    let path = protocol(folder.path(), stimuli, "both", 1.5);
+    let out = folder.path().join("sessions");
+    let arguments = [
+        "run",
+        text(&path),
+        "--display",
+        "offscreen",
+        "--participant",
+        "none",
+        "--json",
+        "--out",
+        text(&out),
+    ];
+    let session = session_folder(&run(arguments, 60.0).expect(0).json());
+    fs::remove_file(&picture).unwrap();
+    let recorded = RecordedSession::open(&session).unwrap();
+    assert!(recorded.drawn.len() > 20, "{}", recorded.drawn.len());
+    assert!(recorded.drawn.iter().all(|drawn| drawn.gain == Drawn::WHOLE && drawn.shown == 0));
+    let every = recorded.drawn.len() / 4;
+    for drawn in recorded.drawn.iter().skip(every / 2).step_by(every) {
+        let frame = drawn.frame.to_string();
+        let json = run(["frames", text(&session), "--at", &frame, "--json"], 60.0).expect(0).json();
+        assert_eq!(json["same"], true, "{json}");
+    }
+    // Frames differ, or equal checksums would say nothing.
+    let mut sums: Vec<_> = recorded.drawn.iter().map(|drawn| drawn.checksum).collect();
+    sums.sort_unstable();
+    sums.dedup();
+    assert!(sums.len() > 10, "{}", sums.len());
+    run(["frames", text(&session), "--at", "999999"], 60.0).expect(2).says(&["--at 999999", "frames"]);
+}
+
+#[test]
+fn a_flicker_above_the_stated_bound_is_stopped_and_the_run_ends() {
+    let Some(()) = vulkan_is_there() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let stimuli = "[stimulus.flash.shape]\nellipse_deg = [12.0, 12.0]\n\
+        flicker = { on_off_hz = 6.0, waveform = \"square\" }\n\
+        [safety]\nmax_flashes_per_s = 3.0\nscreening_reference = \"a test\"";
+    let path = protocol(folder.path(), stimuli, "flash", 20.0);
+    let out = folder.path().join("sessions");
+    let arguments = [
+        "run",
+        text(&path),
+        "--display",
+        "offscreen",
+        "--participant",
+        "none",
+        "--json",
+        "--out",
+        text(&out),
+    ];
+    let json = run(arguments, 90.0).expect(0).json();
+    assert_eq!(json["exit"], "stopped");
+    let recorded = RecordedSession::open(&session_folder(&json)).unwrap();
+    let told = recorded.notices.iter().find(|notice| notice.kind == NoticeKind::Governed).unwrap();
+    let stopped: Vec<&Drawn> = recorded.drawn.iter().filter(|drawn| drawn.shown != 0).collect();
+    assert!(stopped.len() > 2, "{stopped:?}");
+    assert!(told.at_ns >= recorded.drawn[0].at_ns);
+    // Once it led to grey nothing comes back.
+    let first = recorded.drawn.iter().position(|drawn| drawn.shown == 1 || drawn.shown == 3).unwrap();
+    assert!(recorded.drawn[first..].iter().all(|drawn| drawn.shown != 0), "{:?}", &recorded.drawn[first..]);
+}
+
+#[test]
+fn what_cannot_be_shown_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.png");
+    image(&whole, 40);
+    let bytes = fs::read(&whole).unwrap();
+    fs::write(folder.path().join("cut.png"), &bytes[..bytes.len() / 2]).unwrap();
+    fs::write(folder.path().join("other.png"), b"GIF89a").unwrap();
+    let image =
+        |file: &str| format!("[stimulus.it.image]\nfile = \"{file}\"\nwidth_deg = 4.0\ntransfer = \"srgb\"");
+    let grating = |more: &str| {
+        format!(
+            "[stimulus.it.grating]\nsf_cpd = 1.0\norientation_deg = 0.0\nphase_deg = 0.0\ndiameter_deg = 4.0\nedge_deg = 0.5\n\
+             {more}"
+        )
+    };
+    let speller = "[stimulus.it.speller]\nrows = [\"AB\"]\npitch_deg = [5.0, 5.0]\nbox_deg = [3.0, 3.0]\nletter_deg = 1.0\n\
+        letter_colour = { rgb = [0.0, 0.0, 0.0] }\n\
+        flickers = { on_off_hz = [10.0, 10.0], phase_deg = [0.0, 0.0], waveform = \"sine\" }";
+    let cases: Vec<(String, &[&str])> = vec![
+        (image("none.png"), &["`it`", "none.png", "No such file"]),
+        (image("cut.png"), &["`it`", "cut.png", "not a whole PNG"]),
+        (image("other.png"), &["`it`", "other.png", "not a PNG"]),
+        (grating("position_deg = [60.0, 0.0]"), &["`it`", "nothing of it is on the screen"]),
+        (grating("eye = \"left\""), &["`it`", "stereo"]),
+        (grating("colour = { dkl = [0.0, 0.1, 0.0] }"), &["`it`", "primaries"]),
+        (grating("drift_hz = 20.0"), &["`it`", "20 Hz", "frames per cycle"]),
+        (grating("flicker = { on_off_hz = 7.3, waveform = \"square\" }"), &["`it`", "7.3 Hz", "nearest are"]),
+        (grating("code = { m_sequence = 6, bit_rate_hz = 50.0 }"), &["`it`", "50"]),
+        (speller.to_owned(), &["`it`", "show the same"]),
+        ("[stimulus.it.text]\ntext = \"A\"\nletter_deg = 1.0".to_owned(), &["`it`", "it needs a colour"]),
+    ];
+    for (stimulus, said) in cases {
+        let path = protocol(folder.path(), &stimulus, "it", 1.0);
+        run(["check", text(&path)], 60.0).expect(2).says(said);
+    }
+}
+
+#[test]
+fn a_flicker_is_repaired_where_the_protocol_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let stimulus = "[stimulus.it.shape]\nellipse_deg = [4.0, 4.0]\n\
+        flicker = { on_off_hz = 7.3, waveform = \"square\", repair = true }";
+    let path = protocol(folder.path(), stimulus, "it", 1.0);
+    let said = run(["check", text(&path)], 60.0).expect(0).stdout;
+    assert!(said.contains("repaired  stimulus `it`: frequency_hz 7.3 -> 7.5"), "{said}");
+}

@@ -22,7 +22,7 @@ const BUILT_IN: &str = include_str!("../../protocols/gallery.toml");
 
 /// Largest difference that is allowed between adapter and twin: in linear light of 0..=1, and in 8-bit codes. Near black a
 /// code is less light than 32-bit arithmetic of positions is sure of (1 of 255 is 5e-6 at a gamma of 2.2), so pixels that
-/// differ by less light than [`SAME_LIGHT`] are not compared by their codes.
+/// differ by less light than `SAME_LIGHT` are not compared by their codes.
 pub const BOUNDS: (f64, u32) = (1e-3, 1);
 
 /// See [`BOUNDS`].

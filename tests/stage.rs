@@ -26,6 +26,13 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+/// What an offscreen run of this protocol says of itself.
+fn session_of(protocol: &Path, folder: &Path) -> serde_json::Value {
+    let out = folder.join("sessions");
+    let place = ["--display", "offscreen", "--participant", "none", "--json"];
+    run([&["run", text(protocol), "--out", text(&out)][..], &place].concat(), 90.0).expect(0).json()
+}
+
 /// A PNG image of red, green and blue that is a ramp along both sides.
 fn image(path: &Path, side: u32) {
     let mut encoder = png::Encoder::new(fs::File::create(path).unwrap(), side, side);
@@ -66,19 +73,7 @@ fn presented_frames_are_drawn_again_with_their_checksums_even_when_a_file_is_gon
         coherence = 0.5\nlifetime_s = 0.2\nseed = 3\ncolour = { rgb = [0.9, 0.9, 0.1] }\n\
         [stimulus.both.together]\nof = [\"ramp\", \"dots\"]";
     let path = protocol(folder.path(), stimuli, "both", 1.5);
-    let out = folder.path().join("sessions");
-    let arguments = [
-        "run",
-        text(&path),
-        "--display",
-        "offscreen",
-        "--participant",
-        "none",
-        "--json",
-        "--out",
-        text(&out),
-    ];
-    let session = session_folder(&run(arguments, 60.0).expect(0).json());
+    let session = session_folder(&session_of(&path, folder.path()));
     fs::remove_file(&picture).unwrap();
     let recorded = RecordedSession::open(&session).unwrap();
     assert!(recorded.drawn.len() > 20, "{}", recorded.drawn.len());
@@ -105,19 +100,7 @@ fn a_flicker_above_the_stated_bound_is_stopped_and_the_run_ends() {
         flicker = { on_off_hz = 6.0, waveform = \"square\" }\n\
         [safety]\nmax_flashes_per_s = 3.0\nscreening_reference = \"a test\"";
     let path = protocol(folder.path(), stimuli, "flash", 20.0);
-    let out = folder.path().join("sessions");
-    let arguments = [
-        "run",
-        text(&path),
-        "--display",
-        "offscreen",
-        "--participant",
-        "none",
-        "--json",
-        "--out",
-        text(&out),
-    ];
-    let json = run(arguments, 90.0).expect(0).json();
+    let json = session_of(&path, folder.path());
     assert_eq!(json["exit"], "stopped");
     let recorded = RecordedSession::open(&session_folder(&json)).unwrap();
     let told = recorded.notices.iter().find(|notice| notice.kind == NoticeKind::Governed).unwrap();

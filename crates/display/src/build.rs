@@ -106,26 +106,63 @@ impl Program<'_> {
         format: wgpu::TextureFormat,
     ) -> wgpu::RenderPipeline {
         let module = module(device, self.name, self.wgsl);
-        device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-            label: Some(self.name),
-            layout: Some(&pipeline_layout(device, layout)),
-            vertex: wgpu::VertexState {
-                module: &module,
-                entry_point: Some("cover"),
-                compilation_options: Default::default(),
-                buffers: &[],
-            },
-            fragment: Some(wgpu::FragmentState {
-                module: &module,
-                entry_point: Some(self.name),
-                compilation_options: self.options(),
-                targets: &[Some(format.into())],
-            }),
-            primitive: Default::default(),
-            depth_stencil: None,
-            multisample: Default::default(),
-            multiview_mask: None,
-            cache: None,
-        })
+        covering(device, layout, (&module, self.name), self.options(), format)
     }
+}
+
+/// A fragment shader of a module, by its name, that covers its target with one triangle.
+pub(crate) fn covering(
+    device: &wgpu::Device,
+    layout: &wgpu::BindGroupLayout,
+    (module, name): (&wgpu::ShaderModule, &str),
+    compilation_options: wgpu::PipelineCompilationOptions<'_>,
+    format: wgpu::TextureFormat,
+) -> wgpu::RenderPipeline {
+    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+        label: Some(name),
+        layout: Some(&pipeline_layout(device, layout)),
+        vertex: wgpu::VertexState {
+            module,
+            entry_point: Some("cover"),
+            compilation_options: Default::default(),
+            buffers: &[],
+        },
+        fragment: Some(wgpu::FragmentState {
+            module,
+            entry_point: Some(name),
+            compilation_options,
+            targets: &[Some(format.into())],
+        }),
+        primitive: Default::default(),
+        depth_stencil: None,
+        multisample: Default::default(),
+        multiview_mask: None,
+        cache: None,
+    })
+}
+
+/// Records a pass of [`covering`] onto a target.
+pub(crate) fn cover(
+    encoder: &mut wgpu::CommandEncoder,
+    label: &str,
+    pipeline: &wgpu::RenderPipeline,
+    bindings: &wgpu::BindGroup,
+    target: &wgpu::TextureView,
+) {
+    let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+        label: Some(label),
+        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+            view: target,
+            depth_slice: None,
+            resolve_target: None,
+            ops: wgpu::Operations {
+                load: wgpu::LoadOp::Clear(wgpu::Color::BLACK),
+                store: wgpu::StoreOp::Store,
+            },
+        })],
+        ..Default::default()
+    });
+    pass.set_pipeline(pipeline);
+    pass.set_bind_group(0, bindings, &[]);
+    pass.draw(0..3, 0..1);
 }

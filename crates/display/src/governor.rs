@@ -7,6 +7,7 @@
 
 use stimulus::safety::{Governor, Params, Request, VERDICT_WORDS, Verdict};
 
+use crate::build;
 use crate::config::DisplayError;
 
 /// WGSL of all passes.
@@ -101,50 +102,39 @@ impl GovernorPasses {
         let held = buffer("governor held", 8 * pixels, storage);
         let candidate = candidate(device, &params);
 
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("governor"),
-            source: wgpu::ShaderSource::Wgsl(GOVERNOR.into()),
-        });
+        let module = build::module(device, "governor", GOVERNOR);
+        let uniform = wgpu::BufferBindingType::Uniform;
+        let read = wgpu::BufferBindingType::Storage { read_only: true };
+        let write = wgpu::BufferBindingType::Storage { read_only: false };
         let stage = wgpu::ShaderStages::COMPUTE;
         let compute_layout = layout(
             device,
             &[
-                uniform_entry(0, stage),
-                uniform_entry(1, stage),
-                storage_entry(2, stage, true),
-                storage_entry(3, stage, false),
-                storage_entry(4, stage, false),
-                storage_entry(5, stage, false),
-                texture_entry(6, stage),
+                build::buffer_entry(0, stage, uniform),
+                build::buffer_entry(1, stage, uniform),
+                build::buffer_entry(2, stage, read),
+                build::buffer_entry(3, stage, write),
+                build::buffer_entry(4, stage, write),
+                build::buffer_entry(5, stage, write),
+                build::texture_entry(6, stage, wgpu::TextureViewDimension::D2),
             ],
         );
-        let bindings = |layout: &wgpu::BindGroupLayout, entries: &[(u32, wgpu::BindingResource<'_>)]| {
-            let entries: Vec<_> = entries
-                .iter()
-                .map(|(binding, resource)| wgpu::BindGroupEntry {
-                    binding: *binding,
-                    resource: resource.clone(),
-                })
-                .collect();
-            device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some("governor"),
-                layout,
-                entries: &entries,
-            })
+        let bindings = |layout: &wgpu::BindGroupLayout, entries: &[wgpu::BindGroupEntry<'_>]| {
+            device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some("governor"), layout, entries })
         };
         let compute_bindings = bindings(
             &compute_layout,
             &[
-                (0, params_buffer.as_entire_binding()),
-                (1, request.as_entire_binding()),
-                (2, constants_buffer.as_entire_binding()),
-                (3, state.as_entire_binding()),
-                (4, sums.as_entire_binding()),
-                (5, held.as_entire_binding()),
-                (6, wgpu::BindingResource::TextureView(&candidate)),
+                build::whole(0, &params_buffer),
+                build::whole(1, &request),
+                build::whole(2, &constants_buffer),
+                build::whole(3, &state),
+                build::whole(4, &sums),
+                build::whole(5, &held),
+                build::view(6, &candidate),
             ],
         );
-        let pipeline_layout = pipeline_layout(device, &compute_layout);
+        let pipeline_layout = build::pipeline_layout(device, &compute_layout);
         let compute = PASSES
             .iter()
             .map(|&pass| {
@@ -163,24 +153,24 @@ impl GovernorPasses {
         let show_layout = layout(
             device,
             &[
-                uniform_entry(0, stage),
-                uniform_entry(1, stage),
-                storage_entry(2, stage, true),
-                storage_entry(7, stage, true),
-                storage_entry(8, stage, true),
+                build::buffer_entry(0, stage, uniform),
+                build::buffer_entry(1, stage, uniform),
+                build::buffer_entry(2, stage, read),
+                build::buffer_entry(7, stage, read),
+                build::buffer_entry(8, stage, read),
             ],
         );
         let show_bindings = bindings(
             &show_layout,
             &[
-                (0, params_buffer.as_entire_binding()),
-                (1, request.as_entire_binding()),
-                (2, constants_buffer.as_entire_binding()),
-                (7, held.as_entire_binding()),
-                (8, sums.as_entire_binding()),
+                build::whole(0, &params_buffer),
+                build::whole(1, &request),
+                build::whole(2, &constants_buffer),
+                build::whole(7, &held),
+                build::whole(8, &sums),
             ],
         );
-        let show = show_pipeline(device, &show_layout, &module, surface);
+        let show = build::covering(device, &show_layout, (&module, "governor"), Default::default(), surface);
         let initial = Initial {
             state: bytes(twin.state().iter().copied()),
             lasting: bytes(twin.lasting()),
@@ -243,22 +233,7 @@ impl GovernorPasses {
 
     /// Records what may be shown onto the surface.
     pub fn record_show(&self, encoder: &mut wgpu::CommandEncoder, surface: &wgpu::TextureView) {
-        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-            label: Some("governor"),
-            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: surface,
-                depth_slice: None,
-                resolve_target: None,
-                ops: wgpu::Operations {
-                    load: wgpu::LoadOp::Clear(wgpu::Color::BLACK),
-                    store: wgpu::StoreOp::Store,
-                },
-            })],
-            ..Default::default()
-        });
-        pass.set_pipeline(&self.show);
-        pass.set_bind_group(0, &self.show_bindings, &[]);
-        pass.draw(0..3, 0..1);
+        build::cover(encoder, "governor", &self.show, &self.show_bindings, surface);
     }
 
     /// Records the copy of the verdict to a place in a buffer.
@@ -325,79 +300,6 @@ pub fn candidate_format(params: &Params) -> wgpu::TextureFormat {
     if params.levels > 256 { wgpu::TextureFormat::Rgb10a2Unorm } else { wgpu::TextureFormat::Rgba8Unorm }
 }
 
-fn show_pipeline(
-    device: &wgpu::Device,
-    layout: &wgpu::BindGroupLayout,
-    module: &wgpu::ShaderModule,
-    surface: wgpu::TextureFormat,
-) -> wgpu::RenderPipeline {
-    device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-        label: Some("governor"),
-        layout: Some(&pipeline_layout(device, layout)),
-        vertex: wgpu::VertexState {
-            module,
-            entry_point: Some("cover"),
-            compilation_options: Default::default(),
-            buffers: &[],
-        },
-        fragment: Some(wgpu::FragmentState {
-            module,
-            entry_point: Some("governor"),
-            compilation_options: Default::default(),
-            targets: &[Some(surface.into())],
-        }),
-        primitive: Default::default(),
-        depth_stencil: None,
-        multisample: Default::default(),
-        multiview_mask: None,
-        cache: None,
-    })
-}
-
 fn layout(device: &wgpu::Device, entries: &[wgpu::BindGroupLayoutEntry]) -> wgpu::BindGroupLayout {
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("governor"), entries })
-}
-
-fn pipeline_layout(device: &wgpu::Device, layout: &wgpu::BindGroupLayout) -> wgpu::PipelineLayout {
-    device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some("governor"),
-        bind_group_layouts: &[Some(layout)],
-        immediate_size: 0,
-    })
-}
-
-fn entry(binding: u32, visibility: wgpu::ShaderStages, ty: wgpu::BindingType) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None }
-}
-
-fn uniform_entry(binding: u32, visibility: wgpu::ShaderStages) -> wgpu::BindGroupLayoutEntry {
-    let ty = wgpu::BufferBindingType::Uniform;
-    entry(
-        binding,
-        visibility,
-        wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-    )
-}
-
-fn storage_entry(
-    binding: u32,
-    visibility: wgpu::ShaderStages,
-    read_only: bool,
-) -> wgpu::BindGroupLayoutEntry {
-    let ty = wgpu::BufferBindingType::Storage { read_only };
-    entry(
-        binding,
-        visibility,
-        wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-    )
-}
-
-fn texture_entry(binding: u32, visibility: wgpu::ShaderStages) -> wgpu::BindGroupLayoutEntry {
-    let ty = wgpu::BindingType::Texture {
-        // loaded pixel by pixel, never filtered
-        sample_type: wgpu::TextureSampleType::Float { filterable: false },
-        view_dimension: wgpu::TextureViewDimension::D2,
-        multisampled: false,
-    };
-    entry(binding, visibility, ty)
 }

@@ -146,7 +146,7 @@ impl Renderer {
     pub(crate) fn record_scene(&self, encoder: &mut wgpu::CommandEncoder, copy_to: Option<&wgpu::Buffer>) {
         self.elements.record(encoder, self.shown, &self.linear_view);
         let codes = self.governor.as_ref().map_or(&self.codes_view, GovernorPasses::candidate);
-        draw(encoder, "encode", &self.encode, codes);
+        build::cover(encoder, "encode", &self.encode.pipeline, &self.encode.bindings, codes);
         if let (Some(retina), Some(copy_to)) = (&self.retina, copy_to) {
             retina.record(encoder, "retina");
             encoder.copy_buffer_to_buffer(&retina.filled, 0, copy_to, HEAD, retina.filled.size());
@@ -173,7 +173,7 @@ impl Renderer {
                 governor.record_verdict(encoder, copy_to, CHECKSUM_BYTES);
             }
         }
-        draw(encoder, "present", &self.present, surface);
+        build::cover(encoder, "present", &self.present.pipeline, &self.present.bindings, surface);
     }
 
     /// How many refreshes after the one before the next frame is presented.
@@ -338,28 +338,4 @@ fn target(device: &wgpu::Device, label: &str, screen: &Screen, format: wgpu::Tex
             | wgpu::TextureUsages::COPY_SRC,
         view_formats: &[],
     })
-}
-
-fn draw(
-    encoder: &mut wgpu::CommandEncoder,
-    label: &str,
-    pass: &Pass<wgpu::RenderPipeline>,
-    target: &wgpu::TextureView,
-) {
-    let mut recorded = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-        label: Some(label),
-        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-            view: target,
-            depth_slice: None,
-            resolve_target: None,
-            ops: wgpu::Operations {
-                load: wgpu::LoadOp::Clear(wgpu::Color::BLACK),
-                store: wgpu::StoreOp::Store,
-            },
-        })],
-        ..Default::default()
-    });
-    recorded.set_pipeline(&pass.pipeline);
-    recorded.set_bind_group(0, &pass.bindings, &[]);
-    recorded.draw(0..3, 0..1);
 }

@@ -345,10 +345,14 @@ impl FrameLoop {
 
     /// Sleeps until an instant; in a window whose keys somebody waits for, by waiting for them.
     fn wait_until(&mut self, at_ns: i64) {
-        if let Target::Window(window, _) = &mut self.display.target {
-            window.attend(at_ns);
-        }
+        self.attend(at_ns);
         sleep_until(at_ns);
+    }
+
+    fn attend(&mut self, until_ns: i64) {
+        if let Target::Window(window, _) = &mut self.display.target {
+            window.attend(until_ns);
+        }
     }
 
     /// Esc, close button and size of the window.
@@ -416,7 +420,9 @@ impl FrameLoop {
         // It cannot be taken back any more: it is shown late, and the summary says so.
         self.late += u64::from(ready_ns > planned.flip.onset_ns);
         self.collect();
-        self.wait_until(planned.flip.onset_ns - KEYS_LEAD_NS);
+        // What is left until the refresh is slept once, in `present`: offscreen after the frame was handed over, so that
+        // oversleeping cannot hand it over late.
+        self.attend(planned.flip.onset_ns - KEYS_LEAD_NS);
         Ok(Outcome::Shown { submitted_ns: self.display.target.present(planned.flip.onset_ns) })
     }
 

@@ -83,7 +83,7 @@ impl Protocol {
         protocol.arms = root.optional("arms", |root, key| read_arms(root, key, &protocol))?;
         check::markers_have_classes(&root, &protocol)?;
 
-        let tables = root.list("block", BLOCK_KEYS)?;
+        let tables = root.list("block", &[&BLOCK_KEYS[..], &BLOCK_KINDS].concat())?;
         for table in &tables {
             let block = read_block(table, &protocol)?;
             check::block_stands_alone(table, &block, &protocol)?;
@@ -308,25 +308,8 @@ pub(crate) fn read_response(table: &Table<'_>) -> Result<Response, ProtocolError
 
 // ------------------------------------------------------------------------------------------------- blocks
 
+const BLOCK_KEYS: [&str; 3] = ["name", "duration_s", "shuffle"];
 const BLOCK_KINDS: [&str; 13] = [
-    "calibrate",
-    "hold",
-    "listen",
-    "show",
-    "flash",
-    "steer",
-    "trial",
-    "instruction",
-    "rating",
-    "break",
-    "wait",
-    "task",
-    "rest",
-];
-const BLOCK_KEYS: &[&str] = &[
-    "name",
-    "duration_s",
-    "shuffle",
     "calibrate",
     "hold",
     "listen",

@@ -107,6 +107,19 @@ impl Flow {
         };
     }
 
+    /// The task that runs, with what it uses of the flow.
+    fn task<'a>(&'a mut self, freeze: Option<&'a Freeze>) -> Option<(&'a mut Task, Desk<'a>)> {
+        let Running::Task(task) = &mut self.running else { return None };
+        let desk = Desk {
+            table: self.plan.tables.get(task.plan.table)?,
+            queue: &mut self.queue,
+            gaze: self.gaze.as_ref(),
+            freeze,
+            next_index: &mut self.next_index,
+        };
+        Some((task, desk))
+    }
+
     /// Whether the block that runs has come to its end by itself.
     pub(crate) fn is_done(&self) -> bool {
         match &self.running {
@@ -137,15 +150,8 @@ impl Flow {
         match &mut self.running {
             Running::Nothing => (None, None),
             Running::Prompt(prompt) => (prompt.plan.shown.filter(|_| !prompt.is_done()), None),
-            Running::Task(task) => {
-                let Some(table) = self.plan.tables.get(task.plan.table) else { return (None, None) };
-                let mut desk = Desk {
-                    table,
-                    queue: &mut self.queue,
-                    gaze: self.gaze.as_ref(),
-                    freeze,
-                    next_index: &mut self.next_index,
-                };
+            Running::Task(_) => {
+                let Some((task, mut desk)) = self.task(freeze) else { return (None, None) };
                 (task.step(may_show, &mut desk, cause, out), Some(task.plan.ramp_ns))
             }
         }
@@ -172,15 +178,8 @@ impl Flow {
         match &mut self.running {
             Running::Nothing => {}
             Running::Prompt(prompt) => prompt.interrupt(cause, &mut self.next_index, out),
-            Running::Task(task) => {
-                let Some(table) = self.plan.tables.get(task.plan.table) else { return };
-                let mut desk = Desk {
-                    table,
-                    queue: &mut self.queue,
-                    gaze: self.gaze.as_ref(),
-                    freeze,
-                    next_index: &mut self.next_index,
-                };
+            Running::Task(_) => {
+                let Some((task, mut desk)) = self.task(freeze) else { return };
                 task.interrupt(&mut desk, cause, out);
             }
         }
@@ -191,15 +190,8 @@ impl Flow {
         match &mut self.running {
             Running::Nothing => {}
             Running::Prompt(prompt) => prompt.end(cause, &mut self.next_index, out),
-            Running::Task(task) => {
-                let Some(table) = self.plan.tables.get(task.plan.table) else { return };
-                let mut desk = Desk {
-                    table,
-                    queue: &mut self.queue,
-                    gaze: self.gaze.as_ref(),
-                    freeze,
-                    next_index: &mut self.next_index,
-                };
+            Running::Task(_) => {
+                let Some((task, mut desk)) = self.task(freeze) else { return };
                 task.end(&mut desk, cause, out);
             }
         }

@@ -33,6 +33,10 @@ const END_DEADLINE_NS: i64 = 2_000_000_000;
 /// Keys are waited for until this long before a frame's refresh.
 const KEYS_LEAD_NS: i64 = 500_000;
 
+/// A drawn scene is presented only this much earlier than the presenting usually takes: once the governor has judged it,
+/// it cannot be taken back, and a missed refresh is worth more than a frame behind its onset.
+const PRESENT_MARGIN_NS: i64 = 1_000_000;
+
 /// [`Drawn::shown`] of a frame that stays: a governor that attenuates does no more.
 const HELD: u32 = 2;
 
@@ -416,7 +420,7 @@ impl FrameLoop {
         self.display.gpu.finish(submission);
         let ready_ns = now_ns();
         self.encode_ns += (ready_ns - drawn_ns - self.encode_ns) / 8;
-        self.plan.presents_in(self.encode_ns);
+        self.plan.presents_in(self.encode_ns + PRESENT_MARGIN_NS);
         // It cannot be taken back any more: it is shown late, and the summary says so.
         self.late += u64::from(ready_ns > planned.flip.onset_ns);
         self.collect();
@@ -461,7 +465,7 @@ impl FrameLoop {
         let done_ns = now_ns();
         self.work.record(done_ns - begun_ns);
         self.plan.worked(done_ns - begun_ns);
-        finished && done_ns + self.encode_ns <= planned.flip.onset_ns
+        finished && done_ns + self.encode_ns + PRESENT_MARGIN_NS <= planned.flip.onset_ns
     }
 
     /// The flip goes to the loop and to the recorder; both count what a full ring refuses.

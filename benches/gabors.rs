@@ -77,14 +77,16 @@ fn gabors(side: u32, own_speeds: bool) -> Scene {
     let mut scene = Scene::grey();
     for place in 0..side * side {
         let at = |axis: usize, index: u32| (f64::from(index) + 0.5) * cell[axis];
-        let pattern = Pattern::Grating { cycles_per_px: [CYCLES / size, 0.0], phase: 0.1, wave: Wave::Sine };
+        // Turned by its wave vector: a round window needs no turn.
+        let turn = f64::from(place) * 0.37;
+        let cycles_per_px = [CYCLES / size * turn.cos(), -CYCLES / size * turn.sin()];
+        let pattern = Pattern::Grating { cycles_per_px, phase: 0.1, wave: Wave::Sine };
         // PsychoPy's `gauss` mask reaches three standard deviations at the edge of the stimulus.
         let aperture = Aperture::new(Outline::Gauss { sigma_px: [size / 6.0; 2] }, 0.0);
         let center = [at(0, place % side), at(1, place / side)];
         let course = if own_speeds { place as usize } else { 0 };
-        let element = Element::new(center, pattern, aperture, Paint::ACHROMATIC, course)
-            .with_half_px([size / 2.0; 2])
-            .turned(f64::from(place) * 0.37);
+        let element =
+            Element::new(center, pattern, aperture, Paint::ACHROMATIC, course).with_half_px([size / 2.0; 2]);
         scene.elements.push(element);
         if own_speeds || place == 0 {
             scene.courses.push(Course { drift: 0.02 + 1e-5 * f64::from(place), ..Course::STEADY });

@@ -1,6 +1,9 @@
 // Stimulus pass: a scene's elements in linear light, one quad each, blended in their order (premultiplied, so that what adds
 // and what covers need one blend state). Twin: stimulus::twin::Twin. A pipeline is made for each mixture of the constants
 // below that a session needs, so that the compiler drops all other cases.
+//
+// Where no two elements of a scene share a pixel, there is nothing to blend with but the mean: the pass then ends in codes
+// (`element_code`), and the frame needs no linear one.
 
 override PATTERN: u32 = 0u;
 override OUTLINE: u32 = 0u;
@@ -331,8 +334,8 @@ fn pattern(in: Varying, at: vec2<f32>) -> f32 {
     }
 }
 
-@fragment
-fn element(in: Varying) -> @location(0) vec4<f32> {
+// Premultiplied.
+fn light_of(in: Varying) -> vec4<f32> {
     let from_center = in.position.xy - in.center_px;
     let at = vec2<f32>(
         in.turn.x * from_center.x - in.turn.y * from_center.y,
@@ -340,7 +343,7 @@ fn element(in: Varying) -> @location(0) vec4<f32> {
     );
     let clipped = any(in.position.xy < in.clip_px.xy) || any(in.position.xy > in.clip_px.zw);
     if any(abs(at) > in.half_px) || clipped {
-        return vec4<f32>(0.0);
+        discard;
     }
     let seen = window(in, at);
     let amplitude = in.course.x;
@@ -364,4 +367,16 @@ fn element(in: Varying) -> @location(0) vec4<f32> {
             return vec4<f32>(covers * colour, covers);
         }
     }
+}
+
+@fragment
+fn element(in: Varying) -> @location(0) vec4<f32> {
+    return light_of(in);
+}
+
+@fragment
+fn element_code(in: Varying) -> @location(0) vec4<f32> {
+    let own = light_of(in);
+    let all = MEAN_LUMINANCE * (1.0 - own.a) + own.r;
+    return vec4<f32>(vec3<f32>(encode_grey(all, vec2<u32>(floor(in.position.xy)), frame.index)), 1.0);
 }

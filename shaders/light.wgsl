@@ -1,3 +1,6 @@
+// The display's encoder: light to codes in whole numbers, looked up in a table. Twin: stimulus::Light. It is put before every
+// pass that ends in codes, and has a bind group of its own.
+
 struct Light {
     highest: u32,
     fraction_bits: u32,
@@ -7,8 +10,8 @@ struct Light {
 
 override DITHERS: bool = false;
 
-@group(0) @binding(2) var<uniform> light: Light;
-@group(0) @binding(3) var drives: texture_2d<u32>;
+@group(1) @binding(0) var<uniform> light: Light;
+@group(1) @binding(1) var drives: texture_2d<u32>;
 
 const DARKEST: f32 = 0.0000152587890625;
 const BIN_SHIFT: u32 = 15u;

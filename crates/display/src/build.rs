@@ -7,10 +7,15 @@ pub(crate) fn module(device: &wgpu::Device, name: &str, wgsl: &str) -> wgpu::Sha
     })
 }
 
-pub(crate) fn pipeline_layout(device: &wgpu::Device, layout: &wgpu::BindGroupLayout) -> wgpu::PipelineLayout {
+/// Of a pass with these bind groups, in their order.
+pub(crate) fn pipeline_layout(
+    device: &wgpu::Device,
+    layouts: &[&wgpu::BindGroupLayout],
+) -> wgpu::PipelineLayout {
+    let layouts: Vec<_> = layouts.iter().map(|&layout| Some(layout)).collect();
     device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: None,
-        bind_group_layouts: &[Some(layout)],
+        bind_group_layouts: &layouts,
         immediate_size: 0,
     })
 }
@@ -90,7 +95,7 @@ impl Program<'_> {
     ) -> wgpu::ComputePipeline {
         device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(self.name),
-            layout: Some(&pipeline_layout(device, layout)),
+            layout: Some(&pipeline_layout(device, &[layout])),
             module: &module(device, self.name, self.wgsl),
             entry_point: Some(self.name),
             compilation_options: self.options(),
@@ -102,25 +107,25 @@ impl Program<'_> {
     pub(crate) fn covering(
         &self,
         device: &wgpu::Device,
-        layout: &wgpu::BindGroupLayout,
+        layouts: &[&wgpu::BindGroupLayout],
         format: wgpu::TextureFormat,
     ) -> wgpu::RenderPipeline {
         let module = module(device, self.name, self.wgsl);
-        covering(device, layout, (&module, self.name), self.options(), format)
+        covering(device, layouts, (&module, self.name), self.options(), format)
     }
 }
 
 /// A fragment shader of a module, by its name, that covers its target with one triangle.
 pub(crate) fn covering(
     device: &wgpu::Device,
-    layout: &wgpu::BindGroupLayout,
+    layouts: &[&wgpu::BindGroupLayout],
     (module, name): (&wgpu::ShaderModule, &str),
     compilation_options: wgpu::PipelineCompilationOptions<'_>,
     format: wgpu::TextureFormat,
 ) -> wgpu::RenderPipeline {
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
         label: Some(name),
-        layout: Some(&pipeline_layout(device, layout)),
+        layout: Some(&pipeline_layout(device, layouts)),
         vertex: wgpu::VertexState {
             module,
             entry_point: Some("cover"),
@@ -146,7 +151,7 @@ pub(crate) fn cover(
     encoder: &mut wgpu::CommandEncoder,
     label: &str,
     pipeline: &wgpu::RenderPipeline,
-    bindings: &wgpu::BindGroup,
+    bindings: &[wgpu::BindGroup],
     target: &wgpu::TextureView,
 ) {
     let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
@@ -163,6 +168,8 @@ pub(crate) fn cover(
         ..Default::default()
     });
     pass.set_pipeline(pipeline);
-    pass.set_bind_group(0, bindings, &[]);
+    for (place, group) in (0..).zip(bindings) {
+        pass.set_bind_group(place, group, &[]);
+    }
     pass.draw(0..3, 0..1);
 }

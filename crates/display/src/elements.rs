@@ -1,4 +1,6 @@
 //! The elements of all scenes on the GPU: an instance of a quad each, and a pipeline for each case of the shader.
+//!
+//! A scene whose elements share no pixel is drawn straight as codes; all others are blended in linear light first.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +9,18 @@ use stimulus::{Moment, Scene};
 
 use crate::build::{self, buffer};
 use crate::config::DisplayError;
+use crate::light::LightTable;
 use crate::pictures::Pictures;
 use crate::scenery::Scenery;
 use crate::sheets::SheetArrays;
 use crate::uniform::{Case, CourseRow, InstanceRow};
 
 /// WGSL of the stimulus pass.
-pub(crate) const ELEMENT: &str =
-    concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/element.wgsl"));
+pub(crate) const ELEMENT: &str = concat!(
+    include_str!("../../../shaders/frame.wgsl"),
+    include_str!("../../../shaders/light.wgsl"),
+    include_str!("../../../shaders/element.wgsl")
+);
 
 /// Format of the linear frame where red, green and blue are alike: 32 bits, so that the retina sees contrast steps far below
 /// what the screen can show.
@@ -32,12 +38,25 @@ pub(crate) fn linear_format(scenery: &Scenery) -> wgpu::TextureFormat {
 
 /// Instances, courses and pipelines.
 pub(crate) struct Elements {
-    pipelines: Vec<wgpu::RenderPipeline>,
+    /// Onto the linear frame, by case.
+    to_light: Vec<wgpu::RenderPipeline>,
+    /// Onto the codes, by case; empty where no scene is drawn straight.
+    to_codes: Vec<wgpu::RenderPipeline>,
     bindings: wgpu::BindGroup,
-    draws: Vec<Vec<Draw>>,
+    table: wgpu::BindGroup,
+    /// The neutral grey's code over the highest.
+    grey_code: [f64; 3],
+    scenes: Vec<Laid>,
     courses: wgpu::Buffer,
     nows: Vec<Now>,
     rows: Vec<u8>,
+}
+
+/// How a scene is drawn.
+struct Laid {
+    draws: Vec<Draw>,
+    /// Straight as codes.
+    is_straight: bool,
 }
 
 /// Neighbouring elements of the same case: one draw call.
@@ -56,14 +75,16 @@ impl Elements {
         queue: &wgpu::Queue,
         scenery: &Scenery,
         pictures: &Pictures,
+        table: &LightTable,
         frame: &wgpu::Buffer,
     ) -> Result<Self, DisplayError> {
         let Scenery { scenes, sheets, .. } = scenery;
         let mut cases = BTreeMap::new();
         let mut instances = Vec::new();
-        let mut draws = Vec::new();
+        let mut laid = Vec::new();
         for scene in scenes {
-            draws.push(lay(scene, &mut instances, &mut cases));
+            let draws = lay(scene, &mut instances, &mut cases);
+            laid.push(Laid { draws, is_straight: scenery.is_drawn_straight(scene) });
         }
         let courses = scenes.iter().map(|scene| scene.courses.len()).max().unwrap_or(0).max(1);
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
@@ -86,16 +107,27 @@ impl Elements {
             ],
         });
         let module = build::module(device, "element", ELEMENT);
-        let format = linear_format(scenery);
-        let mut pipelines: Vec<_> = cases.into_iter().collect();
-        pipelines.sort_by_key(|&(_, place)| place);
+        let mut cases: Vec<_> = cases.into_iter().collect();
+        cases.sort_by_key(|&(_, place)| place);
+        let pipelines = |end: &End<'_>| {
+            cases.iter().map(|(case, _)| pipeline(device, &module, case, end)).collect::<Vec<_>>()
+        };
+        let light =
+            End { name: "element", layouts: &[&layout], format: linear_format(scenery), blend: Some(BLEND) };
+        let codes = End {
+            name: "element_code",
+            layouts: &[&layout, &table.layout],
+            format: scenery.code_format(),
+            blend: None,
+        };
+        let is_any_straight = laid.iter().any(|scene| scene.is_straight);
         Ok(Self {
-            pipelines: pipelines
-                .into_iter()
-                .map(|(case, _)| pipeline(device, &layout, &module, &case, format))
-                .collect(),
+            to_light: pipelines(&light),
+            to_codes: if is_any_straight { pipelines(&codes) } else { Vec::new() },
             bindings,
-            draws,
+            table: table.bindings.clone(),
+            grey_code: scenery.grey(),
+            scenes: laid,
             courses: course_buffer,
             nows: vec![Now::NONE; courses],
             rows: vec![0; CourseRow::SIZE * courses],
@@ -122,31 +154,60 @@ impl Elements {
         CourseRow::SIZE * count
     }
 
+    /// Whether a scene is drawn straight as codes, so that the linear frame is for those who read it.
+    pub(crate) fn is_straight(&self, scene: usize) -> bool {
+        self.scenes.get(scene).is_some_and(|scene| scene.is_straight)
+    }
+
     /// Records a scene onto the linear frame, which is cleared to grey.
-    pub(crate) fn record(
+    pub(crate) fn record_light(
         &self,
         encoder: &mut wgpu::CommandEncoder,
         scene: usize,
         linear: &wgpu::TextureView,
     ) {
-        let mean = stimulus::MEAN_LUMINANCE;
-        let grey = wgpu::Color { r: mean, g: mean, b: mean, a: 1.0 };
-        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-            label: Some("elements"),
-            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: linear,
-                depth_slice: None,
-                resolve_target: None,
-                ops: wgpu::Operations { load: wgpu::LoadOp::Clear(grey), store: wgpu::StoreOp::Store },
-            })],
-            ..Default::default()
-        });
-        for draw in self.draws.get(scene).into_iter().flatten() {
-            pass.set_pipeline(&self.pipelines[draw.pipeline]);
-            pass.set_bind_group(0, &self.bindings, &[]);
+        let mut pass = cleared(encoder, linear, [stimulus::MEAN_LUMINANCE; 3]);
+        self.draw(&mut pass, scene, &self.to_light);
+    }
+
+    /// Records a scene that is drawn straight onto the codes.
+    pub(crate) fn record_codes(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        scene: usize,
+        codes: &wgpu::TextureView,
+    ) {
+        let mut pass = cleared(encoder, codes, self.grey_code);
+        pass.set_bind_group(1, &self.table, &[]);
+        self.draw(&mut pass, scene, &self.to_codes);
+    }
+
+    fn draw(&self, pass: &mut wgpu::RenderPass<'_>, scene: usize, pipelines: &[wgpu::RenderPipeline]) {
+        pass.set_bind_group(0, &self.bindings, &[]);
+        for draw in self.scenes.get(scene).into_iter().flat_map(|scene| &scene.draws) {
+            pass.set_pipeline(&pipelines[draw.pipeline]);
             pass.draw(0..4, draw.instances.clone());
         }
     }
+}
+
+/// A pass over elements on neutral grey.
+fn cleared<'a>(
+    encoder: &'a mut wgpu::CommandEncoder,
+    view: &wgpu::TextureView,
+    [r, g, b]: [f64; 3],
+) -> wgpu::RenderPass<'a> {
+    let grey = wgpu::Color { r, g, b, a: 1.0 };
+    encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+        label: Some("elements"),
+        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+            view,
+            depth_slice: None,
+            resolve_target: None,
+            ops: wgpu::Operations { load: wgpu::LoadOp::Clear(grey), store: wgpu::StoreOp::Store },
+        })],
+        ..Default::default()
+    })
 }
 
 /// Appends a scene's instances; returns how to draw them.
@@ -181,12 +242,20 @@ fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     })
 }
 
+/// What the element pass ends in.
+struct End<'a> {
+    /// The fragment's entry point.
+    name: &'static str,
+    layouts: &'a [&'a wgpu::BindGroupLayout],
+    format: wgpu::TextureFormat,
+    blend: Option<wgpu::BlendState>,
+}
+
 fn pipeline(
     device: &wgpu::Device,
-    layout: &wgpu::BindGroupLayout,
     module: &wgpu::ShaderModule,
     case: &Case,
-    format: wgpu::TextureFormat,
+    end: &End<'_>,
 ) -> wgpu::RenderPipeline {
     let constants = [
         ("PATTERN", f64::from(case.pattern)),
@@ -197,8 +266,8 @@ fn pipeline(
     let flags = [wgpu::ColorWrites::RED, wgpu::ColorWrites::GREEN, wgpu::ColorWrites::BLUE];
     let written = flags.into_iter().zip(case.channels).filter(|&(_, seen)| seen).map(|(flag, _)| flag);
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-        label: Some("element"),
-        layout: Some(&build::pipeline_layout(device, layout)),
+        label: Some(end.name),
+        layout: Some(&build::pipeline_layout(device, end.layouts)),
         vertex: wgpu::VertexState {
             module,
             entry_point: Some("place"),
@@ -207,11 +276,11 @@ fn pipeline(
         },
         fragment: Some(wgpu::FragmentState {
             module,
-            entry_point: Some("element"),
+            entry_point: Some(end.name),
             compilation_options: options,
             targets: &[Some(wgpu::ColorTargetState {
-                format,
-                blend: Some(BLEND),
+                format: end.format,
+                blend: end.blend,
                 write_mask: written.fold(wgpu::ColorWrites::ALPHA, |all, flag| all | flag),
             })],
         }),

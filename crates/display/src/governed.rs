@@ -11,9 +11,6 @@ use crate::target::Offscreen;
 /// Of what is shown.
 const FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 
-/// Seconds until a frame counts as lost.
-const PATIENCE_S: u32 = 30;
-
 /// Runs the governor's passes on candidates that are given as pixels, and reads back what they show.
 pub struct GovernedFrames {
     gpu: Gpu,
@@ -131,8 +128,7 @@ impl GovernedFrames {
         for buffer in read {
             buffer.map_async(wgpu::MapMode::Read, .., |_| ());
         }
-        // The first frame compiles the pipelines, which on a busy machine takes longer than any frame.
-        let finished = (0..PATIENCE_S).any(|_| self.gpu.finish(submission.clone()));
+        let finished = self.gpu.finish_first(submission);
         match self.gpu.failure() {
             Some(reason) => Err(lost(reason)),
             None if !finished => Err(lost("not done within half a minute")),

@@ -134,7 +134,7 @@ impl GovernorPasses {
                 build::view(6, &candidate),
             ],
         );
-        let pipeline_layout = build::pipeline_layout(device, &compute_layout);
+        let pipeline_layout = build::pipeline_layout(device, &[&compute_layout]);
         let compute = PASSES
             .iter()
             .map(|&pass| {
@@ -170,7 +170,8 @@ impl GovernorPasses {
                 build::whole(8, &sums),
             ],
         );
-        let show = build::covering(device, &show_layout, (&module, "governor"), Default::default(), surface);
+        let show =
+            build::covering(device, &[&show_layout], (&module, "governor"), Default::default(), surface);
         let initial = Initial {
             state: bytes(twin.state().iter().copied()),
             lasting: bytes(twin.lasting()),
@@ -233,7 +234,7 @@ impl GovernorPasses {
 
     /// Records what may be shown onto the surface.
     pub fn record_show(&self, encoder: &mut wgpu::CommandEncoder, surface: &wgpu::TextureView) {
-        build::cover(encoder, "governor", &self.show, &self.show_bindings, surface);
+        build::cover(encoder, "governor", &self.show, std::slice::from_ref(&self.show_bindings), surface);
     }
 
     /// Records the copy of the verdict to a place in a buffer.

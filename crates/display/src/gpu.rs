@@ -1,6 +1,7 @@
 //! Adapter, device and queue.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::config::DisplayError;
 
@@ -87,10 +88,16 @@ impl Gpu {
 
     /// Waits until all work handed over so far is done; `false` after a second, or when the device is lost.
     pub(crate) fn finish(&self, submission: wgpu::SubmissionIndex) -> bool {
-        let wait = wgpu::PollType::Wait {
-            submission_index: Some(submission),
-            timeout: Some(std::time::Duration::from_secs(1)),
-        };
+        self.finish_within(submission, Duration::from_secs(1))
+    }
+
+    /// The same for work that is done for the first time: a driver may compile dozens of pipelines for it.
+    pub(crate) fn finish_first(&self, submission: wgpu::SubmissionIndex) -> bool {
+        self.finish_within(submission, Duration::from_secs(30))
+    }
+
+    fn finish_within(&self, submission: wgpu::SubmissionIndex, timeout: Duration) -> bool {
+        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(timeout) };
         self.device.poll(wait).is_ok()
     }
 

@@ -3,13 +3,13 @@
 use stimulus::Light;
 use stimulus::light::BINS;
 
-use crate::build::buffer;
+use crate::build::{self, buffer};
 use crate::config::DisplayError;
 
-/// The table of drives and its numbers.
+/// The table of drives and its numbers: the second bind group of every pass that ends in codes.
 pub(crate) struct LightTable {
-    pub(crate) uniform: wgpu::Buffer,
-    pub(crate) drives: wgpu::TextureView,
+    pub(crate) layout: wgpu::BindGroupLayout,
+    pub(crate) bindings: wgpu::BindGroup,
 }
 
 impl LightTable {
@@ -50,20 +50,27 @@ impl LightTable {
             rows_per_image: Some(rows),
         };
         queue.write_texture(texture.as_image_copy(), &texels, layout, size);
-        Ok(Self { uniform, drives: texture.create_view(&Default::default()) })
-    }
-
-    /// How a pass reads the table.
-    pub(crate) fn entry(binding: u32, visibility: wgpu::ShaderStages) -> wgpu::BindGroupLayoutEntry {
-        wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility,
+        let stage = wgpu::ShaderStages::FRAGMENT;
+        let table = wgpu::BindGroupLayoutEntry {
+            binding: 1,
+            visibility: stage,
             ty: wgpu::BindingType::Texture {
                 sample_type: wgpu::TextureSampleType::Uint,
                 view_dimension: wgpu::TextureViewDimension::D2,
                 multisampled: false,
             },
             count: None,
-        }
+        };
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("light"),
+            entries: &[build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform), table],
+        });
+        let drives = texture.create_view(&Default::default());
+        let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("light"),
+            layout: &layout,
+            entries: &[build::whole(0, &uniform), build::view(1, &drives)],
+        });
+        Ok(Self { layout, bindings })
     }
 }

@@ -1,12 +1,13 @@
 //! The pipelines of a frame: elements in linear light, retina reduction, codes and their checksum, the surface.
 
 use stimulus::safety::Request;
-use stimulus::{RetinaGrid, Scene, Screen};
+use stimulus::{Moment, RetinaGrid, Scene, Screen};
 
 use crate::build::{self, Program, buffer};
 use crate::config::DisplayError;
 use crate::elements::{Elements, linear_format};
 use crate::governor::GovernorPasses;
+use crate::gpu::Gpu;
 use crate::light::LightTable;
 use crate::pictures::Pictures;
 use crate::plan::FrameParams;
@@ -55,7 +56,7 @@ pub(crate) struct Renderer {
 
 struct Pass<P> {
     pipeline: P,
-    bindings: wgpu::BindGroup,
+    bindings: Vec<wgpu::BindGroup>,
 }
 
 /// A compute pass and what it fills.
@@ -86,8 +87,8 @@ impl Renderer {
         let codes = target(device, "codes", &scenery.screen, code_format);
         let codes_view = codes.create_view(&Default::default());
         let pictures = Pictures::prepare(device, &scenery.scenes);
-        let elements = Elements::prepare(device, queue, scenery, &pictures, &uniform_buffer)?;
         let table = LightTable::prepare(device, queue, &scenery.light)?;
+        let elements = Elements::prepare(device, queue, scenery, &pictures, &table, &uniform_buffer)?;
         // What it lets pass is drawn once more, onto the codes.
         let governor = scenery.governor.as_ref();
         let governor =
@@ -113,6 +114,23 @@ impl Renderer {
             codes,
             codes_view,
         })
+    }
+
+    /// Draws every scene once for nobody to see: drivers compile a pipeline when it is first drawn with, and that must not be in
+    /// front of a person. `head` takes what a frame copies for the CPU.
+    pub(crate) fn warm_up(&mut self, gpu: &Gpu, head: &wgpu::Buffer) {
+        for scene in 0..self.scenes.len() {
+            let moment = Moment::new(0, 1.0);
+            self.write(&gpu.queue, &FrameParams { scene, moment, patch_luminance: 0.0, picture: 0 });
+            let mut encoder = gpu.device.create_command_encoder(&Default::default());
+            self.record_scene(&mut encoder, Some(head));
+            gpu.finish_first(gpu.queue.submit([encoder.finish()]));
+        }
+    }
+
+    /// Bytes that a frame copies for the CPU.
+    pub(crate) fn head_bytes(&self) -> u64 {
+        HEAD + 4 * self.cells as u64
     }
 
     /// Where the stimulus begins on a surface of another size.
@@ -142,15 +160,29 @@ impl Renderer {
         }
     }
 
-    /// Records the scene in linear light and in codes; and its retina, when there is a buffer to copy it to.
+    /// Records the scene in codes, through linear light unless it is drawn straight; and its retina, when there is a buffer
+    /// to copy it to.
     pub(crate) fn record_scene(&self, encoder: &mut wgpu::CommandEncoder, copy_to: Option<&wgpu::Buffer>) {
-        self.elements.record(encoder, self.shown, &self.linear_view);
         let codes = self.governor.as_ref().map_or(&self.codes_view, GovernorPasses::candidate);
-        build::cover(encoder, "encode", &self.encode.pipeline, &self.encode.bindings, codes);
+        let is_straight = self.elements.is_straight(self.shown);
+        if is_straight {
+            self.elements.record_codes(encoder, self.shown, codes);
+        }
+        if !is_straight || self.retina.is_some() {
+            self.record_light(encoder);
+        }
+        if !is_straight {
+            self.encode.cover(encoder, "encode", codes);
+        }
         if let (Some(retina), Some(copy_to)) = (&self.retina, copy_to) {
             retina.record(encoder, "retina");
             encoder.copy_buffer_to_buffer(&retina.filled, 0, copy_to, HEAD, retina.filled.size());
         }
+    }
+
+    /// Records the scene in linear light.
+    pub(crate) fn record_light(&self, encoder: &mut wgpu::CommandEncoder) {
+        self.elements.record_light(encoder, self.shown, &self.linear_view);
     }
 
     /// Records what may be shown of the codes, and the patch, onto the surface; and checksum and verdict, when there is a
@@ -173,7 +205,7 @@ impl Renderer {
                 governor.record_verdict(encoder, copy_to, CHECKSUM_BYTES);
             }
         }
-        build::cover(encoder, "present", &self.present.pipeline, &self.present.bindings, surface);
+        self.present.cover(encoder, "present", surface);
     }
 
     /// How many refreshes after the one before the next frame is presented.
@@ -204,12 +236,18 @@ impl Renderer {
     }
 }
 
+impl Pass<wgpu::RenderPipeline> {
+    fn cover(&self, encoder: &mut wgpu::CommandEncoder, label: &str, target: &wgpu::TextureView) {
+        build::cover(encoder, label, &self.pipeline, &self.bindings, target);
+    }
+}
+
 impl Compute {
     fn record(&self, encoder: &mut wgpu::CommandEncoder, label: &str) {
         let mut pass = encoder
             .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None });
         pass.set_pipeline(&self.pass.pipeline);
-        pass.set_bind_group(0, &self.pass.bindings, &[]);
+        pass.set_bind_group(0, &self.pass.bindings[0], &[]);
         pass.dispatch_workgroups(self.workgroups[0], self.workgroups[1], 1);
     }
 }
@@ -263,7 +301,7 @@ fn compute_pass(
         layout: &layout,
         entries: &[build::whole(0, uniform), build::view(1, texture), build::whole(2, filled)],
     });
-    Pass { pipeline: program.compute(device, &layout), bindings }
+    Pass { pipeline: program.compute(device, &layout), bindings: vec![bindings] }
 }
 
 fn encode_pass(
@@ -280,8 +318,6 @@ fn encode_pass(
         entries: &[
             build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
             build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
-            build::buffer_entry(2, stage, wgpu::BufferBindingType::Uniform),
-            LightTable::entry(3, stage),
         ],
     });
     let flag = |on: bool| f64::from(u8::from(on));
@@ -291,14 +327,12 @@ fn encode_pass(
     let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
         label: Some("encode"),
         layout: &layout,
-        entries: &[
-            build::whole(0, uniform),
-            build::view(1, linear),
-            build::whole(2, &table.uniform),
-            build::view(3, &table.drives),
-        ],
+        entries: &[build::whole(0, uniform), build::view(1, linear)],
     });
-    Pass { pipeline: program.covering(device, &layout, format), bindings }
+    Pass {
+        pipeline: program.covering(device, &[&layout, &table.layout], format),
+        bindings: vec![bindings, table.bindings.clone()],
+    }
 }
 
 fn present_pass(
@@ -321,7 +355,7 @@ fn present_pass(
         layout: &layout,
         entries: &[build::whole(0, uniform), build::view(1, codes)],
     });
-    Pass { pipeline: program.covering(device, &layout, format), bindings }
+    Pass { pipeline: program.covering(device, &[&layout], format), bindings: vec![bindings] }
 }
 
 /// A texture of the screen's size that passes draw to and read from.

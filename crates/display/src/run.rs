@@ -6,6 +6,7 @@ use std::time::Duration;
 use stimulus::{Moment, RetinaGrid, Scene, Screen};
 use timeline::{Command, Drawn, Event, Flip, Notice, NoticeKind, SceneId};
 
+use crate::build;
 use crate::clock::RefreshClock;
 use crate::config::{Config, Description, DisplayError, Mode, Pacing, Ports, Summary};
 use crate::gpu::Gpu;
@@ -167,18 +168,19 @@ fn settle(
         Target::Window(_, on_screen) => on_screen.size_px(),
     };
     renderer.set_surface(screen, surface_px);
+    let head = build::buffer(&gpu.device, "head", renderer.head_bytes(), wgpu::BufferUsages::COPY_DST);
+    renderer.warm_up(gpu, &head);
     renderer.write(&gpu.queue, &grey);
     let draw = |view: &wgpu::TextureView| {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         renderer.record_scene(&mut encoder, None);
-        renderer.record_present(&mut encoder, view, None);
+        renderer.record_present(&mut encoder, view, Some(&head));
         gpu.queue.submit([encoder.finish()])
     };
     match target {
         Target::Offscreen(offscreen) => {
-            // The first frame compiles shaders; it must not be the first one that counts.
             let submission = draw(&offscreen.view);
-            gpu.finish(submission);
+            gpu.finish_first(submission);
             Ok((describe(gpu, screen, Pacing::Simulated, surface_px, format), None))
         }
         Target::Window(_, on_screen) => {

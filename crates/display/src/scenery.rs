@@ -55,6 +55,13 @@ impl Scenery {
         self.light.rows() == 1 && self.scenes.iter().all(Scene::is_achromatic)
     }
 
+    /// Whether a scene's elements may be drawn as codes right away: each pixel is one element's, all channels have one code,
+    /// and the grey around is one everywhere. It must not depend on who reads the frame, so that a frame that is drawn again
+    /// has the same codes.
+    pub(crate) fn is_drawn_straight(&self, scene: &Scene) -> bool {
+        self.is_achromatic() && self.light.dither().is_none() && scene.is_scattered()
+    }
+
     /// Format of what is drawn for nobody to see, and of the frame's codes.
     pub(crate) fn code_format(&self) -> wgpu::TextureFormat {
         match self.light.bits() {

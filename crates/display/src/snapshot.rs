@@ -73,7 +73,7 @@ impl Snapshots {
         let linear_bytes = if scenery.is_achromatic() { 4 } else { 16 };
         let size = |bytes| u64::from(bytes_per_row(screen, bytes)) * u64::from(screen.height_px);
         Ok(Self {
-            head: read("head", HEAD + 4 * renderer.cells() as u64),
+            head: read("head", renderer.head_bytes()),
             linear: read("linear", size(linear_bytes)),
             codes: read("codes", size(CODE_BYTES)),
             presented: read("presented", size(CODE_BYTES)),
@@ -102,6 +102,7 @@ impl Snapshots {
         let (frame, screen) = (moment.frame, self.scenery.screen);
         self.renderer.write(&self.gpu.queue, &params);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        self.renderer.record_light(&mut encoder);
         self.renderer.record_scene(&mut encoder, Some(&self.head));
         self.renderer.record_present(&mut encoder, &self.target.view, Some(&self.head));
         copy(&mut encoder, self.renderer.linear(), &self.linear, &screen, self.linear_bytes);
@@ -111,13 +112,13 @@ impl Snapshots {
         for buffer in [&self.linear, &self.codes, &self.presented, &self.head] {
             buffer.map_async(wgpu::MapMode::Read, .., |_| ());
         }
-        let finished = self.gpu.finish(submission);
+        let finished = self.gpu.finish_first(submission);
         let lost = |reason: &str| DisplayError::Lost { frame, reason: reason.to_string() };
         if let Some(reason) = self.gpu.failure() {
             return Err(lost(reason));
         }
         if !finished {
-            return Err(lost("not done within a second"));
+            return Err(lost("not done within 30 seconds"));
         }
         let mut sums = [0; 4];
         let retina = mapped(&self.head, frame, |bytes| {

@@ -24,12 +24,12 @@ fn every_shader_of_the_folder_is_valid() {
         let path = entry.unwrap().path();
         assert_eq!(path.extension().unwrap(), "wgsl", "{}", path.display());
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        // What other passes are put together with; the encoder is valid with it only.
+        // What other passes are put together with; those that end in codes are valid with it only.
         if name == "frame" || name == "light" {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        let text = if name == "encode" { format!("{LIGHT}{text}") } else { text };
+        let text = if name == "encode" || name == "element" { format!("{LIGHT}{text}") } else { text };
         // `cover` and the entry point that has the file's name; the governor has several passes.
         let entry = if name == "governor" { "decide" } else { &name };
         assert!(module(&text).entry_points.iter().any(|found| found.name == entry), "{name}");
@@ -43,7 +43,7 @@ fn every_shader_of_the_folder_is_valid() {
 fn buffer_layouts_are_the_shaders_own() {
     let element =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shaders/element.wgsl")).unwrap();
-    let module = module(&element);
+    let module = module(&format!("{LIGHT}{element}"));
     for (name, size, layout) in [
         ("Frame", FrameUniform::SIZE, FrameUniform::LAYOUT),
         ("Instance", InstanceRow::SIZE, InstanceRow::LAYOUT),

@@ -270,6 +270,42 @@ fn every_pattern_window_and_paint_equals_its_twin() {
 }
 
 #[test]
+fn elements_that_share_no_pixel_have_the_codes_of_blended_ones() {
+    let screen = support::screen(SIZE[0], SIZE[1]);
+    let mut random = Random::new(20_261_127, 1);
+    let mut scattered = Scene::grey();
+    for place in 0..6 * 4 {
+        let aperture = Aperture::new(outline(place % 8, &mut random), pick(&mut random, &[0.0, 2.0]));
+        let grey = [random.uniform(); 3];
+        let paint = pick(&mut random, &[Paint::ACHROMATIC, Paint::Stencil(grey)]);
+        let centre = [17.1 + 33.3 * (place % 6) as f64, 18.7 + 36.9 * (place / 6) as f64];
+        let pattern = pattern(place % 6, &mut random);
+        let mut element = Element::new(centre, pattern, aperture, paint, place).turned(place as f64);
+        // Neighbours' rectangles come as near as a tenth of a pixel.
+        let [x, y] = [16.6, 18.4];
+        element.clip_px = Some([centre[0] - x, centre[1] - y, centre[0] + x, centre[1] + y]);
+        let open = element.place.half_px == [0.0; 2];
+        scattered.elements.push(if open { element.with_half_px([40.0, 9.0]) } else { element });
+        scattered.courses.push(Course { motion: Motion::Still, ..course(&mut random) });
+    }
+    assert!(scattered.is_scattered());
+    let under = Element { paint: Paint::Modulate([0.0; 3]), ..scattered.elements[0].clone() };
+    let blended = Scene::together(&[&Scene::of(under, Course::STEADY), &scattered]);
+    assert!(!blended.is_scattered());
+    let scenes = vec![Scene::grey(), scattered.clone(), blended];
+    let scenery = Scenery::plain(&screen, scenes, Sheets::default()).unwrap();
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else { return };
+    for frame in [0, 1, 7, 30, 1_000_003] {
+        let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+        let found = difference(&mut gpu, 1, &scattered, &Content::NONE, &moment, &scenery);
+        assert!(found.linear <= LINEAR_TOLERANCE && found.code <= 1, "{} {}", found.linear, found.code);
+        let (straight, blended) = (gpu.shoot(1, &moment).unwrap(), gpu.shoot(2, &moment).unwrap());
+        assert_eq!(straight.codes, blended.codes, "frame {frame}");
+        assert_eq!(straight.checksum, blended.checksum, "frame {frame}");
+    }
+}
+
+#[test]
 fn retina_and_patch_equal_their_twins() {
     let screen = support::screen(SIZE[0], SIZE[1]);
     let scenes: Vec<Scene> = std::iter::once(Scene::grey())

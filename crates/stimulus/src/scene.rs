@@ -1,6 +1,6 @@
 //! What a frame shows: elements on neutral grey, each a pure function of the frame.
 
-use crate::element::{Aperture, Course, Element, Moment, Now, Outline, Paint, Pattern, Wave};
+use crate::element::{Aperture, Course, Element, Moment, Motion, Now, Outline, Paint, Pattern, Wave};
 use crate::flicker::Flicker;
 use crate::picture::Picture;
 use crate::screen::Screen;
@@ -8,6 +8,9 @@ use crate::sheet::Source;
 
 /// Linear luminance of the neutral grey, which is also the mean of every pattern.
 pub const MEAN_LUMINANCE: f64 = 0.5;
+
+/// How far apart rectangles lie that share no pixel, whatever the rounding.
+const APART_PX: f64 = 1e-2;
 
 /// What the display can be told to show. The scene's id is its place in the list that `display` was prepared with; place
 /// 0 is always the neutral grey field, [`Scene::grey`].
@@ -97,6 +100,25 @@ impl Scene {
         self.elements.iter().find_map(|element| match &element.pattern {
             Pattern::Values(sheet) if sheet.source == Source::Command => Some((element, sheet)),
             _ => None,
+        })
+    }
+
+    /// Whether no two elements ever share a pixel: none of them moves, and their rectangles lie apart.
+    pub fn is_scattered(&self) -> bool {
+        let still = |element: &Element| {
+            self.courses.get(element.course).is_some_and(|course| course.motion == Motion::Still)
+        };
+        if !self.elements.iter().all(still) {
+            return false;
+        }
+        let mut all: Vec<[f64; 4]> =
+            self.elements.iter().map(|element| element.bounds_px(&Now::NONE)).collect();
+        all.sort_by(|a, b| a[1].total_cmp(&b[1]));
+        // From the top down: only those that begin above another's lower edge can touch it. What is on the edge is nobody's to
+        // count on in 32 bits.
+        all.iter().enumerate().all(|(place, [left, _, right, bottom])| {
+            let below = all[place + 1..].iter().take_while(|next| next[1] < bottom + APART_PX);
+            below.into_iter().all(|next| next[0] > right + APART_PX || next[2] < left - APART_PX)
         })
     }
 

@@ -2,8 +2,8 @@
 
 use std::f64::consts::PI;
 
-use stimulus::Content;
-use stimulus::element::{Course, Element, Fade, Moment, Outline, Paint, Wave};
+use stimulus::element::{Course, Element, Fade, Moment, Motion, Outline, Paint, Wave};
+use stimulus::{Content, Scene};
 
 use super::{CENTRE, SIDE, grating, light, plain};
 
@@ -77,4 +77,36 @@ fn an_eyes_glass_lets_its_channels_change_alone() {
     let alone = [draw(vec![left]), draw(vec![right])];
     assert_eq!([0, 1, 2].map(|channel| changed(&alone[0], channel)), [true, false, false]);
     assert_eq!([0, 1, 2].map(|channel| changed(&alone[1], channel)), [false, true, true]);
+}
+
+/// Whether two elements may be drawn without blending: counted pixel by pixel, and by what the scene says.
+#[test]
+fn elements_are_scattered_just_where_no_pixel_is_shared() {
+    let still = |second: Element| Scene {
+        elements: vec![plain(Outline::Rectangle { half_px: [10.0, 20.0] }, 0.0, CENTRE), second],
+        courses: vec![Course::STEADY],
+        patch_course: None,
+    };
+    let square = |at: [f64; 2]| plain(Outline::Rectangle { half_px: [5.0; 2] }, 0.0, at);
+    for (x, y, apart) in
+        [(115.2, 100.0, false), (117.5, 100.0, true), (100.0, 127.5, true), (90.0, 74.5, false)]
+    {
+        let scene = still(square([x, y]));
+        assert_eq!(scene.is_scattered(), apart, "{x} {y}");
+        if apart {
+            let one = |element: &Element| {
+                light(vec![element.clone()], vec![Course::STEADY], &Content::NONE, &Moment::new(0, 1.0))
+            };
+            let (first, second) = (one(&scene.elements[0]), one(&scene.elements[1]));
+            assert!(first.iter().zip(&second).all(|(a, b)| a[1] == 0.5 || b[1] == 0.5));
+        }
+    }
+    // Far apart, but it is turned: its corner reaches across; or it moves.
+    assert!(still(square([117.5, 100.0])).is_scattered());
+    assert!(!still(square([117.5, 100.0]).turned(0.6)).is_scattered());
+    let mut moving = still(square([150.0, 100.0]));
+    assert!(moving.is_scattered());
+    moving.courses[0].motion = Motion::Turn { cycles_per_frame: 0.01 };
+    assert!(!moving.is_scattered());
+    assert!(Scene::grey().is_scattered());
 }

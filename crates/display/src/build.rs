@@ -154,22 +154,29 @@ pub(crate) fn cover(
     bindings: &[wgpu::BindGroup],
     target: &wgpu::TextureView,
 ) {
-    let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-        label: Some(label),
-        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-            view: target,
-            depth_slice: None,
-            resolve_target: None,
-            ops: wgpu::Operations {
-                load: wgpu::LoadOp::Clear(wgpu::Color::BLACK),
-                store: wgpu::StoreOp::Store,
-            },
-        })],
-        ..Default::default()
-    });
+    let mut pass = pass(encoder, label, target, wgpu::LoadOp::Clear(wgpu::Color::BLACK));
     pass.set_pipeline(pipeline);
     for (place, group) in (0..).zip(bindings) {
         pass.set_bind_group(place, group, &[]);
     }
     pass.draw(0..3, 0..1);
+}
+
+/// A pass onto one target.
+pub(crate) fn pass<'a>(
+    encoder: &'a mut wgpu::CommandEncoder,
+    label: &str,
+    view: &wgpu::TextureView,
+    load: wgpu::LoadOp<wgpu::Color>,
+) -> wgpu::RenderPass<'a> {
+    encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+        label: Some(label),
+        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+            view,
+            depth_slice: None,
+            resolve_target: None,
+            ops: wgpu::Operations { load, store: wgpu::StoreOp::Store },
+        })],
+        ..Default::default()
+    })
 }

@@ -74,6 +74,7 @@ impl Elements {
         device: &wgpu::Device,
         queue: &wgpu::Queue,
         scenery: &Scenery,
+        code_format: wgpu::TextureFormat,
         pictures: &Pictures,
         table: &LightTable,
         frame: &wgpu::Buffer,
@@ -117,7 +118,7 @@ impl Elements {
         let codes = End {
             name: "element_code",
             layouts: &[&layout, &table.layout],
-            format: scenery.code_format(),
+            format: code_format,
             blend: None,
         };
         let is_any_straight = laid.iter().any(|scene| scene.is_straight);
@@ -197,17 +198,7 @@ fn cleared<'a>(
     view: &wgpu::TextureView,
     [r, g, b]: [f64; 3],
 ) -> wgpu::RenderPass<'a> {
-    let grey = wgpu::Color { r, g, b, a: 1.0 };
-    encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-        label: Some("elements"),
-        color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-            view,
-            depth_slice: None,
-            resolve_target: None,
-            ops: wgpu::Operations { load: wgpu::LoadOp::Clear(grey), store: wgpu::StoreOp::Store },
-        })],
-        ..Default::default()
-    })
+    build::pass(encoder, "elements", view, wgpu::LoadOp::Clear(wgpu::Color { r, g, b, a: 1.0 }))
 }
 
 /// Appends a scene's instances; returns how to draw them.

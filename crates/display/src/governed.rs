@@ -85,7 +85,7 @@ impl GovernedFrames {
         self.passes.write(&self.gpu.queue, request, [0, 0]);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         self.passes.record(&mut encoder);
-        self.passes.record_show(&mut encoder, &self.target.view);
+        self.passes.record_show(&mut encoder, &self.target.texture.create_view(&Default::default()));
         self.passes.record_verdict(&mut encoder, &self.verdict, 0);
         encoder.copy_texture_to_buffer(
             self.target.texture.as_image_copy(),

@@ -3,6 +3,7 @@
 //! Everything that takes time (window system, adapter, device) is done before, so that covering is one request and one
 //! clear. It is cleared again and again, because a window system may forget what was drawn before a window was seen.
 
+use crate::build;
 use crate::config::{DisplayError, Mode};
 use crate::gpu::Gpu;
 use crate::target::OnScreen;
@@ -56,8 +57,8 @@ impl GreyWindow {
             self.surface.resize(size_px);
         }
         self.surface.take().map_err(|gone| DisplayError::Surface(gone.0))?;
-        if let Some(view) = self.surface.view() {
-            self.clear(&view);
+        if let Some(surface) = self.surface.texture() {
+            self.clear(&surface.create_view(&Default::default()));
         }
         match self.gpu.failure() {
             Some(reason) => Err(DisplayError::Surface(reason.into())),
@@ -74,16 +75,7 @@ impl GreyWindow {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let grey = wgpu::Color { r: self.level, g: self.level, b: self.level, a: 1.0 };
         // Only the clear at its begin is wanted of this pass.
-        drop(encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-            label: Some("grey"),
-            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view,
-                resolve_target: None,
-                depth_slice: None,
-                ops: wgpu::Operations { load: wgpu::LoadOp::Clear(grey), store: wgpu::StoreOp::Store },
-            })],
-            ..Default::default()
-        }));
+        drop(build::pass(&mut encoder, "grey", view, wgpu::LoadOp::Clear(grey)));
         self.gpu.queue.submit([encoder.finish()]);
         self.surface.present();
     }

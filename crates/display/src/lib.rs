@@ -33,6 +33,7 @@ mod keys;
 mod light;
 mod pictures;
 pub mod plan;
+mod present;
 pub mod presenter;
 mod readback;
 mod rebuild;

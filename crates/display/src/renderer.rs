@@ -11,6 +11,7 @@ use crate::gpu::Gpu;
 use crate::light::LightTable;
 use crate::pictures::Pictures;
 use crate::plan::FrameParams;
+use crate::present::PresentPass;
 use crate::readback::{CHECKSUM_BYTES, HEAD};
 use crate::scenery::Scenery;
 use crate::uniform::FrameUniform;
@@ -27,9 +28,6 @@ const ENCODE: &str = concat!(
 /// WGSL of the checksum.
 const CHECKSUM: &str =
     concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/checksum.wgsl"));
-/// WGSL of the last pass.
-const PRESENT: &str =
-    concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/present.wgsl"));
 
 /// Rows of pixels that one row of the checksum's invocations takes: `checksum.wgsl` strides by 64.
 const CHECKSUM_ROWS: u32 = 64;
@@ -47,7 +45,7 @@ pub(crate) struct Renderer {
     codes: wgpu::Texture,
     codes_view: wgpu::TextureView,
     encode: Pass<wgpu::RenderPipeline>,
-    present: Pass<wgpu::RenderPipeline>,
+    present: PresentPass,
     checksum: Compute,
     governor: Option<GovernorPasses>,
     retina: Option<Compute>,
@@ -67,8 +65,8 @@ struct Compute {
 }
 
 impl Renderer {
-    /// Builds every pipeline. `format` is that of the surface (or offscreen target); it must not be an sRGB one, because codes
-    /// are made for the rig's own transfer.
+    /// Builds every pipeline. `format` is that of the surface (or offscreen target), and of the codes; it must not be an sRGB
+    /// one, because codes are made for the rig's own transfer.
     ///
     /// # Errors
     /// When the adapter cannot hold the sheets.
@@ -83,24 +81,23 @@ impl Renderer {
         let uniform_buffer = buffer(device, "frame", FrameUniform::SIZE as u64, usage);
         let linear = target(device, "linear", &scenery.screen, linear_format(scenery));
         let linear_view = linear.create_view(&Default::default());
-        let code_format = scenery.code_format();
-        let codes = target(device, "codes", &scenery.screen, code_format);
+        let codes = target(device, "codes", &scenery.screen, format);
         let codes_view = codes.create_view(&Default::default());
         let pictures = Pictures::prepare(device, &scenery.scenes);
         let table = LightTable::prepare(device, queue, &scenery.light)?;
-        let elements = Elements::prepare(device, queue, scenery, &pictures, &table, &uniform_buffer)?;
+        let elements = Elements::prepare(device, queue, scenery, format, &pictures, &table, &uniform_buffer)?;
         // What it lets pass is drawn once more, onto the codes.
         let governor = scenery.governor.as_ref();
         let governor =
-            governor.map(|twin| GovernorPasses::prepare(device, queue, twin, code_format)).transpose()?;
+            governor.map(|twin| GovernorPasses::prepare(device, queue, twin, format)).transpose()?;
         Ok(Self {
             scenes: scenery.scenes.clone(),
             uniform,
             pictures,
             elements,
             shown: 0,
-            encode: encode_pass(device, scenery, code_format, &uniform_buffer, &linear_view, &table),
-            present: present_pass(device, format, &uniform_buffer, &codes_view),
+            encode: encode_pass(device, scenery, format, &uniform_buffer, &linear_view, &table),
+            present: PresentPass::prepare(device, format, &uniform_buffer, &codes_view, scenery.patch),
             checksum: checksum_pass(device, scenery, &uniform_buffer, &codes_view),
             governor,
             retina: scenery
@@ -190,7 +187,7 @@ impl Renderer {
     pub(crate) fn record_present(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        surface: &wgpu::TextureView,
+        surface: &wgpu::Texture,
         copy_to: Option<&wgpu::Buffer>,
     ) {
         if let Some(governor) = &self.governor {
@@ -205,7 +202,7 @@ impl Renderer {
                 governor.record_verdict(encoder, copy_to, CHECKSUM_BYTES);
             }
         }
-        self.present.cover(encoder, "present", surface);
+        self.present.record(encoder, &self.codes, surface);
     }
 
     /// How many refreshes after the one before the next frame is presented.
@@ -333,29 +330,6 @@ fn encode_pass(
         pipeline: program.covering(device, &[&layout, &table.layout], format),
         bindings: vec![bindings, table.bindings.clone()],
     }
-}
-
-fn present_pass(
-    device: &wgpu::Device,
-    format: wgpu::TextureFormat,
-    uniform: &wgpu::Buffer,
-    codes: &wgpu::TextureView,
-) -> Pass<wgpu::RenderPipeline> {
-    let stage = wgpu::ShaderStages::FRAGMENT;
-    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some("present"),
-        entries: &[
-            build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
-            build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
-        ],
-    });
-    let program = Program { name: "present", wgsl: PRESENT, constants: &[] };
-    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("present"),
-        layout: &layout,
-        entries: &[build::whole(0, uniform), build::view(1, codes)],
-    });
-    Pass { pipeline: program.covering(device, &[&layout], format), bindings: vec![bindings] }
 }
 
 /// A texture of the screen's size that passes draw to and read from.

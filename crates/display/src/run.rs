@@ -171,21 +171,21 @@ fn settle(
     let head = build::buffer(&gpu.device, "head", renderer.head_bytes(), wgpu::BufferUsages::COPY_DST);
     renderer.warm_up(gpu, &head);
     renderer.write(&gpu.queue, &grey);
-    let draw = |view: &wgpu::TextureView| {
+    let draw = |surface: &wgpu::Texture| {
         let mut encoder = gpu.device.create_command_encoder(&Default::default());
         renderer.record_scene(&mut encoder, None);
-        renderer.record_present(&mut encoder, view, Some(&head));
+        renderer.record_present(&mut encoder, surface, Some(&head));
         gpu.queue.submit([encoder.finish()])
     };
     match target {
         Target::Offscreen(offscreen) => {
-            let submission = draw(&offscreen.view);
+            let submission = draw(&offscreen.texture);
             gpu.finish_first(submission);
             Ok((describe(gpu, screen, Pacing::Simulated, surface_px, format), None))
         }
         Target::Window(_, on_screen) => {
-            let draw = |view: &wgpu::TextureView| {
-                draw(view);
+            let draw = |surface: &wgpu::Texture| {
+                draw(surface);
             };
             let stamps_ns = on_screen
                 .measure(bounds, screen.refresh_period_ns(), draw)
@@ -415,9 +415,9 @@ impl FrameLoop {
             return Ok(Outcome::Discarded);
         }
         let drawn_ns = now_ns();
-        let Some(view) = self.display.target.view()? else { return Ok(Outcome::Discarded) };
+        let Some(surface) = self.display.target.surface()? else { return Ok(Outcome::Discarded) };
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
-        self.display.record_present(&mut encoder, &view, slot, planned);
+        self.display.record_present(&mut encoder, &surface, slot, planned);
         let submission = self.submit(encoder, slot, planned);
         self.display.gpu.finish(submission);
         let ready_ns = now_ns();
@@ -434,10 +434,10 @@ impl FrameLoop {
 
     /// A window that waits: its texture was taken at a refresh, and the frame drawn now shows at the next one.
     fn screen(&mut self, planned: &Planned, begun_ns: i64) -> Result<Outcome, Gone> {
-        let Some(view) = self.display.target.view()? else { return Ok(Outcome::Discarded) };
+        let Some(surface) = self.display.target.surface()? else { return Ok(Outcome::Discarded) };
         let mut encoder = self.display.gpu.device.create_command_encoder(&Default::default());
         let slot = self.display.record_scene(&mut encoder);
-        self.display.record_present(&mut encoder, &view, slot, planned);
+        self.display.record_present(&mut encoder, &surface, slot, planned);
         self.submit(encoder, slot, planned);
         self.record.record(now_ns() - begun_ns);
         let submitted_ns = self.display.target.present(planned.flip.onset_ns);
@@ -570,13 +570,13 @@ impl Display {
     fn record_present(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
-        view: &wgpu::TextureView,
+        surface: &wgpu::Texture,
         slot: Option<usize>,
         planned: &Planned,
     ) {
         self.renderer.set_refreshes(&self.gpu.queue, planned.flip.missed.saturating_add(1));
         let buffer = slot.map(|slot| self.readback.buffer(slot));
-        self.renderer.record_present(encoder, view, buffer);
+        self.renderer.record_present(encoder, surface, buffer);
     }
 }
 

@@ -104,7 +104,7 @@ impl Snapshots {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         self.renderer.record_light(&mut encoder);
         self.renderer.record_scene(&mut encoder, Some(&self.head));
-        self.renderer.record_present(&mut encoder, &self.target.view, Some(&self.head));
+        self.renderer.record_present(&mut encoder, &self.target.texture, Some(&self.head));
         copy(&mut encoder, self.renderer.linear(), &self.linear, &screen, self.linear_bytes);
         copy(&mut encoder, self.renderer.codes(), &self.codes, &screen, CODE_BYTES);
         copy(&mut encoder, &self.target.texture, &self.presented, &screen, CODE_BYTES);
@@ -166,7 +166,7 @@ impl Snapshots {
             self.renderer.write(&self.gpu.queue, &params);
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             self.renderer.record_scene(&mut encoder, None);
-            self.renderer.record_present(&mut encoder, &self.target.view, None);
+            self.renderer.record_present(&mut encoder, &self.target.texture, None);
             let submission = self.gpu.queue.submit([encoder.finish()]);
             if let Some(before) = before.replace(submission) {
                 self.gpu.finish(before);

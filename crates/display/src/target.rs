@@ -35,15 +35,14 @@ pub(crate) enum Target {
 
 impl Target {
     /// What can be drawn onto now; a window gives its next texture, unless it is hidden.
-    pub(crate) fn view(&mut self) -> Result<Option<wgpu::TextureView>, Gone> {
+    pub(crate) fn surface(&mut self) -> Result<Option<wgpu::Texture>, Gone> {
         match self {
-            Self::Offscreen(offscreen) => Ok(Some(offscreen.view.clone())),
+            Self::Offscreen(offscreen) => Ok(Some(offscreen.texture.clone())),
             Self::Window(_, on_screen) => {
                 if on_screen.taken.is_none() {
                     on_screen.take()?;
                 }
-                let view = |taken: &wgpu::SurfaceTexture| taken.texture.create_view(&Default::default());
-                Ok(on_screen.taken.as_ref().map(view))
+                Ok(on_screen.texture())
             }
         }
     }
@@ -120,7 +119,6 @@ impl Presenter for Target {
 /// A texture that nobody sees.
 pub(crate) struct Offscreen {
     pub(crate) texture: wgpu::Texture,
-    pub(crate) view: wgpu::TextureView,
 }
 
 impl Offscreen {
@@ -136,11 +134,12 @@ impl Offscreen {
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
             format,
-            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT
+                | wgpu::TextureUsages::COPY_SRC
+                | wgpu::TextureUsages::COPY_DST,
             view_formats: &[],
         });
-        let view = texture.create_view(&Default::default());
-        Self { texture, view }
+        Self { texture }
     }
 }
 
@@ -210,7 +209,7 @@ impl OnScreen {
                 .find(|mode| possible.present_modes.contains(mode))
                 .ok_or_else(|| DisplayError::Surface("no presentation mode".to_string()))?;
         let config = wgpu::SurfaceConfiguration {
-            usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | (possible.usages & wgpu::TextureUsages::COPY_DST),
             format,
             color_space: wgpu::SurfaceColorSpace::Auto,
             width: size.width.max(1),
@@ -308,9 +307,9 @@ impl OnScreen {
         Ok(self.taken.is_some())
     }
 
-    /// The view of the texture that was taken.
-    pub(crate) fn view(&self) -> Option<wgpu::TextureView> {
-        self.taken.as_ref().map(|taken| taken.texture.create_view(&Default::default()))
+    /// The texture that was taken.
+    pub(crate) fn texture(&self) -> Option<wgpu::Texture> {
+        self.taken.as_ref().map(|taken| taken.texture.clone())
     }
 
     /// Presents the texture that was taken and drawn onto.
@@ -356,15 +355,15 @@ impl OnScreen {
         &mut self,
         bounds: &SyncBounds,
         period_ns: f64,
-        mut draw: impl FnMut(&wgpu::TextureView),
+        mut draw: impl FnMut(&wgpu::Texture),
     ) -> Result<Vec<i64>, Gone> {
         let wanted = UNCOUNTED_PRESENTS + bounds.presents;
         let mut stamps = Vec::with_capacity(wanted);
         for _ in 0..2 * wanted {
             if self.take()? {
                 stamps.push(now_ns());
-                if let Some(view) = self.view() {
-                    draw(&view);
+                if let Some(surface) = self.texture() {
+                    draw(&surface);
                 }
                 self.present();
             } else {

@@ -4,7 +4,7 @@
 //! 1.5 times PsychoPy's ElementArrayStim at each count, 15 times its GratingStim at 576, and 0.3 ms (p99) of our own code per
 //! frame at 4,096.
 //!
-//! `cargo bench --bench gabors -- [SECONDS]`. PsychoPy runs in the same minute where `PHOTIC_PSYCHOPY` names a Python that has it;
+//! `cargo bench --bench gabors -- [SECONDS] [COUNT]`. PsychoPy runs in the same minute where `PHOTIC_PSYCHOPY` names a Python that has it;
 //! it needs a display (`xvfb-run -a`). Both take turns, because this machine's speed wavers.
 #![allow(clippy::print_stdout)] // a bench prints its table
 
@@ -23,6 +23,7 @@ const PART_OF_CELL: f64 = 0.9;
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let seconds: f64 = args.first().map_or(Ok(4.0), |arg| arg.parse())?;
+    let only: Option<u32> = args.get(1).map(|arg| arg.parse()).transpose()?;
     let screen = Screen::new(&ScreenSpec {
         width_px: SIZE[0],
         height_px: SIZE[1],
@@ -53,6 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     for (place, side) in (0..).zip(SIDES) {
         let count = side * side;
+        if only.is_some_and(|only| only != count) {
+            continue;
+        }
         let own = race(&mut adapter, 1 + 2 * place, seconds)?;
         let shared = race(&mut adapter, 2 + 2 * place, seconds)?;
         let peers = python.as_deref().map(|python| peer(python, side, seconds)).transpose()?;

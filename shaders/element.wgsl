@@ -69,17 +69,22 @@ struct Varying {
     @location(11) @interpolate(flat) clip_px: vec4<f32>,
 }
 
+// Six vertices of two triangles for each element, in one list: adapters fill their lanes with vertices of many elements so,
+// which they do not across instances of a draw call.
 @vertex
-fn place(@builtin(vertex_index) corner: u32, @builtin(instance_index) index: u32) -> Varying {
-    let instance = instances[index];
+fn place(@builtin(vertex_index) vertex: u32) -> Varying {
+    let instance = instances[vertex / 6u];
+    // Of a z's corners 0, 1, 2 and 2, 1, 3, two bits each.
+    let corner = (0xda4u >> (2u * (vertex % 6u))) & 3u;
     let course = courses[instance.course];
     let turn = instance.rotation_rad + course.turn_rad;
     let axis = vec2<f32>(cos(turn), sin(turn));
     let half = instance.half_px * course.scale + instance.margin_px;
     let center = instance.center_px + course.offset_px;
     var out: Varying;
-    // One pixel more on each side: which pixels are inside is the fragment's decision, as it is the twin's.
-    let local = (vec2<f32>(f32(corner & 1u), f32(corner >> 1u)) * 2.0 - 1.0) * (half + 1.0);
+    // A little more on each side than rasterisers round by: which pixels are inside is the fragment's decision, as it is the
+    // twin's.
+    let local = (vec2<f32>(f32(corner & 1u), f32(corner >> 1u)) * 2.0 - 1.0) * (half + 0.0625);
     let at = center + vec2<f32>(axis.x * local.x + axis.y * local.y, axis.x * local.y - axis.y * local.x);
     // What nobody can see costs nothing.
     let seen = select(0.0, 1.0, course.opacity != 0.0);

@@ -3,6 +3,7 @@
 //! A scene whose elements share no pixel is drawn straight as codes; all others are blended in linear light first.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use stimulus::element::Now;
 use stimulus::{Moment, Scene};
@@ -21,6 +22,9 @@ pub(crate) const ELEMENT: &str = concat!(
     include_str!("../../../shaders/light.wgsl"),
     include_str!("../../../shaders/element.wgsl")
 );
+
+/// Of an element: two triangles.
+const VERTICES: u32 = 6;
 
 /// Format of the linear frame where red, green and blue are alike: 32 bits, so that the retina sees contrast steps far below
 /// what the screen can show.
@@ -62,7 +66,7 @@ struct Laid {
 /// Neighbouring elements of the same case: one draw call.
 struct Draw {
     pipeline: usize,
-    instances: std::ops::Range<u32>,
+    instances: Range<u32>,
 }
 
 impl Elements {
@@ -187,7 +191,8 @@ impl Elements {
         pass.set_bind_group(0, &self.bindings, &[]);
         for draw in self.scenes.get(scene).into_iter().flat_map(|scene| &scene.draws) {
             pass.set_pipeline(&pipelines[draw.pipeline]);
-            pass.draw(0..4, draw.instances.clone());
+            let Range { start, end } = draw.instances;
+            pass.draw(VERTICES * start..VERTICES * end, 0..1);
         }
     }
 }
@@ -276,7 +281,7 @@ fn pipeline(
             })],
         }),
         primitive: wgpu::PrimitiveState {
-            topology: wgpu::PrimitiveTopology::TriangleStrip,
+            topology: wgpu::PrimitiveTopology::TriangleList,
             ..Default::default()
         },
         depth_stencil: None,

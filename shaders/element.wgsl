@@ -1,6 +1,7 @@
 // Stimulus pass: a scene's elements in linear light, one quad each, blended in their order (premultiplied, so that what adds
 // and what covers need one blend state). Twin: stimulus::twin::Twin. A pipeline is made for each mixture of the constants
-// below that a session needs, so that the compiler drops all other cases.
+// below that a session needs, so that the compiler drops all other cases. `own` stands behind it: what a user wrote (own.wgsl), or
+// nothing.
 
 override PATTERN: u32 = 0u;
 override OUTLINE: u32 = 0u;
@@ -22,6 +23,7 @@ struct Instance {
     course: u32,
     // wave of gratings, draw of noise
     variant: u32,
+    // of own patterns the place of their numbers
     seed: u32,
     // first sheet; of sparse noise the threshold
     first: u32,
@@ -38,6 +40,7 @@ struct Course {
     turn_rad: f32,
     layer: u32,
     step: u32,
+    since_onset: u32,
 }
 
 @group(0) @binding(1) var<storage, read> instances: array<Instance>;
@@ -62,7 +65,7 @@ struct Varying {
     @location(7) @interpolate(flat) low: vec3<f32>,
     @location(8) @interpolate(flat) high: vec3<f32>,
     @location(9) @interpolate(flat) numbers: vec4<u32>,
-    @location(10) @interpolate(flat) sheet: vec2<u32>,
+    @location(10) @interpolate(flat) sheet: vec3<u32>,
     @location(11) @interpolate(flat) clip_px: vec4<f32>,
 }
 
@@ -91,7 +94,7 @@ fn place(@builtin(vertex_index) corner: u32, @builtin(instance_index) index: u32
     out.low = instance.low;
     out.high = instance.high;
     out.numbers = vec4<u32>(instance.seed, course.step, instance.first, instance.variant);
-    out.sheet = vec2<u32>(course.layer, instance.between | (instance.transfer << 1u));
+    out.sheet = vec3<u32>(course.layer, instance.between | (instance.transfer << 1u), course.since_onset);
     out.clip_px = instance.clip_px;
     return out;
 }
@@ -324,6 +327,9 @@ fn pattern(in: Varying, at: vec2<f32>) -> f32 {
         }
         case 6u, 7u: {
             return sheet(in, at).r;
+        }
+        case 9u: {
+            return own(in, at);
         }
         default: {
             return 1.0;

@@ -87,6 +87,7 @@ impl CourseRow {
         ("turn_rad", 24),
         ("layer", 28),
         ("step", 32),
+        ("since_onset", 36),
         ("", Self::SIZE),
     ];
 
@@ -95,7 +96,7 @@ impl CourseRow {
         let [x, y] = now.offset_px;
         let numbers = [x, y, now.amplitude, now.opacity, now.phase, now.scale, now.turn_rad];
         put_f32(row, 0, numbers.map(|number| number as f32));
-        put_u32(row, 28, [now.layer, now.step]);
+        put_u32(row, 28, [now.layer, now.step, now.since_onset]);
     }
 }
 
@@ -150,6 +151,11 @@ impl InstanceRow {
         put_pattern(put, &element.pattern);
         row
     }
+
+    /// Where the numbers of an own pattern are, in a row that is made.
+    pub fn set_numbers(row: &mut [u8; Self::SIZE], first: u32) {
+        put_u32(row, 112, [first]);
+    }
 }
 
 /// Which of the shader's cases an element needs: the constants of its pipeline.
@@ -161,6 +167,8 @@ pub struct Case {
     pub outline: u32,
     /// Kind of paint.
     pub paint: u32,
+    /// Which of the users' programs, where it is one of theirs.
+    pub program: Option<u32>,
     /// Which of red, green and blue are written.
     pub channels: [bool; 3],
 }
@@ -178,7 +186,9 @@ impl Case {
             Pattern::Values(Sheet { source: Source::Place(_), .. }) => 6,
             Pattern::Values(Sheet { source: Source::Command, .. }) => 7,
             Pattern::Image(_) => 8,
+            Pattern::Own(_) => 9,
         };
+        let program = if let Pattern::Own(own) = element.pattern { Some(own.program) } else { None };
         let outline = match element.aperture.outline {
             Outline::Open => 0,
             Outline::Rectangle { .. } => 1,
@@ -195,7 +205,7 @@ impl Case {
             Paint::Cover { .. } => 1,
             Paint::Stencil(_) => 2,
         };
-        Self { pattern, outline, paint, channels: element.channels }
+        Self { pattern, outline, paint, program, channels: element.channels }
     }
 }
 
@@ -216,7 +226,7 @@ fn outline_numbers(outline: &Outline) -> [f32; 4] {
 
 fn put_pattern(put: &mut [u8; InstanceRow::SIZE], pattern: &Pattern) {
     let numbers = match *pattern {
-        Pattern::Uniform => [0.0; 4],
+        Pattern::Uniform | Pattern::Own(_) => [0.0; 4],
         Pattern::Grating { cycles_per_px: [u, v], phase, .. } => [u, v, phase, 0.0],
         Pattern::Polar { rings_per_px, spokes, phase, .. } => [rings_per_px, spokes, phase, 0.0],
         Pattern::Checkerboard { check_px: [u, v] } => [u, v, 0.0, 0.0],
@@ -250,7 +260,11 @@ fn put_pattern(put: &mut [u8; InstanceRow::SIZE], pattern: &Pattern) {
             let linear = u32::from(sheet.between == Between::Linear);
             put_u32(put, 116, [first, linear, u32::from(sheet.transfer == Transfer::Linear)]);
         }
-        Pattern::Uniform | Pattern::Checkerboard { .. } | Pattern::RadialCheckerboard { .. } => {}
+        // See `InstanceRow::set_numbers`.
+        Pattern::Own(_)
+        | Pattern::Uniform
+        | Pattern::Checkerboard { .. }
+        | Pattern::RadialCheckerboard { .. } => {}
     }
 }
 

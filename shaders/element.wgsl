@@ -1,6 +1,7 @@
 // Stimulus pass: a scene's elements in linear light, one quad each, blended in their order (premultiplied, so that what adds
 // and what covers need one blend state). Twin: stimulus::twin::Twin. A pipeline is made for each mixture of the constants
-// below that a session needs, so that the compiler drops all other cases.
+// below that a session needs, so that the compiler drops all other cases. `own` stands behind it: what a user wrote (own.wgsl),
+// or nothing.
 //
 // Where no two elements of a scene share a pixel, there is nothing to blend with but the mean: the pass then ends in codes
 // (`element_code`), and the frame needs no linear one.
@@ -8,6 +9,10 @@
 override PATTERN: u32 = 0u;
 override OUTLINE: u32 = 0u;
 override PAINT: u32 = 0u;
+// Wave of gratings, draw of noise; of sheets 1 where they are linear between texels, and 2 where these are linear light.
+override VARIANT: u32 = 0u;
+override INVERTED: bool = false;
+override CLIPPED: bool = false;
 
 struct Instance {
     center_px: vec2<f32>,
@@ -21,15 +26,11 @@ struct Instance {
     high: vec3<f32>,
     margin_px: f32,
     edge_px: f32,
-    inverted: u32,
     course: u32,
-    // wave of gratings, draw of noise
-    variant: u32,
+    // of own patterns the place of their numbers
     seed: u32,
     // first sheet; of sparse noise the threshold
     first: u32,
-    between: u32,
-    transfer: u32,
 }
 
 struct Course {
@@ -41,6 +42,7 @@ struct Course {
     turn_rad: f32,
     layer: u32,
     step: u32,
+    since_onset: u32,
 }
 
 @group(0) @binding(1) var<storage, read> instances: array<Instance>;
@@ -52,28 +54,27 @@ struct Course {
 const PI: f32 = 3.14159265358979;
 const TAU: f32 = 6.28318530717959;
 
+// As few as can be: setting up a triangle costs by their number. What few patterns need is looked up in the instance.
 struct Varying {
     @builtin(position) position: vec4<f32>,
-    @location(0) @interpolate(flat) center_px: vec2<f32>,
-    // cosine and sine of the turn over the scale
-    @location(1) @interpolate(flat) turn: vec2<f32>,
-    @location(2) @interpolate(flat) half_px: vec2<f32>,
-    @location(3) @interpolate(flat) course: vec4<f32>,
-    @location(4) @interpolate(flat) outline: vec4<f32>,
-    @location(5) @interpolate(flat) edge: vec2<f32>,
-    @location(6) @interpolate(flat) pattern: vec4<f32>,
-    @location(7) @interpolate(flat) low: vec3<f32>,
-    @location(8) @interpolate(flat) high: vec3<f32>,
-    @location(9) @interpolate(flat) numbers: vec4<u32>,
-    @location(10) @interpolate(flat) sheet: vec2<u32>,
-    @location(11) @interpolate(flat) clip_px: vec4<f32>,
+    // centre and half size
+    @location(0) @interpolate(flat) box_px: vec4<f32>,
+    // cosine and sine of the turn over the scale, and the edge in px
+    @location(1) @interpolate(flat) turn: vec3<f32>,
+    @location(2) @interpolate(flat) course: vec4<f32>,
+    @location(3) @interpolate(flat) outline: vec4<f32>,
+    @location(4) @interpolate(flat) pattern: vec4<f32>,
+    @location(5) @interpolate(flat) low: vec3<f32>,
+    // seed, step (of own patterns: refreshes since onset), sheet or threshold, place of the instance
+    @location(6) @interpolate(flat) numbers: vec4<u32>,
 }
 
 // Six vertices of two triangles for each element, in one list: adapters fill their lanes with vertices of many elements so,
 // which they do not across instances of a draw call.
 @vertex
 fn place(@builtin(vertex_index) vertex: u32) -> Varying {
-    let instance = instances[vertex / 6u];
+    let index = vertex / 6u;
+    let instance = instances[index];
     // Of a z's corners 0, 1, 2 and 2, 1, 3, two bits each.
     let corner = (0xda4u >> (2u * (vertex % 6u))) & 3u;
     let course = courses[instance.course];
@@ -89,18 +90,15 @@ fn place(@builtin(vertex_index) vertex: u32) -> Varying {
     // What nobody can see costs nothing.
     let seen = select(0.0, 1.0, course.opacity != 0.0);
     out.position = vec4<f32>(seen * (at / vec2<f32>(frame.size_px) * 2.0 - 1.0) * vec2<f32>(1.0, -1.0), 0.0, 1.0);
-    out.center_px = center;
-    out.turn = axis / course.scale;
-    out.half_px = half / course.scale;
+    out.box_px = vec4<f32>(center, half / course.scale);
+    out.turn = vec3<f32>(axis / course.scale, instance.edge_px);
     out.course = vec4<f32>(course.amplitude, course.opacity, course.phase, course.scale);
     out.outline = instance.outline;
-    out.edge = vec2<f32>(instance.edge_px, f32(instance.inverted));
     out.pattern = instance.pattern;
     out.low = instance.low;
-    out.high = instance.high;
-    out.numbers = vec4<u32>(instance.seed, course.step, instance.first, instance.variant);
-    out.sheet = vec2<u32>(course.layer, instance.between | (instance.transfer << 1u));
-    out.clip_px = instance.clip_px;
+    let step = select(course.step, course.since_onset, PATTERN == 9u);
+    let sheet = instance.first + select(course.layer, 0u, PATTERN == 5u);
+    out.numbers = vec4<u32>(instance.seed, step, sheet, index);
     return out;
 }
 
@@ -185,14 +183,14 @@ fn window(in: Varying, at: vec2<f32>) -> f32 {
         value = exp(-0.5 * dot(scaled, scaled));
     } else if OUTLINE != 0u {
         let inside = inside_px(in.outline, at);
-        let width = in.edge.x;
+        let width = in.turn.z;
         if width < 1.0 {
             value = clamp(in.course.w * inside + 0.5, 0.0, 1.0);
         } else {
             value = 0.5 * (1.0 - cos(PI * clamp(inside / width, 0.0, 1.0)));
         }
     }
-    return select(value, 1.0 - value, in.edge.y > 0.0);
+    return select(value, 1.0 - value, INVERTED);
 }
 
 // ------------------------------------------------------------------------------------------------ patterns
@@ -207,8 +205,8 @@ fn square(cycles: f32, width: f32) -> f32 {
     return clamp((0.25 - abs(off)) / (0.5 * clamp(width, 1e-6, 0.5)), -1.0, 1.0);
 }
 
-fn wave(variant: u32, cycles: f32, width: f32) -> f32 {
-    if variant == 0u {
+fn wave(cycles: f32, width: f32) -> f32 {
+    if VARIANT == 0u {
         return sine(cycles);
     }
     return square(cycles, width);
@@ -240,7 +238,7 @@ fn noise(in: Varying, cell: vec2<u32>) -> f32 {
     let step = in.numbers.y;
     let first = hash(seed, cell.x, cell.y, step);
     let second = hash(seed ^ 0x5bd1e995u, cell.x, cell.y, step);
-    switch in.numbers.w {
+    switch VARIANT {
         case 0u: {
             return 2.0 * part_of_one(first) - 1.0;
         }
@@ -263,10 +261,10 @@ fn value_texel(in: Varying, texel: vec2<i32>) -> vec4<f32> {
         return vec4<f32>(textureLoad(pictures, texel, frame.picture_layer, 0).r);
     }
     if PATTERN == 6u {
-        return vec4<f32>(textureLoad(values, texel, in.numbers.z + in.sheet.x, 0).r);
+        return vec4<f32>(textureLoad(values, texel, in.numbers.z, 0).r);
     }
-    let stored = textureLoad(images, texel, in.numbers.z + in.sheet.x, 0);
-    if (in.sheet.y & 2u) == 0u {
+    let stored = textureLoad(images, texel, in.numbers.z, 0);
+    if (VARIANT & 2u) == 0u {
         let low = stored.rgb / 12.92;
         let high = pow((stored.rgb + 0.055) / 1.055, vec3<f32>(2.4));
         return vec4<f32>(select(high, low, stored.rgb <= vec3<f32>(0.04045)), stored.a);
@@ -280,7 +278,7 @@ fn sheet(in: Varying, at: vec2<f32>) -> vec4<f32> {
     if any(place < vec2<f32>(0.0)) || any(place >= size) || (PATTERN == 7u && frame.picture_layer == 0xffffffffu) {
         return vec4<f32>(0.0);
     }
-    if (in.sheet.y & 1u) == 0u {
+    if (VARIANT & 1u) == 0u {
         return value_texel(in, vec2<i32>(floor(place)));
     }
     let corner = floor(place - 0.5);
@@ -299,14 +297,14 @@ fn pattern(in: Varying, at: vec2<f32>) -> f32 {
     let p = in.pattern;
     switch PATTERN {
         case 1u: {
-            return wave(in.numbers.w, dot(p.xy, at) + p.z + phase, length(p.xy) / scale);
+            return wave(dot(p.xy, at) + p.z + phase, length(p.xy) / scale);
         }
         case 2u: {
             let radius = length(at);
             let across = p.y / (TAU * max(radius, 1e-6));
             let width = length(vec2<f32>(p.x, across)) / scale;
             let around = p.y * angle(at) / TAU;
-            return wave(in.numbers.w, p.x * radius + around + p.z + phase, width) * resolved(width);
+            return wave(p.x * radius + around + p.z + phase, width) * resolved(width);
         }
         case 3u: {
             let narrow = 1.0 / (2.0 * p.xy * scale);
@@ -333,21 +331,31 @@ fn pattern(in: Varying, at: vec2<f32>) -> f32 {
         case 6u, 7u: {
             return sheet(in, at).r;
         }
+        case 9u: {
+            return own(in, at);
+        }
         default: {
             return 1.0;
         }
     }
 }
 
+fn is_clipped(in: Varying) -> bool {
+    if !CLIPPED {
+        return false;
+    }
+    let clip_px = instances[in.numbers.w].clip_px;
+    return any(in.position.xy < clip_px.xy) || any(in.position.xy > clip_px.zw);
+}
+
 // Premultiplied.
 fn light_of(in: Varying) -> vec4<f32> {
-    let from_center = in.position.xy - in.center_px;
+    let from_center = in.position.xy - in.box_px.xy;
     let at = vec2<f32>(
         in.turn.x * from_center.x - in.turn.y * from_center.y,
         in.turn.y * from_center.x + in.turn.x * from_center.y,
     );
-    let clipped = any(in.position.xy < in.clip_px.xy) || any(in.position.xy > in.clip_px.zw);
-    if any(abs(at) > in.half_px) || clipped {
+    if any(abs(at) > in.box_px.zw) || is_clipped(in) {
         discard;
     }
     let seen = window(in, at);
@@ -358,12 +366,12 @@ fn light_of(in: Varying) -> vec4<f32> {
             return vec4<f32>(MEAN_LUMINANCE * amplitude * pattern(in, at) * opacity * in.low, 0.0);
         }
         case 1u: {
-            let colour = mix(in.low, in.high, 0.5 * (1.0 + amplitude * pattern(in, at)));
+            let colour = mix(in.low, instances[in.numbers.w].high, 0.5 * (1.0 + amplitude * pattern(in, at)));
             return vec4<f32>(opacity * colour, opacity);
         }
         case 2u: {
             let covers = opacity * pattern(in, at) * abs(amplitude);
-            return vec4<f32>(covers * in.high, covers);
+            return vec4<f32>(covers * instances[in.numbers.w].high, covers);
         }
         default: {
             let image = sheet(in, at);

@@ -16,9 +16,14 @@ use crate::experiment::{Experiment, Lowered, SIMULATED_RIG};
 use crate::inspect::Seen;
 use crate::render::{Frame, by_adapter, by_twin, snapshots};
 use crate::report::escape;
+use crate::stage::Files;
 
 /// Every kind of stimulus.
 const BUILT_IN: &str = include_str!("../../protocols/gallery.toml");
+
+/// What it names.
+const BUILT_IN_FILES: &[(&str, &str)] =
+    &[("quasicrystal.wgsl", include_str!("../../protocols/quasicrystal.wgsl"))];
 
 /// Largest difference that is allowed between adapter and twin: in linear light of 0..=1, and in 8-bit codes. Near black a
 /// code is less light than 32-bit arithmetic of positions is sure of (1 of 255 is 5e-6 at a gamma of 2.2), so pixels that
@@ -50,7 +55,8 @@ pub fn gallery(args: &GalleryArgs) -> Result<Seen, SessionError> {
             };
             let rig_name =
                 args.rig.as_ref().map_or("the simulated rig".into(), |path| path.display().to_string());
-            Experiment::parse(BUILT_IN.to_owned(), "the built-in gallery", rig, &rig_name)?
+            let parsed = Experiment::parse(BUILT_IN.to_owned(), "the built-in gallery", rig, &rig_name)?;
+            Experiment { files: Files::BuiltIn(BUILT_IN_FILES), ..parsed }
         }
     };
     let lowered = experiment.lower(1)?;

@@ -1,5 +1,7 @@
 //! Short forms of what every pass is built from.
 
+use crate::config::DisplayError;
+
 pub(crate) fn module(device: &wgpu::Device, name: &str, wgsl: &str) -> wgpu::ShaderModule {
     device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(name),
@@ -179,4 +181,46 @@ pub(crate) fn pass<'a>(
         })],
         ..Default::default()
     })
+}
+
+/// Builds something from what a user wrote, and asks whether the driver took it: that has to be known before the first frame.
+pub(crate) fn watched<T>(
+    device: &wgpu::Device,
+    file: &str,
+    build: impl FnOnce() -> T,
+) -> Result<T, DisplayError> {
+    let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory]
+        .map(|filter| device.push_error_scope(filter));
+    let built = build();
+    let [internal, validation, memory] = scopes;
+    // The last one that was opened is the first to be closed.
+    for scope in [memory, validation, internal] {
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            return Err(DisplayError::Shader { file: file.to_owned(), reason: error.to_string() });
+        }
+    }
+    Ok(built)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Gpu;
+
+    #[test]
+    fn a_shader_that_is_refused_is_named_and_nothing_else_is_broken() {
+        let gpu = match Gpu::open(&Gpu::instance(), None, [64, 48]) {
+            Ok(gpu) => gpu,
+            Err(error) if std::env::var_os("CI").is_none() => {
+                return eprintln!("passes without a look: {error}");
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let device = &gpu.device;
+        let taken = |wgsl| watched(device, "rings.wgsl", || module(device, "rings.wgsl", wgsl)).map(|_| ());
+        let error = taken("fn value() -> f32 { return 1u; }").unwrap_err();
+        assert!(matches!(&error, DisplayError::Shader { file, .. } if file == "rings.wgsl"), "{error}");
+        taken("fn value() -> f32 { return 1.0; }").unwrap();
+        assert_eq!(gpu.failure(), None);
+    }
 }

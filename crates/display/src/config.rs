@@ -225,6 +225,14 @@ pub enum DisplayError {
         /// The adapter's limit of their number.
         most: u32,
     },
+    /// The driver does not take what a user wrote.
+    #[error("the graphics driver refuses `{file}`: {reason}")]
+    Shader {
+        /// The user's file.
+        file: String,
+        /// Its words.
+        reason: String,
+    },
     /// The adapter refused a device.
     #[error("adapter `{adapter}` gives no device: {reason}")]
     NoDevice {

@@ -1,8 +1,8 @@
 //! The elements of all scenes on the GPU: an instance of a quad each, and a pipeline for each case of the shader.
 //!
-//! A scene whose elements share no pixel is drawn straight as codes; all others are blended in linear light first.
+//! A scene whose elements share no pixel is drawn straight as codes; all others are blended in linear light first. What a user
+//! wrote has a shader of its own: the same pass with the user's file in it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use stimulus::element::Now;
@@ -10,18 +10,12 @@ use stimulus::{Moment, Scene};
 
 use crate::build::{self, buffer};
 use crate::config::DisplayError;
+use crate::laid::{Draw, Laid};
 use crate::light::LightTable;
 use crate::pictures::Pictures;
 use crate::scenery::Scenery;
 use crate::sheets::SheetArrays;
 use crate::uniform::{Case, CourseRow, InstanceRow};
-
-/// WGSL of the stimulus pass.
-pub(crate) const ELEMENT: &str = concat!(
-    include_str!("../../../shaders/frame.wgsl"),
-    include_str!("../../../shaders/light.wgsl"),
-    include_str!("../../../shaders/element.wgsl")
-);
 
 /// Of an element: two triangles.
 const VERTICES: u32 = 6;
@@ -50,30 +44,24 @@ pub(crate) struct Elements {
     table: wgpu::BindGroup,
     /// The neutral grey's code over the highest.
     grey_code: [f64; 3],
-    scenes: Vec<Laid>,
+    scenes: Vec<Drawing>,
     courses: wgpu::Buffer,
     nows: Vec<Now>,
     rows: Vec<u8>,
 }
 
 /// How a scene is drawn.
-struct Laid {
+struct Drawing {
     draws: Vec<Draw>,
     /// Straight as codes.
     is_straight: bool,
-}
-
-/// Neighbouring elements of the same case: one draw call.
-struct Draw {
-    pipeline: usize,
-    instances: Range<u32>,
 }
 
 impl Elements {
     /// Uploads the elements and builds the pipelines that they need.
     ///
     /// # Errors
-    /// When the sheets are too large for the adapter.
+    /// When the sheets are too large for the adapter, or the driver refuses what a user wrote.
     pub(crate) fn prepare(
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -84,19 +72,19 @@ impl Elements {
         frame: &wgpu::Buffer,
     ) -> Result<Self, DisplayError> {
         let Scenery { scenes, sheets, .. } = scenery;
-        let mut cases = BTreeMap::new();
-        let mut instances = Vec::new();
-        let mut laid = Vec::new();
-        for scene in scenes {
-            let draws = lay(scene, &mut instances, &mut cases);
-            laid.push(Laid { draws, is_straight: scenery.is_drawn_straight(scene) });
-        }
+        let mut laid = Laid::default();
+        let drawing =
+            |scene| Drawing { draws: laid.lay(scene), is_straight: scenery.is_drawn_straight(scene) };
+        let drawn: Vec<Drawing> = scenes.iter().map(drawing).collect();
+        let Laid { instances, numbers, cases } = laid;
         let courses = scenes.iter().map(|scene| scene.courses.len()).max().unwrap_or(0).max(1);
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
         let instance_buffer =
             buffer(device, "instances", instances.len().max(InstanceRow::SIZE) as u64, storage);
         queue.write_buffer(&instance_buffer, 0, &instances);
         let course_buffer = buffer(device, "courses", (CourseRow::SIZE * courses) as u64, storage);
+        let number_buffer = buffer(device, "own numbers", numbers.len().max(4) as u64, storage);
+        queue.write_buffer(&number_buffer, 0, &numbers);
         let arrays = SheetArrays::prepare(device, queue, sheets)?;
         let layout = layout(device);
         let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -109,13 +97,24 @@ impl Elements {
                 build::view(3, pictures.view()),
                 build::view(4, &arrays.values),
                 build::view(5, &arrays.images),
+                build::whole(8, &number_buffer),
             ],
         });
-        let module = build::module(device, "element", ELEMENT);
         let mut cases: Vec<_> = cases.into_iter().collect();
         cases.sort_by_key(|&(_, place)| place);
+        let plain = build::module(device, "element", &stimulus::own::plain_shader());
         let pipelines = |end: &End<'_>| {
-            cases.iter().map(|(case, _)| pipeline(device, &module, case, end)).collect::<Vec<_>>()
+            let of_case = |(case, _): &(Case, usize)| match case
+                .program
+                .and_then(|program| sheets.programs.get(program as usize))
+            {
+                None => Ok(pipeline(device, &plain, case, end)),
+                Some(program) => build::watched(device, program.name(), || {
+                    let module = build::module(device, program.name(), program.shader());
+                    pipeline(device, &module, case, end)
+                }),
+            };
+            cases.iter().map(of_case).collect::<Result<Vec<_>, DisplayError>>()
         };
         let light =
             End { name: "element", layouts: &[&layout], format: linear_format(scenery), blend: Some(BLEND) };
@@ -125,14 +124,14 @@ impl Elements {
             format: code_format,
             blend: None,
         };
-        let is_any_straight = laid.iter().any(|scene| scene.is_straight);
+        let is_any_straight = drawn.iter().any(|scene| scene.is_straight);
         Ok(Self {
-            to_light: pipelines(&light),
-            to_codes: if is_any_straight { pipelines(&codes) } else { Vec::new() },
+            to_light: pipelines(&light)?,
+            to_codes: if is_any_straight { pipelines(&codes)? } else { Vec::new() },
             bindings,
             table: table.bindings.clone(),
             grey_code: scenery.grey(),
-            scenes: laid,
+            scenes: drawn,
             courses: course_buffer,
             nows: vec![Now::NONE; courses],
             rows: vec![0; CourseRow::SIZE * courses],
@@ -206,22 +205,6 @@ fn cleared<'a>(
     build::pass(encoder, "elements", view, wgpu::LoadOp::Clear(wgpu::Color { r, g, b, a: 1.0 }))
 }
 
-/// Appends a scene's instances; returns how to draw them.
-fn lay(scene: &Scene, instances: &mut Vec<u8>, cases: &mut BTreeMap<Case, usize>) -> Vec<Draw> {
-    let mut draws: Vec<Draw> = Vec::new();
-    for element in &scene.elements {
-        let next = cases.len();
-        let pipeline = *cases.entry(Case::of(element)).or_insert(next);
-        let place = (instances.len() / InstanceRow::SIZE) as u32;
-        instances.extend(InstanceRow::of(element));
-        match draws.last_mut() {
-            Some(draw) if draw.pipeline == pipeline => draw.instances.end = place + 1,
-            _ => draws.push(Draw { pipeline, instances: place..place + 1 }),
-        }
-    }
-    draws
-}
-
 fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     let (vertex, fragment) = (wgpu::ShaderStages::VERTEX, wgpu::ShaderStages::FRAGMENT);
     let storage = wgpu::BufferBindingType::Storage { read_only: true };
@@ -229,11 +212,12 @@ fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
         label: Some("elements"),
         entries: &[
             build::buffer_entry(0, vertex | fragment, wgpu::BufferBindingType::Uniform),
-            build::buffer_entry(1, vertex, storage),
+            build::buffer_entry(1, vertex | fragment, storage),
             build::buffer_entry(2, vertex, storage),
             build::texture_entry(3, fragment, wgpu::TextureViewDimension::D2Array),
             build::texture_entry(4, fragment, wgpu::TextureViewDimension::D2Array),
             build::texture_entry(5, fragment, wgpu::TextureViewDimension::D2Array),
+            build::buffer_entry(8, fragment, storage),
         ],
     })
 }
@@ -257,6 +241,9 @@ fn pipeline(
         ("PATTERN", f64::from(case.pattern)),
         ("OUTLINE", f64::from(case.outline)),
         ("PAINT", f64::from(case.paint)),
+        ("VARIANT", f64::from(case.variant)),
+        ("INVERTED", f64::from(u8::from(case.inverted))),
+        ("CLIPPED", f64::from(u8::from(case.clipped))),
     ];
     let options = wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() };
     let flags = [wgpu::ColorWrites::RED, wgpu::ColorWrites::GREEN, wgpu::ColorWrites::BLUE];

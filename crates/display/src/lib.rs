@@ -30,6 +30,7 @@ mod grey;
 mod histogram;
 pub mod interlock;
 mod keys;
+mod laid;
 mod light;
 mod pictures;
 pub mod plan;

@@ -87,6 +87,7 @@ impl CourseRow {
         ("turn_rad", 24),
         ("layer", 28),
         ("step", 32),
+        ("since_onset", 36),
         ("", Self::SIZE),
     ];
 
@@ -95,7 +96,7 @@ impl CourseRow {
         let [x, y] = now.offset_px;
         let numbers = [x, y, now.amplitude, now.opacity, now.phase, now.scale, now.turn_rad];
         put_f32(row, 0, numbers.map(|number| number as f32));
-        put_u32(row, 28, [now.layer, now.step]);
+        put_u32(row, 28, [now.layer, now.step, now.since_onset]);
     }
 }
 
@@ -104,7 +105,7 @@ pub struct InstanceRow;
 
 impl InstanceRow {
     /// Size of the WGSL struct `Instance`.
-    pub const SIZE: usize = 128;
+    pub const SIZE: usize = 112;
     /// Its fields.
     pub const LAYOUT: Layout = &[
         ("center_px", 0),
@@ -117,13 +118,9 @@ impl InstanceRow {
         ("high", 80),
         ("margin_px", 92),
         ("edge_px", 96),
-        ("inverted", 100),
-        ("course", 104),
-        ("variant", 108),
-        ("seed", 112),
-        ("first", 116),
-        ("between", 120),
-        ("transfer", 124),
+        ("course", 100),
+        ("seed", 104),
+        ("first", 108),
         ("", Self::SIZE),
     ];
 
@@ -146,9 +143,14 @@ impl InstanceRow {
         put_f32(put, 76, [element.place.rotation_rad as f32]);
         put_f32(put, 80, high.map(|part| part as f32));
         put_f32(put, 92, [element.aperture.margin_px() as f32, element.aperture.edge_px as f32]);
-        put_u32(put, 100, [u32::from(element.aperture.inverted), element.course as u32]);
+        put_u32(put, 100, [element.course as u32]);
         put_pattern(put, &element.pattern);
         row
+    }
+
+    /// Where the numbers of an own pattern are, in a row that is made.
+    pub fn set_numbers(row: &mut [u8; Self::SIZE], first: u32) {
+        put_u32(row, 104, [first]);
     }
 }
 
@@ -161,6 +163,14 @@ pub struct Case {
     pub outline: u32,
     /// Kind of paint.
     pub paint: u32,
+    /// Wave of gratings, draw of noise; of sheets 1 where they are linear between texels, and 2 where these are linear light.
+    pub variant: u32,
+    /// Whether the window is what is left out.
+    pub inverted: bool,
+    /// Whether a part of the screen is all that it is seen in.
+    pub clipped: bool,
+    /// Which of the users' programs, where it is one of theirs.
+    pub program: Option<u32>,
     /// Which of red, green and blue are written.
     pub channels: [bool; 3],
 }
@@ -178,7 +188,9 @@ impl Case {
             Pattern::Values(Sheet { source: Source::Place(_), .. }) => 6,
             Pattern::Values(Sheet { source: Source::Command, .. }) => 7,
             Pattern::Image(_) => 8,
+            Pattern::Own(_) => 9,
         };
+        let program = if let Pattern::Own(own) = element.pattern { Some(own.program) } else { None };
         let outline = match element.aperture.outline {
             Outline::Open => 0,
             Outline::Rectangle { .. } => 1,
@@ -195,7 +207,16 @@ impl Case {
             Paint::Cover { .. } => 1,
             Paint::Stencil(_) => 2,
         };
-        Self { pattern, outline, paint, channels: element.channels }
+        Self {
+            pattern,
+            outline,
+            paint,
+            variant: variant(&element.pattern),
+            inverted: element.aperture.inverted,
+            clipped: element.clip_px.is_some(),
+            program,
+            channels: element.channels,
+        }
     }
 }
 
@@ -216,7 +237,7 @@ fn outline_numbers(outline: &Outline) -> [f32; 4] {
 
 fn put_pattern(put: &mut [u8; InstanceRow::SIZE], pattern: &Pattern) {
     let numbers = match *pattern {
-        Pattern::Uniform => [0.0; 4],
+        Pattern::Uniform | Pattern::Own(_) => [0.0; 4],
         Pattern::Grating { cycles_per_px: [u, v], phase, .. } => [u, v, phase, 0.0],
         Pattern::Polar { rings_per_px, spokes, phase, .. } => [rings_per_px, spokes, phase, 0.0],
         Pattern::Checkerboard { check_px: [u, v] } => [u, v, 0.0, 0.0],
@@ -233,24 +254,34 @@ fn put_pattern(put: &mut [u8; InstanceRow::SIZE], pattern: &Pattern) {
     };
     put_f32(put, 48, numbers.map(|number| number as f32));
     match *pattern {
-        Pattern::Grating { wave, .. } | Pattern::Polar { wave, .. } => {
-            put_u32(put, 108, [u32::from(wave == Wave::Square)]);
-        }
         Pattern::Noise { draw, seed, .. } => {
-            let (variant, bound) = match draw {
-                Draw::Uniform => (0, 0),
-                Draw::Binary => (1, 0),
-                Draw::Gaussian { .. } => (2, 0),
-                Draw::Sparse { density } => (3, threshold(density)),
-            };
-            put_u32(put, 108, [variant, seed, bound]);
+            let bound = if let Draw::Sparse { density } = draw { threshold(density) } else { 0 };
+            put_u32(put, 104, [seed, bound]);
         }
+        Pattern::Values(Sheet { source: Source::Place(first), .. })
+        | Pattern::Image(Sheet { source: Source::Place(first), .. }) => put_u32(put, 108, [first]),
+        // See `InstanceRow::set_numbers` for a user's own.
+        _ => {}
+    }
+}
+
+fn variant(pattern: &Pattern) -> u32 {
+    match *pattern {
+        Pattern::Grating { wave, .. } | Pattern::Polar { wave, .. } => u32::from(wave == Wave::Square),
+        Pattern::Noise { draw, .. } => match draw {
+            Draw::Uniform => 0,
+            Draw::Binary => 1,
+            Draw::Gaussian { .. } => 2,
+            Draw::Sparse { .. } => 3,
+        },
         Pattern::Values(sheet) | Pattern::Image(sheet) => {
-            let first = if let Source::Place(first) = sheet.source { first } else { 0 };
-            let linear = u32::from(sheet.between == Between::Linear);
-            put_u32(put, 116, [first, linear, u32::from(sheet.transfer == Transfer::Linear)]);
+            let linear = sheet.transfer == Transfer::Linear;
+            u32::from(sheet.between == Between::Linear) | u32::from(linear) << 1
         }
-        Pattern::Uniform | Pattern::Checkerboard { .. } | Pattern::RadialCheckerboard { .. } => {}
+        Pattern::Uniform
+        | Pattern::Checkerboard { .. }
+        | Pattern::RadialCheckerboard { .. }
+        | Pattern::Own(_) => 0,
     }
 }
 

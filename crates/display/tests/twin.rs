@@ -14,6 +14,7 @@ use stimulus::dots::{Dot, Field};
 use stimulus::element::{
     Aperture, Contrast, Course, Draw, Fade, Modulation, Motion, Outline, Paint, Pattern, Renewal, Span, Wave,
 };
+use stimulus::own::{MOST_PARAMETERS, Own, Program};
 use stimulus::sheet::{self, Between, Sheet, Source, Texels};
 use stimulus::twin::Twin;
 use stimulus::{
@@ -72,8 +73,19 @@ fn pattern(kind: usize, random: &mut Random) -> Pattern {
             seed: (1e9 * random.uniform()) as u32,
         },
         6 => Pattern::Values(sheet(0, 40, 31, random)),
-        _ => Pattern::Image(sheet(1, 33, 27, random)),
+        7 => Pattern::Image(sheet(1, 33, 27, random)),
+        _ => Pattern::Own(own(&[between(random, 0.1, 2.0), (2.0 + 10.0 * random.uniform()).floor()], 10.0)),
     }
+}
+
+/// The first program with these parameters.
+fn own(given: &[f64], px_per_deg: f64) -> Own {
+    let mut parameters = [0.0; MOST_PARAMETERS];
+    for (place, &number) in parameters.iter_mut().zip(given) {
+        *place = number as f32;
+    }
+    let (px_per_deg, frame_s) = (px_per_deg as f32, 1.0 / 60.0);
+    Own { program: 0, px_per_deg, frame_s, parameters, finest_per_px: 0.2 }
 }
 
 fn outline(kind: usize, random: &mut Random) -> Outline {
@@ -155,7 +167,10 @@ fn sheets(random: &mut Random) -> Sheets {
         let texels = (0..width * height).map(|_| texel(random)).collect();
         Texels::new(width, height, texels).unwrap()
     };
-    Sheets { values: vec![Texels::new(40, 31, values).unwrap()], images: vec![image(20, 44), image(33, 27)] }
+    let images = vec![image(20, 44), image(33, 27)];
+    let quasicrystal = include_str!("../../../protocols/quasicrystal.wgsl");
+    let programs = vec![Program::read(quasicrystal, "quasicrystal.wgsl").unwrap()];
+    Sheets { values: vec![Texels::new(40, 31, values).unwrap()], images, programs }
 }
 
 /// One element somewhere on the screen, on top of a coarse grating: what covers must be told from what adds.
@@ -228,7 +243,7 @@ fn every_pattern_window_and_paint_equals_its_twin() {
     let sheets = sheets(&mut random);
     let mut scenes = vec![Scene::grey()];
     let mut kinds = Vec::new();
-    for pattern in 0..8 {
+    for pattern in 0..9 {
         for outline in 0..8 {
             kinds.push([pattern, outline, (pattern + outline) % 4]);
             kinds.push([pattern, outline, (pattern + outline + 1) % 4]);
@@ -243,7 +258,7 @@ fn every_pattern_window_and_paint_equals_its_twin() {
     };
     println!("{}", gpu.description());
     let content = Content { sheets: &sheets, picture: &[] };
-    let mut worst = [(0.0_f64, 0_u32); 8];
+    let mut worst = [(0.0_f64, 0_u32); 9];
     for (place, kinds) in kinds.iter().enumerate() {
         for frame in [0, 7, 23, 1_000_003] {
             let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
@@ -260,10 +275,19 @@ fn every_pattern_window_and_paint_equals_its_twin() {
             );
         }
     }
-    for (name, (linear, code)) in
-        ["uniform", "grating", "polar", "checkerboard", "radial checkerboard", "noise", "values", "image"]
-            .iter()
-            .zip(worst)
+    for (name, (linear, code)) in [
+        "uniform",
+        "grating",
+        "polar",
+        "checkerboard",
+        "radial checkerboard",
+        "noise",
+        "values",
+        "image",
+        "own",
+    ]
+    .iter()
+    .zip(worst)
     {
         println!("{name:20} linear {linear:.1e}, code {code}");
     }
@@ -378,6 +402,70 @@ fn the_comparison_can_fail() {
     let other = Scene::grating(&stimulus::Grating { phase: grating.phase + 0.003, ..grating });
     let found = difference(&mut gpu, 1, &other, &Content::NONE, &Moment::new(2, 0.5), &scenery);
     assert!(found.linear > LINEAR_TOLERANCE, "{}", found.linear);
+}
+
+/// What a user would write in place of the grating that is built in.
+const GRATING: &str = "
+struct Parameters {
+    /// 0 to 10
+    sf_cpd: f32,
+    /// 0 to 360
+    orientation_deg: f32,
+    /// 0 to 1
+    phase_cycles: f32,
+}
+
+fn value(here: Here, p: Parameters) -> f32 {
+    let angle = radians(p.orientation_deg);
+    let along = dot(here.deg, vec2(cos(angle), sin(angle)));
+    return cos(TAU * fract(p.sf_cpd * along + p.phase_cycles + here.cycles));
+}";
+
+/// Reads the clock in both ways that there are.
+const CLOCK: &str = "
+fn value(here: Here) -> f32 {
+    let second = fract(here.s) - fract(f32(here.frame % 60u) / 60.0);
+    return select(-1.0, here.s / 4096.0, abs(second) < 0.01 || abs(second) > 0.99);
+}";
+
+#[test]
+fn an_own_grating_is_the_grating() {
+    let screen = support::screen(SIZE[0], SIZE[1]);
+    let programs = [GRATING, CLOCK].map(|text| Program::read(text, "own.wgsl").unwrap());
+    let sheets = Sheets { programs: programs.to_vec(), ..Sheets::NONE };
+    let mut scenes = vec![Scene::grey()];
+    let course = Course { drift: -3.0 / 60.0, ..Course::STEADY };
+    let aperture = Aperture::new(Outline::Ellipse { radii_px: [60.0, 60.0] }, 8.0);
+    let element = |pattern| Element::new(screen.centre_px(), pattern, aperture, Paint::ACHROMATIC, 0);
+    for (sf_cpd, orientation_deg, phase) in [(0.5, 0.0, 0.0), (1.3, 33.0, 0.25), (2.0, 151.0, 0.7)] {
+        let cycles_per_px = screen.wave_vector(sf_cpd, orientation_deg);
+        let own = own(&[sf_cpd, orientation_deg, phase], screen.px_per_deg);
+        scenes.push(Scene::of(element(Pattern::Own(own)), course.clone()));
+        let built_in = Pattern::Grating { cycles_per_px, phase, wave: Wave::Sine };
+        scenes.push(Scene::of(element(built_in), course.clone()));
+    }
+    let clock = Own { program: 1, ..own(&[], screen.px_per_deg) };
+    scenes.push(Scene::of(element(Pattern::Own(clock)), course.clone()));
+    let scenery = Scenery::plain(&screen, scenes.clone(), sheets.clone()).unwrap();
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else { return };
+    let content = Content { sheets: &sheets, picture: &[] };
+    let mut worst = 0.0_f64;
+    for frame in [0, 7, 23, 100_003] {
+        let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+        let mut same = |drawn: usize, computed: usize| {
+            let found = difference(&mut gpu, drawn, &scenes[computed], &content, &moment, &scenery);
+            worst = worst.max(found.linear);
+            assert!(found.linear <= LINEAR_TOLERANCE && found.code <= 1, "{frame}: {drawn} {}", found.linear);
+        };
+        for own in [1, 3, 5] {
+            // By the adapter against its twin; by the adapter and by the twin against the built-in one.
+            same(own, own);
+            same(own, own + 1);
+            same(own + 1, own);
+        }
+        same(7, 7);
+    }
+    println!("own grating against the built-in one: linear {worst:.1e}");
 }
 
 #[test]

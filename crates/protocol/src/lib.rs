@@ -86,10 +86,11 @@ pub use steering::{
     Steer, Uncalibrated, read_model,
 };
 pub use stimulus::{
-    Bar, Carrier, CheckRings, Checkerboard, Code, CodeKind, Colour, Course, Dots, Draw, Eye, FilteredNoise,
-    FixationForm, FixationMark, Flicker, FlickerKind, Gabor, Grating, Grid, Image, Look, Looming, Multifocal,
-    Noise, Plaid, RadialCheckerboard, Rings, Sequence, Shape, ShapeForm, Spectrum, Speller, Spokes, Stimulus,
-    StimulusKind, Targets, Text, Transfer, Waveform, Wedge, Words,
+    Bar, Carrier, CheckRings, Checkerboard, Code, CodeKind, Colour, Course, Declared, Dots, Draw, Eye,
+    FilteredNoise, FixationForm, FixationMark, Flicker, FlickerKind, Gabor, Grating, Grid, Image, Look,
+    Looming, Multifocal, Noise, Parameters, Plaid, RadialCheckerboard, Rings, Sequence, Shape, ShapeForm,
+    Spectrum, Speller, Spokes, Stimulus, StimulusKind, Targets, Text, Transfer, Waveform, Wedge, Wgsl,
+    Window, Words,
 };
 pub use trial::{
     Answer, Arm as TrialArm, Bandit, BanditRule, Context, Form, LogGrid, Procedure, QuestPlus, Staircase,

@@ -567,7 +567,8 @@ fn as_whole(value: &DeValue<'_>) -> Option<u64> {
     value.as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok())
 }
 
-fn with_unit(key: &str, range: Range) -> String {
+/// A range, and the unit that the key carries.
+pub(crate) fn with_unit(key: &str, range: Range) -> String {
     match suggest::unit_of(key) {
         Some(unit) => format!("{range} {unit}"),
         None => range.to_string(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use acquisition::{Found, InletPlan, InletThread, MarkerPlan, MarkerThread, SampleOutlet, ThreadPorts};
 use closedloop::Loop;
 use display::interlock::{Answer, Interlock};
-use display::{Config, Display, Mode, Ports, Scenery};
+use display::{Config, Display, DisplayError, Mode, Ports, Scenery};
 use planner::Proposal;
 use recording::{Options, SessionFolder};
 use timeline::heartbeat::Heartbeat;
@@ -114,7 +114,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let with_retina = room.answer.is_some();
     let (retina_in, retina) =
         retina_ring(prepared.lowered.retina.cells(), prepared.lowered.scenery.screen.refresh_hz);
-    let display = Display::prepare(Config {
+    let display = match Display::prepare(Config {
         mode: match display_mode(&prepared.args) {
             DisplayMode::Window => Mode::Window,
             DisplayMode::Fullscreen => Mode::Fullscreen,
@@ -133,7 +133,11 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         retina: with_retina.then_some(retina_in),
         title: format!("Photic: {}", prepared.experiment.protocol.name),
         sync: super::screen::bounds(&prepared.experiment.rig),
-    })?;
+    }) {
+        // Any other error is the room's; a user's shader is part of the experiment, so it is on record.
+        Err(error @ DisplayError::Shader { .. }) => return prepared.refused(&room.sources, error.into()),
+        display => display?,
+    };
     let description = display.description().clone();
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::default() };
     let (folder, mut manifest, recorder) =

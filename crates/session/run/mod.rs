@@ -288,6 +288,18 @@ impl Prepared {
         Ok((folder, manifest, recorder))
     }
 
+    /// A session that ended before its first frame: the folder has everything that it would have been made of, and why it
+    /// was not.
+    fn refused(&self, sources: &[Source], error: SessionError) -> Result<SessionFolder, SessionError> {
+        let now_ns = timeline::clock::now_ns();
+        let (folder, mut manifest, recorder) =
+            self.open_recording(sources, Options::default(), now_ns, None)?;
+        let written = recorder.close(now_ns);
+        let ended = Ended::new(true, &recorder::Status::default(), &written, None, Some(error));
+        ended.seal(&folder, &mut manifest)?;
+        Ok(folder)
+    }
+
     fn manifest(
         &self,
         sources: &[Source],
@@ -399,4 +411,33 @@ pub(crate) fn display_mode(args: &RunArgs) -> DisplayMode {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         if set("DISPLAY") || set("WAYLAND_DISPLAY") { DisplayMode::Window } else { DisplayMode::Offscreen }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_shader_that_the_driver_refuses_is_on_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let protocol = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocols/gallery.toml");
+        let out = folder.path().join("sessions");
+        let line = ["photic", "run", protocol.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else { panic!("a run") };
+        let prepared = prepare(args, false).unwrap();
+        let refused = display::DisplayError::Shader { file: "quasicrystal.wgsl".into(), reason: "no".into() };
+        let error = prepared.refused(&[], refused.into()).unwrap_err();
+        assert!(error.to_string().contains("the graphics driver refuses `quasicrystal.wgsl`: no"), "{error}");
+        let session = std::fs::read_dir(&out).unwrap().next().unwrap().unwrap().path();
+        let recorded = RecordedSession::open(&session).unwrap();
+        let exit = recorded.meta.outcome.as_ref().unwrap().exit.clone();
+        assert!(exit.starts_with("failed: ") && exit.contains("quasicrystal.wgsl"), "{exit}");
+        assert!(recorded.flips.is_empty());
+        assert!(Summary::of(&recorded).exit.is_some());
+        let kept = std::fs::read_dir(session.join("files")).unwrap().next().unwrap().unwrap().path();
+        assert!(kept.to_str().unwrap().ends_with("quasicrystal.wgsl"));
+    }
 }

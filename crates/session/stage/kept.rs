@@ -33,6 +33,8 @@ pub enum Files {
     },
     /// In a session's folder.
     Kept(PathBuf),
+    /// Part of the program: names and texts.
+    BuiltIn(&'static [(&'static str, &'static str)]),
 }
 
 /// Which of the two names a file.
@@ -51,7 +53,21 @@ impl Files {
             (Self::Beside { protocol, .. }, Namer::Protocol) => protocol.join(name),
             (Self::Beside { rig, .. }, Namer::Rig) => rig.join(name),
             (Self::Kept(session), _) => session.join(FOLDER).join(kept_name(name)),
+            (Self::BuiltIn(_), _) => PathBuf::from(name),
         }
+    }
+
+    /// What is in a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(&self, namer: Namer, name: &str) -> std::io::Result<Vec<u8>> {
+        if let Self::BuiltIn(files) = self
+            && let Some((_, text)) = files.iter().find(|(known, _)| *known == name)
+        {
+            return Ok(text.as_bytes().to_vec());
+        }
+        std::fs::read(self.path(namer, name))
     }
 }
 

@@ -4,6 +4,7 @@ mod file;
 mod kept;
 mod layout;
 mod light;
+mod own;
 mod shown;
 mod stereo;
 mod targets;
@@ -111,6 +112,7 @@ impl Lowering<'_> {
             Kind::Bar(bar) => self.bar(bar)?,
             Kind::Wedge(wedge) => self.wedge(wedge)?,
             Kind::Multifocal(multifocal) => self.multifocal(multifocal)?,
+            Kind::Wgsl(wgsl) => self.wgsl(wgsl)?,
             Kind::Picture(picture) => {
                 if self.experiment.rig.screen.stereo.is_some() {
                     return Err(self.refuse("pictures are for both eyes: the rig tells them apart".into()));

@@ -216,7 +216,7 @@ impl Lowering<'_> {
 
     // ------------------------------------------------------------------------------------------- what they share
 
-    fn disc(&self, diameter_deg: f64, edge_deg: f64) -> Result<Aperture, SessionError> {
+    pub(super) fn disc(&self, diameter_deg: f64, edge_deg: f64) -> Result<Aperture, SessionError> {
         let outline = Outline::Ellipse { radii_px: [0.5 * self.diameter_px(diameter_deg)?; 2] };
         Ok(Aperture::new(outline, self.screen.size_px(edge_deg)))
     }
@@ -233,7 +233,7 @@ impl Lowering<'_> {
     }
 
     /// The look's course with a drift: a wave runs along its direction while its phase goes back.
-    fn drift(&mut self, drift_hz: f64) -> Result<Course, SessionError> {
+    pub(super) fn drift(&mut self, drift_hz: f64) -> Result<Course, SessionError> {
         if drift_hz.abs() > self.screen.refresh_hz / LEAST_FRAMES_PER_CYCLE {
             return Err(self.refuse(format!(
                 "a drift of {drift_hz} Hz has {:.2} frames per cycle at {} Hz, at least {LEAST_FRAMES_PER_CYCLE} are needed",

@@ -9,6 +9,7 @@
 //! - [`element`]: one thing on the screen: its pattern, window, paint and course. [`dots`]: those that wander.
 //! - [`sheet`]: texels that are looked up: [`letters`], filtered [`noise`], images. [`picture`]: a square whose content
 //!   comes while the session runs.
+//! - [`own`]: patterns that a user writes in WGSL, for the shader and for the twin.
 //! - [`flicker`]: temporal modulation that the refresh can really make; anything else is refused with numbers.
 //! - [`code`]: m-sequences, Gold, de Bruijn, Golay and APA codes, shown bit by bit.
 //! - [`repair`]: what was changed, where a protocol lets what the refresh cannot make be repaired.
@@ -36,6 +37,7 @@ pub mod light;
 mod measured;
 pub mod noise;
 pub mod observer;
+pub mod own;
 pub mod picture;
 pub mod repair;
 pub mod retina;

@@ -125,8 +125,11 @@ impl Scene {
     /// Whether frames differ in the amplitudes of patterns alone, so that light is separable in space and time: nothing
     /// moves, drifts or covers.
     pub fn is_separable(&self) -> bool {
-        let modulates =
-            |element: &Element| matches!(element.paint, Paint::Modulate(_)) && !element.is_image();
+        // What a user wrote may change with time as it likes.
+        let modulates = |element: &Element| {
+            let is_still = !matches!(element.pattern, Pattern::Image(_) | Pattern::Own(_));
+            is_still && matches!(element.paint, Paint::Modulate(_))
+        };
         self.courses.iter().all(Course::is_separable) && self.elements.iter().all(modulates)
     }
 

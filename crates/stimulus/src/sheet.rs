@@ -1,7 +1,9 @@
 //! Sheets of texels: what is looked up instead of computed. Patterns that were filtered, letters, images, the frames of a
-//! movie; and the one picture that a command names.
+//! movie; and the one picture that a command names. With them goes the other thing that elements share: what users wrote.
 
 use thiserror::Error;
+
+use crate::own::{Here, Own, Program};
 
 /// Everything that elements look up, prepared before the run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -10,6 +12,13 @@ pub struct Sheets {
     pub values: Vec<Texels<f32>>,
     /// Sheets of colours.
     pub images: Vec<Texels<[u8; 4]>>,
+    /// What users wrote.
+    pub programs: Vec<Program>,
+}
+
+impl Sheets {
+    /// Nothing.
+    pub const NONE: Self = Self { values: Vec::new(), images: Vec::new(), programs: Vec::new() };
 }
 
 /// One sheet, row-major from the top left corner.
@@ -134,8 +143,7 @@ pub struct Content<'a> {
 
 impl Content<'_> {
     /// Nothing to look up.
-    pub const NONE: Content<'static> =
-        Content { sheets: &Sheets { values: Vec::new(), images: Vec::new() }, picture: &[] };
+    pub const NONE: Content<'static> = Content { sheets: &Sheets::NONE, picture: &[] };
 
     /// A value at a point of an element; 0 outside of the sheet.
     pub fn value(&self, sheet: &Sheet, layer: u32, u: f64, v: f64) -> f64 {
@@ -152,6 +160,12 @@ impl Content<'_> {
             }
         };
         sheet.look_up(u, v, texel)[0]
+    }
+
+    /// What a user's program says of a point; 0 where there is none.
+    pub fn own(&self, own: &Own, here: &Here) -> f64 {
+        let program = self.sheets.programs.get(own.program as usize);
+        program.map_or(0.0, |program| program.at(own, here))
     }
 
     /// Linear light and opacity of an image at a point of an element; all 0 outside of it. Colours and opacity are read

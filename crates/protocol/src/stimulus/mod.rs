@@ -2,12 +2,14 @@
 
 mod layout;
 mod look;
+mod own;
 mod shown;
 mod texture;
 mod wave;
 
 pub use layout::{Bar, Looming, Multifocal, Speller, Targets, Wedge};
 pub use look::{Code, CodeKind, Colour, Course, Eye, Flicker, FlickerKind, Grid, Look, Waveform};
+pub use own::{Declared, Parameters, Wgsl, Window};
 pub use shown::{FixationForm, FixationMark, Image, Sequence, Shape, ShapeForm, Text, Transfer, Words};
 pub use texture::{Dots, Draw, FilteredNoise, Noise, Spectrum};
 pub use wave::{Carrier, CheckRings, Checkerboard, Gabor, Grating, Plaid, RadialCheckerboard, Rings, Spokes};
@@ -89,13 +91,15 @@ pub enum StimulusKind {
     Wedge(Wedge),
     /// `multifocal`: patches around fixation, each with a code of its own.
     Multifocal(Multifocal),
+    /// `wgsl`: a pattern of one's own.
+    Wgsl(Wgsl),
     /// `picture`: a square whose content the planner makes.
     Picture(Picture),
     /// `together`: other stimuli on top of each other, by their places in [`crate::Protocol::stimuli`].
     Together(Vec<usize>),
 }
 
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 24] = [
     "grating",
     "gabor",
     "plaid",
@@ -117,6 +121,7 @@ const KINDS: [&str; 23] = [
     "bar",
     "wedge",
     "multifocal",
+    "wgsl",
     "picture",
     "together",
 ];
@@ -166,6 +171,7 @@ fn read_kind(
         "bar" => with_look(table(Bar::KEYS)?, |t| Bar::read(t).map(Kind::Bar))?,
         "wedge" => with_look(table(Wedge::KEYS)?, |t| Wedge::read(t).map(Kind::Wedge))?,
         "multifocal" => with_look(table(Multifocal::KEYS)?, |t| Multifocal::read(t).map(Kind::Multifocal))?,
+        "wgsl" => with_look(table(Wgsl::KEYS)?, |t| Wgsl::read(t).map(Kind::Wgsl))?,
         "picture" => {
             let (picture, flicker) = read_picture(stimulus, key)?;
             (Kind::Picture(picture), Look { course: Course::Flicker(flicker), ..Look::PLAIN })

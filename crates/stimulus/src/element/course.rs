@@ -64,6 +64,8 @@ pub struct Now {
     pub layer: u32,
     /// Renewals of noise.
     pub step: u32,
+    /// Refreshes since the onset, in 32 bits: two years.
+    pub since_onset: u32,
 }
 
 impl Now {
@@ -77,6 +79,7 @@ impl Now {
         turn_rad: 0.0,
         layer: 0,
         step: 0,
+        since_onset: 0,
     };
 
     /// Whether anything may be seen.
@@ -270,6 +273,7 @@ impl Course {
             turn_rad: 0.0,
             layer: sheet,
             step,
+            since_onset: since as u32,
         };
         self.motion.go(since, &mut now);
         now

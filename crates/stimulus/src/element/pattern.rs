@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use super::course::Now;
 use crate::hash::{below, hash, part};
+use crate::own::{Here, Own};
 use crate::sheet::{Content, Sheet};
 
 /// A pattern in an element's own coordinates (px, `u` to its right, `v` down from its centre).
@@ -65,6 +66,8 @@ pub enum Pattern {
     Values(Sheet),
     /// Colours of a sheet; the element's paint is not used.
     Image(Sheet),
+    /// What a user wrote (see [`crate::own`]).
+    Own(Own),
 }
 
 /// The profile of a wave.
@@ -115,6 +118,11 @@ impl Pattern {
         match *self {
             Self::Uniform | Self::Image(_) => 1.0,
             Self::Values(sheet) => content.value(&sheet, now.layer, u, v),
+            Self::Own(own) => {
+                let px = [u as f32, -v as f32];
+                let (scale, cycles) = (scale as f32, phase as f32);
+                content.own(&own, &Here { px, scale, frame: now.since_onset, cycles })
+            }
             Self::Grating { cycles_per_px: [ku, kv], phase: own, wave } => {
                 let width = libm::sqrt(ku * ku + kv * kv) / scale;
                 wave.at(ku * u + kv * v + own + phase, width)
@@ -162,6 +170,7 @@ impl Pattern {
             Self::RadialCheckerboard { rings_per_px, .. } => Some((rings_per_px / 2.0).max(1.0 / 16.0)),
             Self::Noise { cell_px, .. } => Some(1.0 / (4.0 * f64::from(cell_px))),
             Self::Values(sheet) | Self::Image(sheet) => Some(1.0 / (4.0 * sheet.texel_px)),
+            Self::Own(own) => Some(own.finest_per_px),
         }
     }
 }

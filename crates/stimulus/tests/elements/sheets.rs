@@ -28,6 +28,7 @@ proptest! {
         let sheets = Sheets {
             values: vec![Texels::new(12, 7, texels).unwrap()],
             images: vec![Texels::new(12, 7, images).unwrap()],
+            ..Sheets::NONE
         };
         let content = Content { sheets: &sheets, picture: &[] };
         let sheet = sheet(12, 7, texel_px, Between::Linear);
@@ -46,7 +47,7 @@ fn sheets_lie_on_the_pixels_and_follow_each_other() {
     let texels =
         |number: usize| -> Vec<f32> { (0..60).map(|i| ((i + 7 * number) % 32) as f32 / 32.0).collect() };
     let values = (0..3).map(|number| Texels::new(10, 6, texels(number)).unwrap()).collect();
-    let sheets = Sheets { values, images: Vec::new() };
+    let sheets = Sheets { values, ..Sheets::NONE };
     let content = Content { sheets: &sheets, picture: &[] };
     let pattern = Pattern::Values(sheet(10, 6, 1.0, Between::Nearest));
     let element = Element::new(CENTRE, pattern, Aperture::OPEN, Paint::ACHROMATIC, 0);
@@ -87,7 +88,7 @@ fn letters_cover_areas() {
     // A stencil leaves as much of what is below as a letter does not cover.
     let texels = letters::set("O", 60.0).unwrap();
     let (width, height) = (texels.width, texels.height);
-    let sheets = Sheets { values: vec![texels], images: Vec::new() };
+    let sheets = Sheets { values: vec![texels], ..Sheets::NONE };
     let pattern = Pattern::Values(sheet(width, height, 1.0, Between::Nearest));
     let on_pixels = [width, height].map(|size| 100.0 + f64::from(size % 2) / 2.0);
     let element = Element::new(on_pixels, pattern, Aperture::OPEN, Paint::Stencil([0.0, 1.0, 0.5]), 0);

@@ -34,8 +34,15 @@ pub fn frames(args: &FramesArgs) -> Result<Seen, SessionError> {
     let name = scene_name(&experiment, flip.scene.0);
     let verdict = verdict(recorded, same);
     let then = recorded.map(|drawn| Checksum::from_halves(drawn.checksum).to_string());
+    let gaze = flip.gaze.map_or(String::new(), |gaze| {
+        let ([x, y], age_ms) = (gaze.offset_px, (flip.onset_ns - gaze.at_ns) as f64 / 1e6);
+        format!(
+            ", by a gaze {x} px right of and {} px above the middle, {age_ms:.1} ms before its onset",
+            -y + 0.0
+        )
+    });
     let text = format!(
-        "frame {}: {name} at contrast {}, {} refreshes after its onset\nchecksum {}, recorded {}: {verdict}\n",
+        "frame {}: {name} at contrast {}, {} refreshes after its onset{gaze}\nchecksum {}, recorded {}: {verdict}\n",
         args.at,
         moment.contrast,
         moment.since_onset,
@@ -44,6 +51,7 @@ pub fn frames(args: &FramesArgs) -> Result<Seen, SessionError> {
     );
     let json = json!({
         "frame": args.at, "stimulus": name, "contrast": moment.contrast, "since_onset": moment.since_onset,
+        "gaze_px": moment.gaze_px,
         "checksum": shot.checksum.to_string(), "recorded": then, "same": same,
     });
     if let Some(out) = &args.out {
@@ -71,7 +79,15 @@ fn flip_at(session: &RecordedSession, frame: u64) -> Result<(&Flip, Moment), Ses
         onset.shown(scene, drawn_for);
         if flip.frame == frame {
             let since_onset = onset.since(scene, drawn_for);
-            return Ok((flip, Moment { frame: drawn_for, since_onset, contrast: flip.contrast }));
+            return Ok((
+                flip,
+                Moment {
+                    frame: drawn_for,
+                    since_onset,
+                    contrast: flip.contrast,
+                    gaze_px: flip.gaze.map(|gaze| gaze.offset_px),
+                },
+            ));
         }
     }
     let ends = session.flips.first().zip(session.flips.last());

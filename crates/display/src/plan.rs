@@ -2,7 +2,7 @@
 
 use stimulus::element::Onset;
 use stimulus::{Moment, Scene};
-use timeline::{Command, Flip, OnsetClass, SceneId};
+use timeline::{Command, Flip, Gaze, OnsetClass, SceneId};
 
 use crate::clock::RefreshClock;
 use crate::config::Pacing;
@@ -48,6 +48,9 @@ pub struct FramePlan {
     standing: Option<Command>,
     /// Handed over, but not seen yet, where the screen paces.
     handed: Option<Planned>,
+    /// Where the person looked at last, and for how long that counts.
+    gaze: Option<Gaze>,
+    hold_gaze_ns: i64,
     last_shown: Option<u64>,
     onset: Onset,
     next: u64,
@@ -65,6 +68,8 @@ impl FramePlan {
             pacing,
             standing: None,
             handed: None,
+            gaze: None,
+            hold_gaze_ns: 0,
             last_shown: None,
             onset: Onset::default(),
             next: 0,
@@ -76,6 +81,16 @@ impl FramePlan {
     /// Another clock and way of pacing, before the first frame.
     pub fn pace(&mut self, clock: RefreshClock, pacing: Pacing) {
         (self.clock, self.pacing) = (clock, pacing);
+    }
+
+    /// For how long before a frame's onset a person may have been seen to look somewhere, for what follows the gaze to be there.
+    pub fn hold_gaze(&mut self, hold_ns: i64) {
+        self.hold_gaze_ns = hold_ns;
+    }
+
+    /// Where the person looked at last: told right before a frame is planned.
+    pub fn look(&mut self, newest: Option<Gaze>) {
+        self.gaze = newest;
     }
 
     /// The next frame, at `now_ns`. With `end` it is grey, whatever the command says.
@@ -106,7 +121,9 @@ impl FramePlan {
             _ => 0.0,
         };
         let since_onset = self.onset.since(place, frame);
-        let moment = Moment { frame, since_onset, contrast };
+        let held = self.gaze.filter(|gaze| onset_ns.saturating_sub(gaze.at_ns) <= self.hold_gaze_ns);
+        let gaze = held.filter(|_| scene.is_some_and(Scene::follows_gaze));
+        let moment = Moment { frame, since_onset, contrast, gaze_px: gaze.map(|gaze| gaze.offset_px) };
         Planned {
             params: FrameParams {
                 scene: place,
@@ -132,6 +149,7 @@ impl FramePlan {
                 missed: self.missed_before(frame),
                 late: 0,
                 replaces: false,
+                gaze,
             },
         }
     }

@@ -256,7 +256,10 @@ impl FrameLoop {
             None => RefreshClock::new(start_ns, period_ns),
         };
         display.target.paused();
-        let plan = FramePlan::prepare(display.scenery.scenes.clone(), clock, pacing);
+        let mut plan = FramePlan::prepare(display.scenery.scenes.clone(), clock, pacing);
+        if let Some(gaze) = &ports.gaze {
+            plan.hold_gaze(gaze.hold_ns);
+        }
         Ok(Self {
             display,
             ports,
@@ -396,6 +399,9 @@ impl FrameLoop {
         let (command, told) = self.guard.accept(begun_ns, newest);
         if let Some(notice) = told {
             self.tell(Event::Notice(notice));
+        }
+        if let Some(gaze) = &mut self.ports.gaze {
+            self.plan.look(*gaze.newest.read());
         }
         let planned = self.plan.step_veiled(begun_ns, command.as_ref(), &self.guard.veil);
         self.display.renderer.write(&self.display.gpu.queue, &planned.params);

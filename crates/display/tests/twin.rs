@@ -140,6 +140,7 @@ fn course(random: &mut Random) -> Course {
             3 => Motion::Dot(Dot { index: (40.0 * random.uniform()) as u32, field }),
             _ => Motion::Still,
         },
+        follows_gaze: false,
         renewal: pick(
             random,
             &[Renewal::Never, Renewal::Every { frames: 3, count: 0 }, Renewal::Once { frames: 2, count: 1 }],
@@ -234,8 +235,10 @@ fn every_pattern_window_and_paint_equals_its_twin() {
             kinds.push([pattern, outline, (pattern + outline + 1) % 4]);
         }
     }
-    for &kinds in &kinds {
-        scenes.push(scene(kinds, &mut random, &screen));
+    for (place, &kinds) in kinds.iter().enumerate() {
+        let mut scene = scene(kinds, &mut random, &screen);
+        scene.courses.iter_mut().for_each(|course| course.follows_gaze = place % 3 == 0);
+        scenes.push(scene);
     }
     let scenery = Scenery::plain(&screen, scenes.clone(), sheets.clone()).unwrap();
     let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else {
@@ -246,7 +249,8 @@ fn every_pattern_window_and_paint_equals_its_twin() {
     let mut worst = [(0.0_f64, 0_u32); 8];
     for (place, kinds) in kinds.iter().enumerate() {
         for frame in [0, 7, 23, 1_000_003] {
-            let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+            let gaze_px = (frame != 23).then_some([5.0, -3.0]);
+            let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7, gaze_px };
             let found = difference(&mut gpu, place + 1, &scenes[place + 1], &content, &moment, &scenery);
             let (linear, code) = &mut worst[kinds[0]];
             (*linear, *code) = (linear.max(found.linear), (*code).max(found.code));

@@ -100,6 +100,11 @@ impl Scene {
         })
     }
 
+    /// Whether anything in it lies where the person looks.
+    pub fn follows_gaze(&self) -> bool {
+        self.courses.iter().any(|course| course.follows_gaze)
+    }
+
     /// Whether frames differ in the amplitudes of patterns alone, so that light is separable in space and time: nothing
     /// moves, drifts or covers.
     pub fn is_separable(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The part of a frame that is ours: which refresh, which numbers, which flip. No GPU, no clock, no allocation.
 
 use stimulus::element::Onset;
+use stimulus::picture::{CrossFade, Mix};
 use stimulus::{Moment, Scene};
 use timeline::{Command, Flip, Gaze, OnsetClass, SceneId};
 
@@ -21,8 +22,8 @@ pub struct FrameParams {
     pub moment: Moment,
     /// Linear luminance of the photodiode patch, 0 or 1.
     pub patch_luminance: f32,
-    /// Which picture, where the scene shows pictures.
-    pub picture: u64,
+    /// Which pictures, where the scene shows pictures.
+    pub pictures: Mix,
 }
 
 /// A frame that is to be drawn, and its flip as far as it is known before it is shown.
@@ -53,6 +54,7 @@ pub struct FramePlan {
     hold_gaze_ns: i64,
     last_shown: Option<u64>,
     onset: Onset,
+    fade: CrossFade,
     next: u64,
     work_ns: f64,
     /// What judging and presenting usually take after that.
@@ -72,6 +74,7 @@ impl FramePlan {
             hold_gaze_ns: 0,
             last_shown: None,
             onset: Onset::default(),
+            fade: CrossFade::default(),
             next: 0,
             work_ns: 0.0,
             present_ns: 0,
@@ -124,6 +127,8 @@ impl FramePlan {
         let held = self.gaze.filter(|gaze| onset_ns.saturating_sub(gaze.at_ns) <= self.hold_gaze_ns);
         let gaze = held.filter(|_| scene.is_some_and(Scene::follows_gaze));
         let moment = Moment { frame, since_onset, contrast, gaze_px: gaze.map(|gaze| gaze.offset_px) };
+        let picture = command.and_then(|command| command.picture).unwrap_or(0);
+        let over_frames = scene.map_or(0, |scene| scene.cross_fade_frames);
         Planned {
             params: FrameParams {
                 scene: place,
@@ -133,7 +138,7 @@ impl FramePlan {
                 } else {
                     0.0
                 },
-                picture: command.and_then(|command| command.picture).unwrap_or(0),
+                pictures: self.fade.at(place, picture, over_frames, frame),
             },
             flip: Flip {
                 frame,
@@ -183,7 +188,9 @@ impl FramePlan {
     /// A schedule-paced frame that is handed over more than half a refresh late is shown at a later one.
     pub fn handed(&mut self, planned: &Planned, submitted_ns: i64) -> Option<Flip> {
         let planned = Planned { flip: Flip { submitted_ns, ..planned.flip }, ..*planned };
-        self.onset.shown(planned.params.scene, planned.flip.frame);
+        let FrameParams { scene, moment, pictures, .. } = &planned.params;
+        self.onset.shown(*scene, moment.frame);
+        self.fade.shown(*scene, pictures, moment.contrast, moment.frame);
         match self.pacing {
             Pacing::Simulated => Some(self.shown(planned, planned.flip.frame)),
             Pacing::Software => {

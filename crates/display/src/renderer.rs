@@ -1,5 +1,6 @@
 //! The pipelines of a frame: elements in linear light, retina reduction, codes and their checksum, the surface.
 
+use stimulus::picture::Mix;
 use stimulus::safety::Request;
 use stimulus::{RetinaGrid, Scene, Screen};
 
@@ -128,8 +129,9 @@ impl Renderer {
         self.pictures.take(queue);
         let Some(scene) = self.scenes.get(params.scene) else { return };
         self.shown = params.scene;
-        let layer = self.pictures.layer(params.picture);
-        self.uniform.set_frame(params.moment.frame, params.patch_luminance, layer);
+        self.uniform.set_frame(params.moment.frame, params.patch_luminance);
+        let Mix { from, to, weight } = params.pictures;
+        self.uniform.set_pictures(self.pictures.layer(from), self.pictures.layer(to), weight);
         queue.write_buffer(&self.uniform_buffer, 0, self.uniform.bytes());
         self.elements.write(queue, scene, &params.moment);
     }
@@ -137,7 +139,7 @@ impl Renderer {
     /// A frame's own numbers, without handing them over: what a bench measures of our code.
     pub(crate) fn prepare_frame(&mut self, params: &FrameParams) {
         if let Some(scene) = self.scenes.get(params.scene) {
-            self.uniform.set_frame(params.moment.frame, params.patch_luminance, None);
+            self.uniform.set_frame(params.moment.frame, params.patch_luminance);
             self.elements.fill(scene, &params.moment);
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use stimulus::picture::Mix;
 use stimulus::{Moment, RetinaGrid, Scene, Screen};
 use timeline::{Command, Drawn, Event, Flip, Notice, NoticeKind, SceneId};
 
@@ -161,7 +162,8 @@ fn settle(
     format: wgpu::TextureFormat,
     bounds: &SyncBounds,
 ) -> Result<(Description, Option<RefreshClock>), DisplayError> {
-    let grey = FrameParams { scene: 0, moment: Moment::new(0, 0.0), patch_luminance: 0.0, picture: 0 };
+    let grey =
+        FrameParams { scene: 0, moment: Moment::new(0, 0.0), patch_luminance: 0.0, pictures: Mix::only(0) };
     let surface_px = match target {
         Target::Offscreen(_) => [screen.width_px, screen.height_px],
         Target::Window(_, on_screen) => on_screen.size_px(),

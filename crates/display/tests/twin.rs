@@ -14,6 +14,7 @@ use stimulus::dots::{Dot, Field};
 use stimulus::element::{
     Aperture, Contrast, Course, Draw, Fade, Modulation, Motion, Outline, Paint, Pattern, Renewal, Span, Wave,
 };
+use stimulus::picture::Mix;
 use stimulus::sheet::{self, Between, Sheet, Source, Texels};
 use stimulus::twin::Twin;
 use stimulus::{
@@ -346,6 +347,53 @@ fn the_comparison_can_fail() {
     let other = Scene::grating(&stimulus::Grating { phase: grating.phase + 0.003, ..grating });
     let found = difference(&mut gpu, 1, &other, &Content::NONE, &Moment::new(2, 0.5), &scenery);
     assert!(found.linear > LINEAR_TOLERANCE, "{}", found.linear);
+}
+
+#[test]
+fn a_picture_goes_over_into_another_as_in_its_twin() {
+    let screen = support::screen(SIZE[0], SIZE[1]);
+    let flicker = Flicker::realise(FlickerKind::Counterphase, 7.5, Waveform::Sine, 60.0).unwrap();
+    let picture = Picture::centred(&screen, 12, 3, flicker).unwrap();
+    let scenes = vec![Scene::grey(), Scene::picture(&picture)];
+    let sheets = Sheets::default();
+    let scenery = Scenery::plain(&screen, scenes.clone(), sheets.clone()).unwrap();
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery)) else { return };
+    let pattern = |step: usize| -> Vec<f32> {
+        (0..picture.count()).map(|at| ((at * at * step + at) % 256) as f32 / 127.5 - 1.0).collect()
+    };
+    let (before, after) = (pattern(7), pattern(11));
+    gpu.load_as(4, &before);
+    gpu.load_as(5, &after);
+    let mut mixed = vec![0.0; picture.count()];
+    let mut twin = Twin::prepare(&screen, 1);
+    let moment = Moment::new(1, 0.9);
+    // Picture 6 is not there: grey.
+    for (from, to, weight) in
+        [(4, 5, 0.0), (4, 5, 0.1), (4, 5, 0.5), (4, 5, 1.0), (6, 5, 0.3), (4, 6, 0.3), (4, 4, 1.0)]
+    {
+        let mix = Mix { from, to, weight };
+        let texels = |picture| match picture {
+            4 => &before[..],
+            5 => &after[..],
+            _ => &[],
+        };
+        mix.texels(texels(from), texels(to), &mut mixed);
+        let shot = gpu.shoot_pictures(1, &moment, mix).unwrap();
+        let content = Content { sheets: &sheets, picture: &mixed };
+        let light = twin.render(&scenes[1], &moment, &content);
+        let worst = shot
+            .linear
+            .iter()
+            .zip(light)
+            .map(|(gpu, cpu)| (f64::from(gpu[0]) - cpu[0]).abs())
+            .fold(0.0, f64::max);
+        assert!(worst <= 1e-6, "{mix:?}: {worst}");
+    }
+    // All of one is the same to the bit as that one without a fade.
+    gpu.load(&after);
+    let (alone, faded) =
+        (gpu.shoot(1, &moment).unwrap(), gpu.shoot_pictures(1, &moment, Mix { from: 4, to: 5, weight: 1.0 }));
+    assert_eq!(alone, faded.unwrap());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use display::presenter::{Began, Presenter};
 use display::scripted::{Script, Scripted};
 use display::sync::{Sync, SyncBounds};
 use display::{DisplayError, GazePort, Pacing};
+use stimulus::picture::Mix;
 use stimulus::{Moment, RetinaTemplate, picture};
 use timeline::latest::LatestReader;
 use timeline::ring::{RowHead, RowReader, RowWriter, Writer};
@@ -147,7 +148,7 @@ impl ScriptedPresenter {
         if let Some(template) = self.templates.get_mut(planned.params.scene) {
             if self.is_picture.get(planned.params.scene) == Some(&true)
                 && let Some(texels) =
-                    self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.picture))
+                    self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.pictures))
             {
                 template.load(texels);
             }
@@ -219,30 +220,38 @@ struct Album {
     ring: RowReader,
     row: Vec<f64>,
     kept: Vec<(u64, Vec<f32>)>,
-    open: Option<u64>,
+    mixed: Vec<f32>,
+    open: Option<Mix>,
 }
 
 impl Album {
     fn new(ring: RowReader) -> Self {
         let width = ring.width();
         let kept = (0..picture::KEPT).map(|_| (u64::MAX, vec![0.0; width])).collect();
-        Self { ring, row: vec![0.0; width], kept, open: None }
+        Self { ring, row: vec![0.0; width], kept, mixed: vec![0.0; width], open: None }
     }
 
-    /// The texels of a picture, when another one is shown than before.
-    fn turn_to(&mut self, picture: u64) -> Option<&[f32]> {
+    /// The texels of a picture, or of two while one goes over into the other, when another one is shown than before.
+    fn turn_to(&mut self, pictures: Mix) -> Option<&[f32]> {
         while let Some(head) = self.ring.pop(&mut self.row) {
             let (held, texels) = &mut self.kept[picture::layer(head.index)];
             *held = head.index;
             texels.iter_mut().zip(&self.row).for_each(|(texel, &value)| *texel = value as f32);
         }
-        if self.open == Some(picture) {
+        if self.open == Some(pictures) {
             return None;
         }
-        self.open = Some(picture);
-        let (held, texels) = &self.kept[picture::layer(picture)];
+        self.open = Some(pictures);
         // As on the screen: what is not there is grey.
-        Some(if *held == picture { texels } else { &[] })
+        let texels = |picture: u64| match &self.kept[picture::layer(picture)] {
+            (held, texels) if *held == picture => &texels[..],
+            _ => &[],
+        };
+        if pictures.weight == 1.0 {
+            return Some(texels(pictures.to));
+        }
+        pictures.texels(texels(pictures.from), texels(pictures.to), &mut self.mixed);
+        Some(&self.mixed)
     }
 }
 

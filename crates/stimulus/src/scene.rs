@@ -19,6 +19,8 @@ pub struct Scene {
     pub courses: Vec<Course>,
     /// The course that the photodiode patch follows.
     pub patch_course: Option<usize>,
+    /// Frames in which one picture goes over into the next, where a command names it; 0 and 1 are a cut.
+    pub cross_fade_frames: u32,
 }
 
 impl Scene {
@@ -30,7 +32,7 @@ impl Scene {
     /// One element with its course; the patch follows it.
     pub fn of(element: Element, course: Course) -> Self {
         let element = Element { course: 0, ..element };
-        Self { elements: vec![element], courses: vec![course], patch_course: Some(0) }
+        Self { elements: vec![element], courses: vec![course], patch_course: Some(0), cross_fade_frames: 0 }
     }
 
     /// A flickering sine grating in a round window with a raised-cosine edge.
@@ -59,6 +61,7 @@ impl Scene {
                 element.course += first;
                 element
             }));
+            all.cross_fade_frames = all.cross_fade_frames.max(scene.cross_fade_frames);
             all.patch_course = all.patch_course.or(scene.patch_course.map(|course| course + first));
         }
         all

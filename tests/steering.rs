@@ -116,8 +116,7 @@ fn pictures_go_over_into_each_other_and_frames_between_two_are_drawn_again() {
         let text = text.replace(flicker, &format!("{flicker}\ncross_fade_s = 0.5"));
         // No calibration can be trusted after so short a time, and need not.
         let text = text.replace("if_uncalibrated = \"end\"", "if_uncalibrated = \"go-on\"");
-        text.replace("duration_s = 27.0", "duration_s = 5.0")
-            .replace("on_s = 8.0, off_s = 1.0", "on_s = 2.0, off_s = 0.5")
+        text.replace("duration_s = 27.0", "duration_s = 9.0")
     });
     let out = place.path().join("live");
     let live = [
@@ -130,7 +129,7 @@ fn pictures_go_over_into_each_other_and_frames_between_two_are_drawn_again() {
         "P31",
         "--json",
     ];
-    let summary = run([&live[..], &["--seconds", "16", "--out", out.to_str().unwrap()]].concat(), 120.0)
+    let summary = run([&live[..], &["--seconds", "18", "--out", out.to_str().unwrap()]].concat(), 120.0)
         .expect(0)
         .json();
     let folder = session_folder(&summary);

@@ -8,6 +8,7 @@ use display::plan::FramePlan;
 use display::presenter::Stamp;
 use proptest::prelude::*;
 use stimulus::Moment;
+use stimulus::picture::Mix;
 use timeline::{Command, Flip, Gaze, OnsetClass, Ramp, SceneId};
 
 const PERIOD_NS: f64 = 1e9 / 60.0;
@@ -77,6 +78,29 @@ fn what_follows_the_gaze_lies_where_it_was_last_seen_until_that_is_too_old() {
     let back = seen(&frame(still, Some(newer)), 9.0);
     assert_eq!(frame(still, Some(back)).gaze, None, "nothing follows it in this scene");
     assert_eq!(frame(following, Some(back)).gaze, Some(back));
+}
+
+#[test]
+fn a_picture_goes_over_into_the_next_by_the_frames_that_were_handed_over() {
+    let mut scenes = support::scenes(&support::screen(320, 240));
+    scenes[1].cross_fade_frames = 4;
+    let mut plan = FramePlan::prepare(scenes, RefreshClock::new(START_NS, PERIOD_NS), Pacing::Simulated);
+    let mut frame = |picture: u64, is_shown: bool| {
+        let command = Command { picture: Some(picture), ..command(picture, 1, Ramp::constant(0.5)) };
+        let planned = plan.step(plan.begin_ns(), Some(&command), false);
+        match is_shown {
+            true => _ = plan.handed(&planned, planned.flip.onset_ns),
+            false => plan.discarded(&planned),
+        }
+        planned.params.pictures
+    };
+    assert_eq!(frame(1, true), Mix::only(1));
+    // A frame that was too late began nothing; a refresh that was missed in between counts.
+    assert_eq!(frame(2, false), Mix { from: 1, to: 2, weight: 0.25 });
+    assert_eq!(frame(2, true), Mix { from: 1, to: 2, weight: 0.25 });
+    assert_eq!(frame(2, false), Mix { from: 1, to: 2, weight: 0.5 });
+    assert_eq!(frame(2, true), Mix { from: 1, to: 2, weight: 0.75 });
+    assert_eq!(frame(2, true), Mix::only(2));
 }
 
 #[test]

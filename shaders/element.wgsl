@@ -256,9 +256,20 @@ fn noise(in: Varying, cell: vec2<u32>) -> f32 {
     }
 }
 
+fn picture_texel(texel: vec2<i32>, layer: u32) -> f32 {
+    if layer == 0xffffffffu {
+        return 0.0;
+    }
+    return textureLoad(pictures, texel, layer, 0).r;
+}
+
 fn value_texel(in: Varying, texel: vec2<i32>) -> vec4<f32> {
     if PATTERN == 7u {
-        return vec4<f32>(textureLoad(pictures, texel, frame.picture_layer, 0).r);
+        let newer = picture_texel(texel, frame.picture_layer);
+        if frame.picture_weight == 1.0 {
+            return vec4<f32>(newer);
+        }
+        return vec4<f32>(mix(picture_texel(texel, frame.before_layer), newer, frame.picture_weight));
     }
     if PATTERN == 6u {
         return vec4<f32>(textureLoad(values, texel, in.numbers.z, 0).r);
@@ -275,7 +286,7 @@ fn value_texel(in: Varying, texel: vec2<i32>) -> vec4<f32> {
 fn sheet(in: Varying, at: vec2<f32>) -> vec4<f32> {
     let size = in.pattern.xy;
     let place = at / in.pattern.z + 0.5 * size;
-    if any(place < vec2<f32>(0.0)) || any(place >= size) || (PATTERN == 7u && frame.picture_layer == 0xffffffffu) {
+    if any(place < vec2<f32>(0.0)) || any(place >= size) {
         return vec4<f32>(0.0);
     }
     if (VARIANT & 1u) == 0u {

@@ -19,6 +19,9 @@ struct Frame {
     picture_layer: u32,
     // the lowest 32 bits of the frame's index
     index: u32,
+    // the picture before, and how much of the newer one is there: 1 is all of it
+    before_layer: u32,
+    picture_weight: f32,
 }
 
 const MEAN_LUMINANCE: f32 = 0.5;

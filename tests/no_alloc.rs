@@ -6,10 +6,11 @@ use display::Pacing;
 use display::clock::RefreshClock;
 use display::plan::FramePlan;
 use photic::experiment::{Experiment, Lowered};
+use photic::gaze::GazeFeed;
 use photic::turns::{LoopDriver, Port, TurnEnd};
 use timeline::latest::{LatestReader, latest};
 use timeline::ring::{Reader, RowHead, RowWriter, Writer, ring, rows};
-use timeline::{Command, Event, Flip, Marker, SourceId};
+use timeline::{Command, Event, Flip, Gaze, Marker, SourceId};
 
 #[global_allocator]
 static WATCH: AllocDisabler = AllocDisabler;
@@ -25,6 +26,7 @@ struct Room {
     markers: Option<Writer<Marker>>,
     flips: Writer<Flip>,
     commands: LatestReader<Option<Command>>,
+    gaze: LatestReader<Option<Gaze>>,
     events: Reader<Event>,
     rate_hz: f64,
     max_lag: usize,
@@ -46,14 +48,19 @@ fn furnish(protocol: &str) -> Room {
     let (flips, flip_reader) = ring(512);
     let (publish, commands) = latest(&None);
     let (loop_events, events) = ring(4096);
-    let driver = LoopDriver::new(step, ports, flip_reader, publish, loop_events);
-    Room { lowered, driver, samples, markers, flips, commands, events, rate_hz, max_lag }
+    let mut driver = LoopDriver::new(step, ports, flip_reader, publish, loop_events);
+    let (newest, gaze) = latest(&None);
+    if let Some(way) = lowered.gaze {
+        driver.show_gaze(GazeFeed::new(way, newest));
+    }
+    Room { lowered, driver, samples, markers, flips, commands, gaze, events, rate_hz, max_lag }
 }
 
 /// What happened under watch.
 #[derive(Debug, Default)]
 struct Seen {
     frames: u64,
+    followed: u64,
     stepped: u64,
     idle: u64,
     held: u64,
@@ -83,6 +90,7 @@ fn drive(room: &mut Room, seconds: f64) -> Seen {
         RefreshClock::new(START_NS, room.lowered.scenery.screen.refresh_period_ns()),
         Pacing::Simulated,
     );
+    plan.hold_gaze(100_000_000);
     let mut seen = Seen::default();
     let (mut dice, mut sent, mut cues) = (1u64, 0u64, 0u64);
     let mut row = vec![0.0; room.lowered.plan.sources[0].channels];
@@ -98,6 +106,7 @@ fn drive(room: &mut Room, seconds: f64) -> Seen {
         let now_ns = plan.begin_ns().max(START_NS);
         let flip = assert_no_alloc(|| {
             let command = *room.commands.read();
+            plan.look(*room.gaze.read());
             let planned = plan.step(now_ns, command.as_ref(), false);
             plan.worked(1_000_000);
             let flip = plan.handed(&planned, now_ns);
@@ -106,6 +115,7 @@ fn drive(room: &mut Room, seconds: f64) -> Seen {
         });
         let Some(flip) = flip else { continue };
         seen.frames += 1;
+        seen.followed += u64::from(flip.gaze.is_some());
         let second = seen.frames / 60;
         let is_silent = second % 20 == 7 || second % 20 == 8;
         let burst = if seen.frames % 1200 == 900 { 2 * room.max_lag } else { CHUNK };
@@ -160,6 +170,13 @@ fn no_turn_and_no_frame_allocates() {
         assert!(seen.finished && seen.stepped > 4000 && seen.idle > 100, "{seen:?}");
         assert!(seen.decisions >= decisions && seen.commands >= commands && seen.skipped > 50, "{seen:?}");
     }
+}
+
+#[test]
+fn a_gaze_on_its_way_to_a_frame_allocates_nothing() {
+    let seen = drive(&mut furnish("scotoma.toml"), 90.0);
+    assert!(seen.finished && seen.followed > 1000, "{seen:?}");
+    assert!(seen.frames - seen.followed > 100, "silence loses the gaze: {seen:?}");
 }
 
 #[test]

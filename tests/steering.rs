@@ -106,6 +106,71 @@ fn what_is_measured_is_what_the_brain_does() {
     assert!(correlation > 0.4, "{correlation}");
 }
 
+/// From grey to the first picture, then from picture to picture, without a gap; and drawn once more from the record.
+#[test]
+fn pictures_go_over_into_each_other_and_frames_between_two_are_drawn_again() {
+    let Some(()) = vulkan_is_there() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let protocol = short(place.path(), |text| {
+        let flicker = "flicker = { counterphase_hz = 7.5, waveform = \"sine\" }";
+        let text = text.replace(flicker, &format!("{flicker}\ncross_fade_s = 0.5"));
+        // No calibration can be trusted after so short a time, and need not.
+        let text = text.replace("if_uncalibrated = \"end\"", "if_uncalibrated = \"go-on\"");
+        text.replace("duration_s = 27.0", "duration_s = 9.0")
+    });
+    let out = place.path().join("live");
+    let live = [
+        "run",
+        protocol.to_str().unwrap(),
+        "--in-process",
+        "--display",
+        "offscreen",
+        "--participant",
+        "P31",
+        "--json",
+    ];
+    let summary = run([&live[..], &["--seconds", "18", "--out", out.to_str().unwrap()]].concat(), 120.0)
+        .expect(0)
+        .json();
+    let folder = session_folder(&summary);
+    let session = RecordedSession::open(&folder).unwrap();
+    let named: Vec<u64> = session.presentations.iter().map(|shown| shown.picture).collect();
+    assert!(named.len() >= 2, "{named:?}");
+    // The frames of the second picture's fade.
+    let begun = session.commands.iter().find(|command| command.picture == Some(named[1])).unwrap();
+    assert_eq!((begun.contrast.from, begun.contrast.to), (1.0, 1.0));
+    let flips: Vec<_> = session.flips.iter().filter(|flip| flip.command == Some(begun.index)).collect();
+    let first = flips[0].frame;
+    let mut seen = Vec::new();
+    for drawn in session.drawn.iter().filter(|drawn| (first..first + 34).contains(&drawn.frame)).step_by(6) {
+        let json =
+            run(["frames", folder.to_str().unwrap(), "--at", &drawn.frame.to_string(), "--json"], 60.0);
+        let json = json.expect(0).json();
+        assert_eq!(json["same"], true, "{json}");
+        let weight = json["weight"].as_f64().unwrap();
+        let wanted = ((drawn.frame - first + 1) as f64 / 30.0).min(1.0);
+        assert!((weight - wanted).abs() < 1e-12, "{weight} of {wanted}");
+        if weight < 1.0 {
+            assert_eq!(json["pictures"], serde_json::json!([named[0], named[1]]));
+        }
+        seen.push(weight);
+    }
+    assert!(seen.iter().filter(|weight| **weight < 1.0).count() >= 3, "{seen:?}");
+    replays(&folder);
+
+    // On the virtual clock the retina sees the same.
+    let (summary, folder) = drive(&protocol, &place.path().join("virtual"), &["--brain", "energy-1"]);
+    assert_eq!(summary["exit"], "finished", "{summary}");
+    replays(&folder);
+
+    let limits = "\n[limits]\ndose_s = 900.0\non_time = { longest_s = 30.0, pause_s = 2.0, total_s = 900.0 }\nslew_per_s = 5.0\n\
+        session_s = 3600.0\n";
+    let text = fs::read_to_string(&protocol).unwrap();
+    let path = place.path().join("apart.toml");
+    fs::write(&path, text.replacen("\n[[block]]", &format!("{limits}\n[[block]]"), 1)).unwrap();
+    run(["check", path.to_str().unwrap()], 60.0).expect(2).says(&["cross_fade_s", "[limits]"]);
+}
+
 /// One step of the model is timed on this machine: a deadline below it is refused, one above it told in steps.
 #[test]
 fn a_deadline_shorter_than_one_step_is_refused_before_anybody_sits_down() {

@@ -17,6 +17,7 @@ use stimulus::{FlashReport, Gamut, Patch, RetinaGrid, RetinaTemplate, Scene, Scr
 use timeline::{SceneId, SourceId, ns_from_s};
 
 use crate::error::SessionError;
+use crate::gaze::GazeWay;
 use crate::stage::{self, Files, Stage, UsedFile};
 use crate::{onset, people};
 
@@ -136,7 +137,8 @@ impl Experiment {
             retina: None,
             governor: None,
         };
-        Ok(Lowered { plan, schedule, scenery, gamut, repairs, used, retina })
+        let gaze = GazeWay::lower(protocol, &scenery.screen);
+        Ok(Lowered { plan, schedule, scenery, gamut, repairs, used, retina, gaze })
     }
 }
 
@@ -156,6 +158,8 @@ pub struct Lowered {
     pub used: Vec<UsedFile>,
     /// What the simulated participant sees of each frame.
     pub retina: RetinaGrid,
+    /// What the gaze stream's values mean on this screen, where there is one.
+    pub gaze: Option<GazeWay>,
 }
 
 impl Lowered {

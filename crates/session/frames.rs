@@ -1,11 +1,14 @@
 //! `photic frames`: draws a presented frame of a recorded session once more, and says whether its codes are those that were
 //! shown.
 
+use std::collections::BTreeMap;
+
 use recording::RecordedSession;
 use serde_json::json;
-use stimulus::Moment;
 use stimulus::checksum::Checksum;
 use stimulus::element::Onset;
+use stimulus::picture::{CrossFade, Mix};
+use stimulus::{Moment, Scene};
 use timeline::{Drawn, Flip};
 
 use crate::cli::FramesArgs;
@@ -23,19 +26,32 @@ pub fn frames(args: &FramesArgs) -> Result<Seen, SessionError> {
     let session = RecordedSession::open(&args.session)?;
     let experiment = replay::experiment(&session)?;
     let lowered = experiment.lower(session.meta.seed)?;
-    let (flip, moment) = flip_at(&session, args.at)?;
+    let Then { flip, moment, pictures } = flip_at(&session, &lowered.scenery.scenes, args.at)?;
     let mut adapter = snapshots(&lowered)?;
-    if let Some(texels) = texels_of(&session, flip) {
-        adapter.load(texels);
+    for picture in [pictures.from, pictures.to] {
+        if let Some(texels) = session.pictures.get(picture as usize) {
+            adapter.load_as(picture, texels);
+        }
     }
-    let shot = adapter.shoot(usize::from(flip.scene.0), &moment)?;
+    let shot = adapter.shoot_pictures(usize::from(flip.scene.0), &moment, pictures)?;
     let recorded = session.drawn.iter().find(|drawn| drawn.frame == args.at);
     let same = recorded.map(|drawn| Checksum::from_halves(drawn.checksum) == shot.checksum);
     let name = scene_name(&experiment, flip.scene.0);
     let verdict = verdict(recorded, same);
     let then = recorded.map(|drawn| Checksum::from_halves(drawn.checksum).to_string());
+    let mixed = match pictures {
+        Mix { weight: 1.0, .. } => String::new(),
+        Mix { from, to, weight } => format!(", {weight:.3} of the way from picture {from} to picture {to}"),
+    };
+    let gaze = flip.gaze.map_or(String::new(), |gaze| {
+        let ([x, y], age_ms) = (gaze.offset_px, (flip.onset_ns - gaze.at_ns) as f64 / 1e6);
+        format!(
+            ", by a gaze {x} px right of and {} px above the middle, {age_ms:.1} ms before its onset",
+            -y + 0.0
+        )
+    });
     let text = format!(
-        "frame {}: {name} at contrast {}, {} refreshes after its onset\nchecksum {}, recorded {}: {verdict}\n",
+        "frame {}: {name} at contrast {}, {} refreshes after its onset{mixed}{gaze}\nchecksum {}, recorded {}: {verdict}\n",
         args.at,
         moment.contrast,
         moment.since_onset,
@@ -44,6 +60,7 @@ pub fn frames(args: &FramesArgs) -> Result<Seen, SessionError> {
     );
     let json = json!({
         "frame": args.at, "stimulus": name, "contrast": moment.contrast, "since_onset": moment.since_onset,
+        "gaze_px": moment.gaze_px, "pictures": [pictures.from, pictures.to], "weight": pictures.weight,
         "checksum": shot.checksum.to_string(), "recorded": then, "same": same,
     });
     if let Some(out) = &args.out {
@@ -63,15 +80,35 @@ fn verdict(recorded: Option<&Drawn>, same: Option<bool>) -> String {
     }
 }
 
-/// The flip of a refresh, and the moment of its scene: since when it was shown follows from the flips before it.
-fn flip_at(session: &RecordedSession, frame: u64) -> Result<(&Flip, Moment), SessionError> {
-    let mut onset = Onset::default();
+/// A frame that somebody saw, as it was drawn.
+struct Then<'a> {
+    flip: &'a Flip,
+    moment: Moment,
+    pictures: Mix,
+}
+
+/// The frame of a refresh: since when its scene was shown, and what was left of the picture before, follow from the flips before
+/// it.
+fn flip_at<'a>(session: &'a RecordedSession, scenes: &[Scene], frame: u64) -> Result<Then<'a>, SessionError> {
+    let (mut onset, mut fade) = (Onset::default(), CrossFade::default());
+    let mut named = BTreeMap::new();
+    for command in &session.commands {
+        named.insert(command.index, command.picture);
+    }
+    let mut newest = None;
     for flip in &session.flips {
         let (scene, drawn_for) = (usize::from(flip.scene.0), flip.drawn_for());
+        // A frame that the display dimmed by itself names no command; it showed the picture of the one before.
+        newest = flip.command.map_or(newest, |command| named.get(&command).copied().flatten());
+        let over_frames = scenes.get(scene).map_or(0, |scene| scene.cross_fade_frames);
+        let pictures = fade.at(scene, newest.unwrap_or(0), over_frames, drawn_for);
         onset.shown(scene, drawn_for);
+        fade.shown(scene, &pictures, flip.contrast, drawn_for);
         if flip.frame == frame {
             let since_onset = onset.since(scene, drawn_for);
-            return Ok((flip, Moment { frame: drawn_for, since_onset, contrast: flip.contrast }));
+            let gaze_px = flip.gaze.map(|gaze| gaze.offset_px);
+            let moment = Moment { frame: drawn_for, since_onset, contrast: flip.contrast, gaze_px };
+            return Ok(Then { flip, moment, pictures });
         }
     }
     let ends = session.flips.first().zip(session.flips.last());
@@ -80,11 +117,4 @@ fn flip_at(session: &RecordedSession, frame: u64) -> Result<(&Flip, Moment), Ses
         "--at {frame}: no frame became visible at that refresh; the session has {} frames, {found}",
         session.flips.len()
     )))
-}
-
-/// What was in the picture that the flip's command named.
-fn texels_of<'a>(session: &'a RecordedSession, flip: &Flip) -> Option<&'a [f32]> {
-    let command = session.commands.iter().find(|command| Some(command.index) == flip.command)?;
-    let picture = command.picture?;
-    session.pictures.get(picture as usize).map(Vec::as_slice)
 }

@@ -23,6 +23,10 @@ pub struct Seen {
     pub fine: bool,
 }
 
+/// What nobody can know of a scene before a run.
+const FOLLOWS: &str = "  follows the gaze: judged here for a person who looks at the middle. Where it will lie, and whether on the screen, \
+     is not known before the run;\n  there the photosensitivity governor judges every frame\n";
+
 /// What the flickers and codes of a scene really are: for people into the text, for programs as JSON.
 fn flicker(scene: &stimulus::Scene, refresh_hz: f64, text: &mut String) -> Value {
     let targets = Targets::of(scene, refresh_hz);
@@ -100,11 +104,15 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             );
         }
         let _ = writeln!(text);
+        let follows = scene.follows_gaze();
+        if follows {
+            text.push_str(FOLLOWS);
+        }
         let targets = flicker(scene, screen.refresh_hz, &mut text);
         stimuli.push(json!({
             "name": name, "elements": scene.elements.len(), "px_per_cycle": px_per_cycle, "targets": targets,
             "flicker_hz": scene.flicker().map(stimulus::Flicker::frequency_hz),
-            "response_hz": scene.flicker().map(stimulus::Flicker::response_hz),
+            "response_hz": scene.flicker().map(stimulus::Flicker::response_hz), "follows_gaze": follows,
         }));
     }
     for stream in &experiment.protocol.streams {

@@ -14,6 +14,7 @@ pub mod events;
 pub mod experiment;
 pub mod frames;
 pub mod gallery;
+pub mod gaze;
 pub mod inspect;
 pub mod kept;
 mod limits;

@@ -126,6 +126,7 @@ mod tests {
             missed,
             late,
             replaces,
+            gaze: None,
         };
         // Refreshes 3, 4 and 5 showed frame 2 again; frame 6 was drawn for 3; two frames came at 7.
         let flips = [

@@ -12,7 +12,9 @@ use planner::{
     AnyPlanner, Canvas, Hold, Holder, Method, PlannerError, Region, Regions, Selective, Settings,
     features::Eyes,
 };
-use protocol::{Aim, ModelFile, Picture, Protocol, ResponseModel, Steer, Stimulus, Uncalibrated};
+use protocol::{
+    Aim, ModelFile, Picture, Protocol, ResponseModel, Steer, Stimulus, StimulusKind, Uncalibrated,
+};
 use recording::sha256_hex;
 use serde::Serialize;
 use stimulus::{Flicker, Scene, Screen};
@@ -46,7 +48,7 @@ pub fn lower_picture(
     }
     let side_px = texel_px * f64::from(picture.texels);
     stimulus::Picture::centred(screen, picture.texels, texel_px as u32, flicker)
-        .map(|picture| Scene::picture(&picture))
+        .map(|shown| Scene { cross_fade_frames: fade_frames(picture, screen), ..Scene::picture(&shown) })
         .ok_or_else(|| {
             refuse(format!(
                 "{} texels of {texel_px} px are {side_px} px; the screen has {} x {} px",
@@ -55,14 +57,24 @@ pub fn lower_picture(
         })
 }
 
+/// Whole frames in which one picture goes over into the next.
+fn fade_frames(picture: &Picture, screen: &Screen) -> u32 {
+    picture.cross_fade_s.map_or(0, |over_s| (over_s * screen.refresh_hz).round().max(1.0) as u32)
+}
+
 /// A block of presentations.
 pub fn lower_steer(steer: &Steer, scene: SceneId, protocol: &Protocol) -> SteerPlan {
     let rule = steer.onset.as_ref().map_or(OnsetRule::FREE, onset::lower_rule);
+    let cross_fade_s = match &protocol.stimuli[steer.stimulus].kind {
+        StimulusKind::Picture(picture) => picture.cross_fade_s,
+        _ => None,
+    };
     SteerPlan {
         scene,
         contrast: steer.contrast,
         on_ns: ns_from_s(steer.on_s),
         gap_ns: ns_from_s(steer.gap_s),
+        cross_fade_ns: cross_fade_s.map_or(0, ns_from_s),
         presentations: steer.presentations,
         answer_within_ns: ns_from_s(steer.answer_within_s),
         needs_trust: steer.if_uncalibrated == Uncalibrated::End,

@@ -6,6 +6,7 @@ use recording::{ClockKind, RecordedSession};
 use serde::Serialize;
 use timeline::{Decision, NoticeKind, SourceId};
 
+use crate::gaze::Followed;
 use crate::missed::Missed;
 use crate::phases::Onsets;
 use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
@@ -41,6 +42,8 @@ pub struct Summary {
     /// published; over all turns that took samples and published a command. `None` on the virtual clock, on which
     /// software takes no time.
     pub loop_latency_us: Option<Latency>,
+    /// Only where something on the screen follows the gaze.
+    pub gaze: Option<Followed>,
     /// Only with a set point.
     pub tracking_error: Option<TrackingError>,
     /// Only with presentations.
@@ -168,6 +171,7 @@ impl Summary {
                 ClockKind::Live => Latency::of(loop_latencies_us(session)),
                 ClockKind::Virtual => None,
             },
+            gaze: Followed::of(session, protocol),
             tracking_error: match crate::arms::is_blinded(session) {
                 // How well the set point was followed differs between arms.
                 true => None,
@@ -199,7 +203,7 @@ pub(crate) fn read_protocol(session: &RecordedSession) -> Option<Protocol> {
 }
 
 impl Latency {
-    fn of(mut values_us: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut values_us: Vec<f64>) -> Option<Self> {
         values_us.sort_by(f64::total_cmp);
         let max = *values_us.last()?;
         let at = |p| nearest_rank(&values_us, p);

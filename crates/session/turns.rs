@@ -9,6 +9,8 @@ use timeline::{
     Response, SourceId, State, Take, Turn,
 };
 
+use crate::gaze::GazeFeed;
+
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
 const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + PRESSES + 4 + 2 * MAX_SOURCES;
 
@@ -79,6 +81,8 @@ pub struct LoopDriver {
     /// One ring per thread in which somebody presses.
     responses: Vec<Reader<Response>>,
     new_responses: Vec<Response>,
+    /// Whom the newest gaze goes to, where something on the screen follows it.
+    gaze: Option<GazeFeed>,
     outputs: Outputs,
     unrecorded: bool,
     /// The dead-man key as the next turn will be told it.
@@ -146,6 +150,7 @@ impl LoopDriver {
             new_replies: Vec::with_capacity(BATCH),
             responses: Vec::new(),
             new_responses: Vec::with_capacity(PRESSES),
+            gaze: None,
             outputs: Outputs::default(),
             unrecorded: false,
             held: false,
@@ -170,6 +175,11 @@ impl LoopDriver {
     /// Where responses of one more thread come from. Their numbers are given here, in the order in which they are taken.
     pub fn hear(&mut self, responses: Reader<Response>) {
         self.responses.push(responses);
+    }
+
+    /// Where the newest gaze goes: it is handed on before the loop decides anything, and nothing that is decided depends on it.
+    pub fn show_gaze(&mut self, gaze: GazeFeed) {
+        self.gaze = Some(gaze);
     }
 
     /// Whether the operator ended the run.
@@ -234,6 +244,11 @@ impl LoopDriver {
                 Port::Markers(markers) => take_markers(markers, &mut self.new_markers, take),
             }
             any |= !taken.at_ns.is_empty() || taken.skipped > 0;
+        }
+        if let Some(gaze) = &mut self.gaze
+            && let Some(taken) = self.taken.get(gaze.source())
+        {
+            gaze.take(&taken.at_ns, &taken.values);
         }
         self.new_answers.clear();
         if let Some(planner) = &mut self.planner {

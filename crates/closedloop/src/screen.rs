@@ -21,11 +21,13 @@ pub(crate) struct Shown {
     pub(crate) scene: SceneId,
     /// Which picture; the first where a scene of pictures is shown without one.
     pub(crate) picture: Option<u64>,
+    /// Whether it comes at the contrast of the picture before it, from which the display goes over into it.
+    pub(crate) goes_over: bool,
 }
 
 impl From<SceneId> for Shown {
     fn from(scene: SceneId) -> Self {
-        Self { scene, picture: None }
+        Self { scene, picture: None, goes_over: false }
     }
 }
 
@@ -105,7 +107,7 @@ impl Screen {
     }
 
     fn change(&mut self, shown: Shown, contrast: f64, slew_per_s: f64, cause: Cause, out: &mut Outputs) {
-        let same = shown == self.shown;
+        let same = shown == self.shown || (shown.goes_over && shown.scene == self.shown.scene);
         // Another scene starts from zero contrast: scenes share the mean luminance, so that alone is no flash.
         let from = if same { self.ramp.at(cause.now_ns) } else { 0.0 };
         let over_ns = libm::ceil((contrast - from).abs() / slew_per_s * 1e9) as i64;

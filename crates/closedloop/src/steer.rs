@@ -22,6 +22,9 @@ pub struct SteerPlan {
     pub on_ns: i64,
     /// From that one to the earliest begin of the next; the planner's time.
     pub gap_ns: i64,
+    /// How long the display takes to go over from one picture into the next, which then stays until that comes; 0 where there is
+    /// nothing between two.
+    pub cross_fade_ns: i64,
     /// How many.
     pub presentations: u32,
     /// How long an answer may take; then the picture that the planner last thought best is shown again.
@@ -95,6 +98,8 @@ pub(crate) enum Wish {
     Picture(u64),
     /// The same as soon as the state is there that it waits for, at `from_ns` at the earliest.
     Await { picture: u64, from_ns: i64 },
+    /// The picture that was shown stays until the next one comes.
+    Stay(u64),
     /// Contrast zero.
     Nothing,
 }
@@ -111,6 +116,8 @@ pub(crate) struct Steer {
     incumbent: Option<u64>,
     /// The newest picture that the planner handed over.
     newest: u64,
+    /// What stays on the screen between two presentations, where pictures go over into each other.
+    standing: Option<u64>,
 }
 
 impl Steer {
@@ -125,6 +132,7 @@ impl Steer {
             missed: 0,
             incumbent: None,
             newest: 0,
+            standing: None,
         }
     }
 
@@ -133,6 +141,7 @@ impl Steer {
         self.phase = Phase::Begun;
         self.not_before_ns = now_ns;
         (self.shown_in_block, self.missed) = (0, 0);
+        self.standing = None;
     }
 
     /// A block that is over before anything is asked.
@@ -202,6 +211,7 @@ impl Steer {
             self.phase = Phase::Begun;
             self.not_before_ns = now_ns + self.plan.map_or(0, |plan| plan.gap_ns);
         }
+        self.standing = None;
     }
 
     /// Goes on with the time; asks where something is to be asked. `may_show` is false while the screen has to stay as it is.
@@ -237,13 +247,15 @@ impl Steer {
                 }
             }
         }
-        Wish::Nothing
+        let stays = self.standing.filter(|_| self.shown_in_block < plan.presentations);
+        stays.map_or(Wish::Nothing, Wish::Stay)
     }
 
     /// A command began what [`Steer::step`] wished for.
     pub(crate) fn begun(&mut self, start: Start, now_ns: i64) {
         let (Phase::Ready { request, picture }, Some(plan)) = (self.phase, self.plan) else { return };
         self.shown_in_block += 1;
+        self.standing = Some(picture).filter(|_| plan.cross_fade_ns > 0);
         self.phase = Phase::Shown(Shown {
             request,
             picture,

@@ -19,6 +19,7 @@ fn plan() -> Plan {
         contrast: 1.0,
         on_ns: 3 * S,
         gap_ns: S,
+        cross_fade_ns: 0,
         presentations: PRESENTATIONS,
         answer_within_ns: 2 * S,
         // The EEG is noise.
@@ -153,6 +154,29 @@ fn every_picture_is_shown_once_and_measured_within_its_time() {
 }
 
 /// Noise alone is a calibration that fails: nothing is asked and nothing shown, and the block ends at once.
+#[test]
+fn pictures_that_go_over_into_each_other_leave_no_grey_between() {
+    let mut plan = plan();
+    let BlockKind::Steer(steer) = &mut plan.blocks[1].kind else { panic!() };
+    steer.cross_fade_ns = S / 2;
+    let said = run(&plan, 120, prompt(S / 5));
+    assert_eq!(said.presentations.len(), PRESENTATIONS as usize);
+    let of_pictures: Vec<&Command> =
+        said.commands.iter().filter(|command| command.picture.is_some()).collect();
+    // Each picture comes once, at the contrast of the one before; the last one goes to grey.
+    let shown: Vec<(u64, f64, f64)> =
+        of_pictures.iter().map(|c| (c.picture.unwrap(), c.contrast.from, c.contrast.to)).collect();
+    assert_eq!(shown, [(1, 0.0, 1.0), (2, 1.0, 1.0), (3, 1.0, 1.0), (4, 1.0, 1.0), (4, 1.0, 0.0)]);
+    for (shown, next) in said.presentations.iter().zip(&said.presentations[1..]) {
+        let decision = said.decisions.iter().find(|decision| Some(decision.index) == shown.decision).unwrap();
+        assert!(next.begin_ns - shown.end_ns >= S, "gap_s passes, with the picture on");
+        // 250 samples per second from 1000 s on; the window holds no frame in which the picture before was still there.
+        let first_ns = 1_000 * S + (decision.first_sample as f64 / RATE_HZ * 1e9) as i64;
+        assert!(first_ns >= shown.begin_ns + S / 2, "{first_ns} {}", shown.begin_ns);
+    }
+    assert!(said.finished_s.is_some());
+}
+
 #[test]
 fn after_a_calibration_that_failed_nothing_is_steered() {
     let mut plan = plan();

@@ -105,6 +105,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         progress: Arc::new(Progress::default()),
         interlock: display::interlock::Interlock::none(),
         responses: None,
+        gaze: None,
     })?;
     reader.join().map_err(|_| "the reader panicked")?;
     println!("{summary:#?}");

@@ -11,7 +11,7 @@ use crate::sync::{Sync, SyncBounds, SyncFault};
 use thiserror::Error;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowReader, RowWriter, Writer};
-use timeline::{Command, Event, Flip, Response};
+use timeline::{Command, Event, Flip, Gaze, Response};
 
 /// Where frames go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,16 @@ pub struct Ports {
     pub interlock: Interlock,
     /// Keys pressed in the window, for the loop; `None` where nobody wants them.
     pub responses: Option<Writer<Response>>,
+    /// Where the person looks; `None` where nothing follows that.
+    pub gaze: Option<GazePort>,
+}
+
+/// Where the person looks, for what follows it.
+pub struct GazePort {
+    /// The newest sample in which the eye was seen.
+    pub newest: LatestReader<Option<Gaze>>,
+    /// How old it may be at a frame's onset; with an older one what follows it is not drawn.
+    pub hold_ns: i64,
 }
 
 /// How the display keeps the refresh.

@@ -49,7 +49,9 @@ mod target;
 pub mod uniform;
 mod window;
 
-pub use config::{Config, Description, DisplayError, Mode, Pacing, Ports, Progress, Spread, Summary};
+pub use config::{
+    Config, Description, DisplayError, GazePort, Mode, Pacing, Ports, Progress, Spread, Summary,
+};
 pub use governed::{Governed, GovernedFrames};
 pub use grey::GreyWindow;
 pub use run::Display;

@@ -1,8 +1,9 @@
 //! The part of a frame that is ours: which refresh, which numbers, which flip. No GPU, no clock, no allocation.
 
 use stimulus::element::Onset;
+use stimulus::picture::{CrossFade, Mix};
 use stimulus::{Moment, Scene};
-use timeline::{Command, Flip, OnsetClass, SceneId};
+use timeline::{Command, Flip, Gaze, OnsetClass, SceneId};
 
 use crate::clock::RefreshClock;
 use crate::config::Pacing;
@@ -21,8 +22,8 @@ pub struct FrameParams {
     pub moment: Moment,
     /// Linear luminance of the photodiode patch, 0 or 1.
     pub patch_luminance: f32,
-    /// Which picture, where the scene shows pictures.
-    pub picture: u64,
+    /// Which pictures, where the scene shows pictures.
+    pub pictures: Mix,
 }
 
 /// A frame that is to be drawn, and its flip as far as it is known before it is shown.
@@ -48,8 +49,12 @@ pub struct FramePlan {
     standing: Option<Command>,
     /// Handed over, but not seen yet, where the screen paces.
     handed: Option<Planned>,
+    /// Where the person looked at last, and for how long that counts.
+    gaze: Option<Gaze>,
+    hold_gaze_ns: i64,
     last_shown: Option<u64>,
     onset: Onset,
+    fade: CrossFade,
     next: u64,
     work_ns: f64,
     /// What judging and presenting usually take after that.
@@ -65,8 +70,11 @@ impl FramePlan {
             pacing,
             standing: None,
             handed: None,
+            gaze: None,
+            hold_gaze_ns: 0,
             last_shown: None,
             onset: Onset::default(),
+            fade: CrossFade::default(),
             next: 0,
             work_ns: 0.0,
             present_ns: 0,
@@ -76,6 +84,16 @@ impl FramePlan {
     /// Another clock and way of pacing, before the first frame.
     pub fn pace(&mut self, clock: RefreshClock, pacing: Pacing) {
         (self.clock, self.pacing) = (clock, pacing);
+    }
+
+    /// For how long before a frame's onset a person may have been seen to look somewhere, for what follows the gaze to be there.
+    pub fn hold_gaze(&mut self, hold_ns: i64) {
+        self.hold_gaze_ns = hold_ns;
+    }
+
+    /// Where the person looked at last: told right before a frame is planned.
+    pub fn look(&mut self, newest: Option<Gaze>) {
+        self.gaze = newest;
     }
 
     /// The next frame, at `now_ns`. With `end` it is grey, whatever the command says.
@@ -106,7 +124,11 @@ impl FramePlan {
             _ => 0.0,
         };
         let since_onset = self.onset.since(place, frame);
-        let moment = Moment { frame, since_onset, contrast };
+        let held = self.gaze.filter(|gaze| onset_ns.saturating_sub(gaze.at_ns) <= self.hold_gaze_ns);
+        let gaze = held.filter(|_| scene.is_some_and(Scene::follows_gaze));
+        let moment = Moment { frame, since_onset, contrast, gaze_px: gaze.map(|gaze| gaze.offset_px) };
+        let picture = command.and_then(|command| command.picture).unwrap_or(0);
+        let over_frames = scene.map_or(0, |scene| scene.cross_fade_frames);
         Planned {
             params: FrameParams {
                 scene: place,
@@ -116,7 +138,7 @@ impl FramePlan {
                 } else {
                     0.0
                 },
-                picture: command.and_then(|command| command.picture).unwrap_or(0),
+                pictures: self.fade.at(place, picture, over_frames, frame),
             },
             flip: Flip {
                 frame,
@@ -132,6 +154,7 @@ impl FramePlan {
                 missed: self.missed_before(frame),
                 late: 0,
                 replaces: false,
+                gaze,
             },
         }
     }
@@ -165,7 +188,9 @@ impl FramePlan {
     /// A schedule-paced frame that is handed over more than half a refresh late is shown at a later one.
     pub fn handed(&mut self, planned: &Planned, submitted_ns: i64) -> Option<Flip> {
         let planned = Planned { flip: Flip { submitted_ns, ..planned.flip }, ..*planned };
-        self.onset.shown(planned.params.scene, planned.flip.frame);
+        let FrameParams { scene, moment, pictures, .. } = &planned.params;
+        self.onset.shown(*scene, moment.frame);
+        self.fade.shown(*scene, pictures, moment.contrast, moment.frame);
         match self.pacing {
             Pacing::Simulated => Some(self.shown(planned, planned.flip.frame)),
             Pacing::Software => {

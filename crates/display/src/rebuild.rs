@@ -169,6 +169,7 @@ mod tests {
             Ports {
                 commands,
                 responses: None,
+                gaze: None,
                 pictures: None,
                 flips: flips_in,
                 events: events_in,

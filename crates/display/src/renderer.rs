@@ -1,5 +1,6 @@
 //! The pipelines of a frame: elements in linear light, retina reduction, codes and their checksum, the surface.
 
+use stimulus::picture::Mix;
 use stimulus::safety::Request;
 use stimulus::{Moment, RetinaGrid, Scene, Screen};
 
@@ -118,7 +119,7 @@ impl Renderer {
     pub(crate) fn warm_up(&mut self, gpu: &Gpu, head: &wgpu::Buffer) {
         for scene in 0..self.scenes.len() {
             let moment = Moment::new(0, 1.0);
-            self.write(&gpu.queue, &FrameParams { scene, moment, patch_luminance: 0.0, picture: 0 });
+            self.write(&gpu.queue, &FrameParams { scene, moment, patch_luminance: 0.0, pictures: Mix::only(0) });
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
             self.record_scene(&mut encoder, Some(head));
             gpu.finish_first(gpu.queue.submit([encoder.finish()]));
@@ -143,8 +144,9 @@ impl Renderer {
         self.pictures.take(queue);
         let Some(scene) = self.scenes.get(params.scene) else { return };
         self.shown = params.scene;
-        let layer = self.pictures.layer(params.picture);
-        self.uniform.set_frame(params.moment.frame, params.patch_luminance, layer);
+        self.uniform.set_frame(params.moment.frame, params.patch_luminance);
+        let Mix { from, to, weight } = params.pictures;
+        self.uniform.set_pictures(self.pictures.layer(from), self.pictures.layer(to), weight);
         queue.write_buffer(&self.uniform_buffer, 0, self.uniform.bytes());
         self.elements.write(queue, scene, &params.moment);
     }
@@ -152,7 +154,7 @@ impl Renderer {
     /// A frame's own numbers, without handing them over: what a bench measures of our code.
     pub(crate) fn prepare_frame(&mut self, params: &FrameParams) {
         if let Some(scene) = self.scenes.get(params.scene) {
-            self.uniform.set_frame(params.moment.frame, params.patch_luminance, None);
+            self.uniform.set_frame(params.moment.frame, params.patch_luminance);
             self.elements.fill(scene, &params.moment);
         }
     }

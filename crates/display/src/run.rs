@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use stimulus::picture::Mix;
 use stimulus::{Moment, RetinaGrid, Scene, Screen};
 use timeline::{Command, Drawn, Event, Flip, Notice, NoticeKind, SceneId};
 
@@ -162,7 +163,8 @@ fn settle(
     format: wgpu::TextureFormat,
     bounds: &SyncBounds,
 ) -> Result<(Description, Option<RefreshClock>), DisplayError> {
-    let grey = FrameParams { scene: 0, moment: Moment::new(0, 0.0), patch_luminance: 0.0, picture: 0 };
+    let grey =
+        FrameParams { scene: 0, moment: Moment::new(0, 0.0), patch_luminance: 0.0, pictures: Mix::only(0) };
     let surface_px = match target {
         Target::Offscreen(_) => [screen.width_px, screen.height_px],
         Target::Window(_, on_screen) => on_screen.size_px(),
@@ -258,7 +260,10 @@ impl FrameLoop {
             None => RefreshClock::new(start_ns, period_ns),
         };
         display.target.paused();
-        let plan = FramePlan::prepare(display.scenery.scenes.clone(), clock, pacing);
+        let mut plan = FramePlan::prepare(display.scenery.scenes.clone(), clock, pacing);
+        if let Some(gaze) = &ports.gaze {
+            plan.hold_gaze(gaze.hold_ns);
+        }
         Ok(Self {
             display,
             ports,
@@ -398,6 +403,9 @@ impl FrameLoop {
         let (command, told) = self.guard.accept(begun_ns, newest);
         if let Some(notice) = told {
             self.tell(Event::Notice(notice));
+        }
+        if let Some(gaze) = &mut self.ports.gaze {
+            self.plan.look(*gaze.newest.read());
         }
         let planned = self.plan.step_veiled(begun_ns, command.as_ref(), &self.guard.veil);
         self.display.renderer.write(&self.display.gpu.queue, &planned.params);

@@ -1,6 +1,7 @@
 //! Single frames from the GPU, at leisure: what the tests compare with the CPU twin.
 
 use stimulus::checksum::Checksum;
+use stimulus::picture::Mix;
 use stimulus::{Moment, Screen};
 
 use crate::config::{Description, DisplayError, Pacing};
@@ -86,9 +87,14 @@ impl Snapshots {
         })
     }
 
-    /// Puts a pattern, `texels * texels` values -1..=1 from the top left corner, into the picture.
+    /// Puts a pattern, `texels * texels` values -1..=1 from the top left corner, into picture 0, the one that is shown.
     pub fn load(&mut self, texels: &[f32]) {
-        self.renderer.pictures.load(&self.gpu.queue, 0, texels);
+        self.load_as(0, texels);
+    }
+
+    /// Puts it into a picture of another number.
+    pub fn load_as(&mut self, picture: u64, texels: &[f32]) {
+        self.renderer.pictures.load(&self.gpu.queue, picture, texels);
     }
 
     /// Draws scene number `scene` as it is in a frame, and waits for it.
@@ -96,9 +102,22 @@ impl Snapshots {
     /// # Errors
     /// When the GPU fails.
     pub fn shoot(&mut self, scene: usize, moment: &Moment) -> Result<Shot, DisplayError> {
+        self.shoot_pictures(scene, moment, Mix::only(0))
+    }
+
+    /// The same with pictures of these numbers in it.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn shoot_pictures(
+        &mut self,
+        scene: usize,
+        moment: &Moment,
+        pictures: Mix,
+    ) -> Result<Shot, DisplayError> {
         let white = self.scenery.scenes.get(scene).is_some_and(|shown| shown.patch_is_white(moment));
         let patch_luminance = if white { 1.0 } else { 0.0 };
-        let params = FrameParams { scene, moment: *moment, patch_luminance, picture: 0 };
+        let params = FrameParams { scene, moment: *moment, patch_luminance, pictures };
         let (frame, screen) = (moment.frame, self.scenery.screen);
         self.renderer.write(&self.gpu.queue, &params);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
@@ -159,7 +178,7 @@ impl Snapshots {
         let begun_ns = now_ns();
         for frame in frames {
             let moment = Moment::new(frame, contrast);
-            let params = FrameParams { scene, moment, patch_luminance: 0.0, picture: 0 };
+            let params = FrameParams { scene, moment, patch_luminance: 0.0, pictures: Mix::only(0) };
             let ours_ns = now_ns();
             self.renderer.prepare_frame(&params);
             race.ours_ns.push(now_ns() - ours_ns);

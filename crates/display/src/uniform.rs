@@ -33,6 +33,8 @@ impl FrameUniform {
         ("grey", 64),
         ("picture_layer", 76),
         ("index", 80),
+        ("before_layer", 84),
+        ("picture_weight", 88),
         ("", Self::SIZE),
     ];
 
@@ -59,10 +61,17 @@ impl FrameUniform {
         put_u32(&mut self.0, 8, origin_px.map(|at| at as u32));
     }
 
-    /// The numbers of one frame: its index, the patch, the layer of its picture.
-    pub fn set_frame(&mut self, frame: u64, patch_luminance: f32, picture_layer: Option<u32>) {
+    /// The numbers of one frame: its index, and the patch.
+    pub fn set_frame(&mut self, frame: u64, patch_luminance: f32) {
         put_f32(&mut self.0, 28, [patch_luminance]);
-        put_u32(&mut self.0, 76, [picture_layer.unwrap_or(NO_PICTURE), frame as u32]);
+        put_u32(&mut self.0, 80, [frame as u32]);
+    }
+
+    /// The layers of the picture before and of its picture, and how much of that is there.
+    pub fn set_pictures(&mut self, before: Option<u32>, layer: Option<u32>, weight: f64) {
+        put_u32(&mut self.0, 76, [layer.unwrap_or(NO_PICTURE)]);
+        put_u32(&mut self.0, 84, [before.unwrap_or(NO_PICTURE)]);
+        put_f32(&mut self.0, 88, [weight as f32]);
     }
 
     /// The bytes, as the shaders read them.

@@ -56,7 +56,8 @@ fn ten_thousand_frames_without_an_allocation() {
             }));
             let command = *commands.read();
             let planned = plan.step(plan.begin_ns(), command.as_ref(), index > 9_000);
-            uniform.set_frame(planned.flip.frame, planned.params.patch_luminance, None);
+            uniform.set_frame(planned.flip.frame, planned.params.patch_luminance);
+            uniform.set_pictures(None, Some(1), planned.params.pictures.weight);
             scene.courses_at(&planned.params.moment, &mut nows);
             CourseRow::write(&nows[0], &mut row);
             checksum += u64::from(uniform.bytes()[28]) + u64::from(row[9]);

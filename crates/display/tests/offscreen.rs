@@ -52,6 +52,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
         progress: Arc::clone(&progress),
         interlock: display::interlock::Interlock::none(),
         responses: None,
+        gaze: None,
     };
     let operator = std::thread::Builder::new()
         .name("operator".to_string())

@@ -8,7 +8,8 @@ use display::plan::FramePlan;
 use display::presenter::Stamp;
 use proptest::prelude::*;
 use stimulus::Moment;
-use timeline::{Command, OnsetClass, Ramp, SceneId};
+use stimulus::picture::Mix;
+use timeline::{Command, Flip, Gaze, OnsetClass, Ramp, SceneId};
 
 const PERIOD_NS: f64 = 1e9 / 60.0;
 const START_NS: i64 = 7_000_000_123;
@@ -43,9 +44,63 @@ fn a_punctual_loop_misses_nothing() {
         assert_eq!(flip.class, OnsetClass::Simulated);
         assert_eq!(flip.submitted_ns, flip.onset_ns - 500_000);
         assert!((flip.onset_ns as f64 - START_NS as f64 - frame as f64 * PERIOD_NS).abs() <= 1.0);
-        assert_eq!(planned.params.moment, Moment::new(frame, 0.8));
+        assert_eq!(planned.params.moment, Moment { gaze_px: None, ..Moment::new(frame, 0.8) });
         assert_eq!(planned.params.patch_luminance, if frame % 8 < 4 { 1.0 } else { 0.0 });
     }
+}
+
+#[test]
+fn what_follows_the_gaze_lies_where_it_was_last_seen_until_that_is_too_old() {
+    let mut scenes = support::scenes(&support::screen(320, 240));
+    let mut following = scenes[1].clone();
+    following.courses[0].follows_gaze = true;
+    scenes.push(following);
+    let (following, still) = (scenes.len() as u16 - 1, 1);
+    let clock = RefreshClock::new(START_NS, PERIOD_NS);
+    let mut plan = FramePlan::prepare(scenes, clock, Pacing::Simulated);
+    plan.hold_gaze(50_000_000);
+    let mut frame = |scene: u16, newest: Option<Gaze>| {
+        plan.look(newest);
+        let planned = plan.step(plan.begin_ns(), Some(&command(0, scene, Ramp::constant(1.0))), false);
+        let flip = plan.handed(&planned, planned.flip.onset_ns).unwrap();
+        assert_eq!(planned.params.moment.gaze_px, flip.gaze.map(|gaze| gaze.offset_px));
+        flip
+    };
+    assert_eq!(frame(following, None).gaze, None, "nobody has looked anywhere");
+    let seen = |flip: &Flip, x: f64| Gaze { at_ns: flip.onset_ns, offset_px: [x, -3.0] };
+    let first = seen(&frame(following, None), 7.0);
+    assert_eq!(frame(following, Some(first)).gaze, Some(first));
+    let newer = Gaze { at_ns: first.at_ns + 5_000_000, offset_px: [8.0, -3.0] };
+    assert_eq!(frame(following, Some(newer)).gaze, Some(newer));
+    // It was 28 ms old; at the next onsets it is 45 and 62.
+    let held: Vec<bool> = (0..2).map(|_| frame(following, Some(newer)).gaze.is_some()).collect();
+    assert_eq!(held, [true, false]);
+    let back = seen(&frame(still, Some(newer)), 9.0);
+    assert_eq!(frame(still, Some(back)).gaze, None, "nothing follows it in this scene");
+    assert_eq!(frame(following, Some(back)).gaze, Some(back));
+}
+
+#[test]
+fn a_picture_goes_over_into_the_next_by_the_frames_that_were_handed_over() {
+    let mut scenes = support::scenes(&support::screen(320, 240));
+    scenes[1].cross_fade_frames = 4;
+    let mut plan = FramePlan::prepare(scenes, RefreshClock::new(START_NS, PERIOD_NS), Pacing::Simulated);
+    let mut frame = |picture: u64, is_shown: bool| {
+        let command = Command { picture: Some(picture), ..command(picture, 1, Ramp::constant(0.5)) };
+        let planned = plan.step(plan.begin_ns(), Some(&command), false);
+        match is_shown {
+            true => _ = plan.handed(&planned, planned.flip.onset_ns),
+            false => plan.discarded(&planned),
+        }
+        planned.params.pictures
+    };
+    assert_eq!(frame(1, true), Mix::only(1));
+    // A frame that was too late began nothing; a refresh that was missed in between counts.
+    assert_eq!(frame(2, false), Mix { from: 1, to: 2, weight: 0.25 });
+    assert_eq!(frame(2, true), Mix { from: 1, to: 2, weight: 0.25 });
+    assert_eq!(frame(2, false), Mix { from: 1, to: 2, weight: 0.5 });
+    assert_eq!(frame(2, true), Mix { from: 1, to: 2, weight: 0.75 });
+    assert_eq!(frame(2, true), Mix::only(2));
 }
 
 #[test]
@@ -168,7 +223,7 @@ proptest! {
             // Phase is that of the refresh, whatever was missed before; time since the onset counts missed ones, too.
             let frame = planned.flip.frame;
             let since_onset = first.map_or(0, |first| frame - first);
-            prop_assert_eq!(planned.params.moment, Moment { frame, since_onset, contrast: 1.0 });
+            prop_assert_eq!(planned.params.moment, Moment { frame, since_onset, contrast: 1.0, gaze_px: None });
             now_ns += late_ns;
             plan.worked(late_ns);
             if now_ns <= planned.flip.onset_ns {

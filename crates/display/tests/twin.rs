@@ -15,6 +15,7 @@ use stimulus::element::{
     Aperture, Contrast, Course, Draw, Fade, Modulation, Motion, Outline, Paint, Pattern, Renewal, Span, Wave,
 };
 use stimulus::own::{MOST_PARAMETERS, Own, Program};
+use stimulus::picture::Mix;
 use stimulus::sheet::{self, Between, Sheet, Source, Texels};
 use stimulus::twin::Twin;
 use stimulus::{
@@ -152,6 +153,7 @@ fn course(random: &mut Random) -> Course {
             3 => Motion::Dot(Dot { index: (40.0 * random.uniform()) as u32, field }),
             _ => Motion::Still,
         },
+        follows_gaze: false,
         renewal: pick(
             random,
             &[Renewal::Never, Renewal::Every { frames: 3, count: 0 }, Renewal::Once { frames: 2, count: 1 }],
@@ -249,8 +251,10 @@ fn every_pattern_window_and_paint_equals_its_twin() {
             kinds.push([pattern, outline, (pattern + outline + 1) % 4]);
         }
     }
-    for &kinds in &kinds {
-        scenes.push(scene(kinds, &mut random, &screen));
+    for (place, &kinds) in kinds.iter().enumerate() {
+        let mut scene = scene(kinds, &mut random, &screen);
+        scene.courses.iter_mut().for_each(|course| course.follows_gaze = place % 3 == 0);
+        scenes.push(scene);
     }
     let scenery = Scenery::plain(&screen, scenes.clone(), sheets.clone()).unwrap();
     let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else {
@@ -261,7 +265,8 @@ fn every_pattern_window_and_paint_equals_its_twin() {
     let mut worst = [(0.0_f64, 0_u32); 9];
     for (place, kinds) in kinds.iter().enumerate() {
         for frame in [0, 7, 23, 1_000_003] {
-            let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+            let gaze_px = (frame != 23).then_some([5.0, -3.0]);
+            let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7, gaze_px };
             let found = difference(&mut gpu, place + 1, &scenes[place + 1], &content, &moment, &scenery);
             let (linear, code) = &mut worst[kinds[0]];
             (*linear, *code) = (linear.max(found.linear), (*code).max(found.code));
@@ -320,7 +325,7 @@ fn elements_that_share_no_pixel_have_the_codes_of_blended_ones() {
     let scenery = Scenery::plain(&screen, scenes, Sheets::default()).unwrap();
     let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery.clone())) else { return };
     for frame in [0, 1, 7, 30, 1_000_003] {
-        let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+        let moment = Moment { frame: frame + 5, since_onset: frame, ..Moment::new(0, 0.7) };
         let found = difference(&mut gpu, 1, &scattered, &Content::NONE, &moment, &scenery);
         assert!(found.linear <= LINEAR_TOLERANCE && found.code <= 1, "{} {}", found.linear, found.code);
         let (straight, blended) = (gpu.shoot(1, &moment).unwrap(), gpu.shoot(2, &moment).unwrap());
@@ -451,7 +456,7 @@ fn an_own_grating_is_the_grating() {
     let content = Content { sheets: &sheets, picture: &[] };
     let mut worst = 0.0_f64;
     for frame in [0, 7, 23, 100_003] {
-        let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+        let moment = Moment { frame: frame + 5, since_onset: frame, ..Moment::new(0, 0.7) };
         let mut same = |drawn: usize, computed: usize| {
             let found = difference(&mut gpu, drawn, &scenes[computed], &content, &moment, &scenery);
             worst = worst.max(found.linear);
@@ -466,6 +471,53 @@ fn an_own_grating_is_the_grating() {
         same(7, 7);
     }
     println!("own grating against the built-in one: linear {worst:.1e}");
+}
+
+#[test]
+fn a_picture_goes_over_into_another_as_in_its_twin() {
+    let screen = support::screen(SIZE[0], SIZE[1]);
+    let flicker = Flicker::realise(FlickerKind::Counterphase, 7.5, Waveform::Sine, 60.0).unwrap();
+    let picture = Picture::centred(&screen, 12, 3, flicker).unwrap();
+    let scenes = vec![Scene::grey(), Scene::picture(&picture)];
+    let sheets = Sheets::default();
+    let scenery = Scenery::plain(&screen, scenes.clone(), sheets.clone()).unwrap();
+    let Some(mut gpu) = support::with_adapter(Snapshots::prepare(scenery)) else { return };
+    let pattern = |step: usize| -> Vec<f32> {
+        (0..picture.count()).map(|at| ((at * at * step + at) % 256) as f32 / 127.5 - 1.0).collect()
+    };
+    let (before, after) = (pattern(7), pattern(11));
+    gpu.load_as(4, &before);
+    gpu.load_as(5, &after);
+    let mut mixed = vec![0.0; picture.count()];
+    let mut twin = Twin::prepare(&screen, 1);
+    let moment = Moment::new(1, 0.9);
+    // Picture 6 is not there: grey.
+    for (from, to, weight) in
+        [(4, 5, 0.0), (4, 5, 0.1), (4, 5, 0.5), (4, 5, 1.0), (6, 5, 0.3), (4, 6, 0.3), (4, 4, 1.0)]
+    {
+        let mix = Mix { from, to, weight };
+        let texels = |picture| match picture {
+            4 => &before[..],
+            5 => &after[..],
+            _ => &[],
+        };
+        mix.texels(texels(from), texels(to), &mut mixed);
+        let shot = gpu.shoot_pictures(1, &moment, mix).unwrap();
+        let content = Content { sheets: &sheets, picture: &mixed };
+        let light = twin.render(&scenes[1], &moment, &content);
+        let worst = shot
+            .linear
+            .iter()
+            .zip(light)
+            .map(|(gpu, cpu)| (f64::from(gpu[0]) - cpu[0]).abs())
+            .fold(0.0, f64::max);
+        assert!(worst <= 1e-6, "{mix:?}: {worst}");
+    }
+    // All of one is the same to the bit as that one without a fade.
+    gpu.load(&after);
+    let (alone, faded) =
+        (gpu.shoot(1, &moment).unwrap(), gpu.shoot_pictures(1, &moment, Mix { from: 4, to: 5, weight: 1.0 }));
+    assert_eq!(alone, faded.unwrap());
 }
 
 #[test]

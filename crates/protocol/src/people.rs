@@ -126,6 +126,8 @@ pub struct GazeStream {
     pub channels: [usize; 2],
     /// What the values are.
     pub unit: GazeUnit,
+    /// For how long what follows the gaze stays when the eye is not seen, in s; then it is not drawn. There where something follows.
+    pub hold_s: Option<f64>,
 }
 
 /// Unit and origin of gaze.
@@ -383,7 +385,7 @@ pub(crate) fn read_gaze(
     key: &str,
     protocol: &Protocol,
 ) -> Result<GazeStream, ProtocolError> {
-    let table = root.table(key, &["stream", "x", "y", "unit"])?;
+    let table = root.table(key, &["stream", "x", "y", "unit", "hold_s"])?;
     let (stream, samples) = check::sample_stream(&table, "stream", protocol)?;
     let channel = |key: &str| table.reference(key, "channel", samples.channels.iter().map(String::as_str));
     let channels = [channel("x")?, channel("y")?];
@@ -391,7 +393,13 @@ pub(crate) fn read_gaze(
         return Err(table.refuse("y", "another channel than x"));
     }
     let unit = table.choice("unit", &[("deg", GazeUnit::Degrees), ("px", GazeUnit::Pixels)])?;
-    Ok(GazeStream { stream, channels, unit })
+    let follows = protocol.stimuli.iter().any(|stimulus| stimulus.look.follows_gaze);
+    let hold_s = match (follows, table.has("hold_s")) {
+        (false, true) => return Err(table.contradiction("hold_s", "no stimulus has follows = \"gaze\"")),
+        (false, false) => None,
+        (true, _) => Some(table.number("hold_s", Range::above(0.0).up_to(LONGEST_S))?),
+    };
+    Ok(GazeStream { stream, channels, unit, hold_s })
 }
 
 fn response(table: &Table<'_>, protocol: &Protocol) -> Result<usize, ProtocolError> {

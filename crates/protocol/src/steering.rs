@@ -14,6 +14,8 @@ pub struct Picture {
     pub texels: u32,
     /// Side of one in degrees of visual angle; the screen makes it a whole number of px.
     pub texel_deg: f64,
+    /// How long one picture takes to go over into the next, in s; without it the next one comes on grey.
+    pub cross_fade_s: Option<f64>,
 }
 
 /// What a planner wants of the response.
@@ -195,10 +197,12 @@ pub enum Uncalibrated {
 }
 
 pub(crate) fn read_picture(stimulus: &Table<'_>, key: &str) -> Result<(Picture, Flicker), ProtocolError> {
-    let table = stimulus.table(key, &["texels", "texel_deg", "flicker"])?;
+    let table = stimulus.table(key, &["texels", "texel_deg", "flicker", "cross_fade_s"])?;
     let picture = Picture {
         texels: table.integer("texels", 8..=64)? as u32,
         texel_deg: table.number("texel_deg", Range::above(0.0).up_to(10.0))?,
+        cross_fade_s: table
+            .optional("cross_fade_s", |t, key| t.number(key, Range::above(0.0).up_to(60.0)))?,
     };
     Ok((picture, read_flicker(&table)?))
 }
@@ -384,8 +388,18 @@ pub(crate) fn read_steer(block: &Table<'_>, protocol: &Protocol) -> Result<Steer
         onset: table.optional("onset", |table, key| onset::read_rule(table, key, protocol))?,
     };
     let stimulus = &protocol.stimuli[steer.stimulus];
-    if !matches!(stimulus.kind, StimulusKind::Picture(_)) {
+    let StimulusKind::Picture(picture) = &stimulus.kind else {
         return Err(table.refuse("stimulus", "a stimulus that is a picture"));
+    };
+    let apart = [("limits", protocol.limits.is_some()), ("onset", protocol.onset.is_some())];
+    if let Some((key, _)) =
+        apart.into_iter().find(|&(_, is_there)| is_there && picture.cross_fade_s.is_some())
+    {
+        let name = &stimulus.name;
+        let text = format!(
+            "pictures of `{name}` go over into each other (cross_fade_s); with [{key}] each has to come on grey"
+        );
+        return Err(table.contradiction("stimulus", text));
     }
     let Some(planner) = &protocol.planner else {
         return Err(table.itself("it needs a table [planner]"));
@@ -422,8 +436,12 @@ pub(crate) fn picture_is_measured(
     let table = block.table_of_any("steer")?;
     let Some(Decoder::SsvepAmplitude(ssvep)) = &protocol.decoder else { return Ok(()) };
     // A controller or a limit may only make the ramp longer.
-    let (ramp_s, window_s, update_s) =
-        (steer.contrast * protocol.grey_ramp_s, ssvep.window_s, ssvep.update_s);
+    let fade_s = match &protocol.stimuli[steer.stimulus].kind {
+        StimulusKind::Picture(picture) => picture.cross_fade_s.unwrap_or(0.0),
+        _ => 0.0,
+    };
+    let ramp_s = fade_s.max(steer.contrast * protocol.grey_ramp_s);
+    let (window_s, update_s) = (ssvep.window_s, ssvep.update_s);
     let least_s = ramp_s + window_s + update_s;
     if protocol.controller.is_none() && steer.on_s < least_s * (1.0 - 1e-9) {
         let allowed = format!(

@@ -203,7 +203,12 @@ impl Observed {
                 onset.shown(scene, flip.drawn_for());
                 if let Some(template) = templates.get_mut(scene) {
                     let since_onset = onset.since(scene, flip.drawn_for());
-                    let moment = Moment { frame: flip.drawn_for(), since_onset, contrast: flip.contrast };
+                    let moment = Moment {
+                        frame: flip.drawn_for(),
+                        since_onset,
+                        contrast: flip.contrast,
+                        gaze_px: flip.gaze.map(|gaze| gaze.offset_px),
+                    };
                     template.frame(&moment, &mut cells);
                     eye(Seen::Frame(flip.onset_ns, &cells));
                 }

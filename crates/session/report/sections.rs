@@ -269,6 +269,9 @@ impl<'a> Facts<'a> {
                 latency.n
             ));
         }
+        if let Some(gaze) = &self.summary.gaze {
+            page.text(&format!("What follows the gaze: {}.", gaze.describe()));
+        }
         if self.session.meta.clock == ClockKind::Virtual {
             page.text(
                 "This session ran on the virtual clock. Delays of software are not measured here: they are what the event \

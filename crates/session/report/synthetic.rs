@@ -262,6 +262,7 @@ pub fn flip(frame: u64, onset_ns: i64, contrast: f64, command: Option<u64>) -> F
         missed: 0,
         late: 0,
         replaces: false,
+        gaze: None,
     }
 }
 

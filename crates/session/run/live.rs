@@ -6,7 +6,9 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
-use acquisition::{Found, InletPlan, InletThread, MarkerPlan, MarkerThread, SampleOutlet, ThreadPorts};
+use acquisition::{
+    ChunkSink, Found, InletPlan, InletThread, MarkerPlan, MarkerThread, SampleOutlet, ThreadPorts,
+};
 use closedloop::Loop;
 use display::interlock::{Answer, Interlock};
 use display::{Config, Display, DisplayError, Mode, Ports, Scenery};
@@ -19,6 +21,7 @@ use timeline::{SourceId, clock, ns_from_s};
 
 use super::carriers::{Carriers, EVENTS, Kind, Source, SourcePorts, retina_ring};
 use super::ends::{EndsWith, join, join_within};
+use super::eyes::{Eyes, Look};
 use super::lifeline::Lifeline;
 use super::operator::Operator;
 use super::outside::Guest;
@@ -144,6 +147,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         prepared.open_recording(&room.sources, options, clock::now_ns(), Some(&description))?;
     let mut carriers = Carriers::lay(&room.sources, step, recorder, hooks.room);
     let (planner, pictures) = prepared.seat_planner(&mut carriers, false, clock::now_ns())?;
+    let gaze = prepared.gaze_port(&mut carriers.driver);
     let ending = Ending::default();
     let presentations = prepared
         .args
@@ -160,6 +164,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let threads = 3
         + room.sources.len()
         + usize::from(room.answer.is_some())
+        + usize::from(room.is_scripted())
         + usize::from(planner.is_some())
         + presses.threads()
         + 2 * usize::from(guest.is_some());
@@ -187,12 +192,22 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     };
     let guest = guest.map(|guest| guest.listen(listen(&wake))).transpose()?;
     let mut inlets = room.spawn_inlets(carriers.sources, &wake, &ending, &barrier, &rights)?;
-    let chair_thread = match room.take_way(inlets.sink.take())? {
+    let is_scripted = room.is_scripted();
+    let mut eyes = room.open_eyes(prepared, &mut inlets);
+    let eyes_thread = match eyes.take_if(|_| is_scripted) {
+        Some(eyes) => Some(spawn_eyes(eyes, &ending, &barrier, wake.clone())?),
+        None => None,
+    };
+    let answered = room.answers_on.and_then(|source| inlets.take_sink(source));
+    let chair_thread = match room.take_way(answered)? {
         Some(way) => {
             let (rate_hz, brain) =
                 room.answer.take().ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
             let mut chair = Chair::new(brain, retina, carriers.participant_events, way, rate_hz);
             chair.record_rhythm(crate::onset::simulated_weights(&prepared.experiment.protocol));
+            if let Some(eyes) = eyes.take() {
+                chair.show_eyes(eyes);
+            }
             Some(spawn_chair(chair, &ending, &barrier, wake.clone())?)
         }
         None => {
@@ -239,6 +254,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
             beat: beat(lifeline.as_ref(), hooks.frame)?,
         },
         responses: keyboard,
+        gaze,
     });
     if let Some(lifeline) = lifeline {
         lifeline.end();
@@ -261,6 +277,9 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     }
     if let Some(thread) = planner_thread {
         note(join_within(thread, "planner", PLANNER_END_S).and_then(|result| result));
+    }
+    if let Some(thread) = eyes_thread {
+        note(join(thread, "eyes"));
     }
     if let Some(thread) = chair_thread {
         note(join(thread, "participant").and_then(|result| result));
@@ -301,20 +320,42 @@ struct Room {
     found: Vec<Option<Found>>,
     outlet: Option<SampleOutlet>,
     answer: Option<(f64, participant::Participant)>,
+    /// The stream that it answers on, where a participant does.
+    answers_on: Option<usize>,
+    /// Where a script says that somebody looks, if the gaze is inside the process; empty for the participant's own eyes.
+    looks: Option<Vec<Look>>,
 }
 
 impl Room {
     fn furnish(prepared: &Prepared) -> Result<Self, SessionError> {
         let protocol = &prepared.experiment.protocol;
         let (rig, wait_s) = (&prepared.experiment.rig, prepared.args.wait_s);
-        let Some(person) = &prepared.person else {
-            if protocol.streams.is_empty() {
-                // Nothing is measured, so nothing is looked for.
-                return Ok(Self { sources: Vec::new(), found: Vec::new(), outlet: None, answer: None });
+        let looks = prepared.looks()?;
+        let mut room = Self {
+            sources: Vec::new(),
+            found: Vec::new(),
+            outlet: None,
+            answer: None,
+            answers_on: None,
+            looks: None,
+        };
+        if protocol.streams.is_empty() {
+            // Nothing is measured, so nothing is looked for. A participant would have nothing to answer on.
+            return match prepared.person {
+                None => Ok(room),
+                Some(_) => sources::participant_stream(protocol).map(|_| room),
+            };
+        }
+        // Who is only looked at has no brain that answers.
+        let person = prepared.person.as_ref().filter(|_| !sources::is_only_gaze(protocol));
+        let Some(person) = person else {
+            if !looks.is_empty() {
+                room.seat(prepared, looks)?;
+                return Ok(room);
             }
             let lsl = sources::load_lsl(prepared.network)?;
-            let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, None)?.into_iter().unzip();
-            return Ok(Self { sources, found: wrap(found), outlet: None, answer: None });
+            room.find(sources::find_all(&lsl, protocol, rig, wait_s, None)?);
+            return Ok(room);
         };
         let stream = sources::participant_stream(protocol)?;
         let brain = super::participant::prepare(
@@ -324,7 +365,7 @@ impl Room {
             prepared.args.seed,
             prepared.population()?,
         )?;
-        let answer = Some((stream.samples.rate_hz, brain));
+        (room.answer, room.answers_on) = (Some((stream.samples.rate_hz, brain)), Some(stream.source));
         let lsl = match prepared.args.in_process {
             true => None,
             false => sources::load_lsl(prepared.network)
@@ -332,15 +373,44 @@ impl Room {
                 .ok(),
         };
         let Some(lsl) = lsl else {
-            let sources = vec![sources::in_process(person, protocol, stream)?];
-            return Ok(Self { sources, found: vec![None], outlet: None, answer });
+            room.seat(prepared, looks)?;
+            return Ok(room);
         };
+        if !looks.is_empty() {
+            let text = "--responses: [[look]] is for a participant inside the process: give --in-process";
+            return Err(SessionError::Usage(text.into()));
+        }
         let tag = std::process::id().to_string();
         let spec = super::participant::outlet_spec(person, stream.samples, &stream.stream.lsl_type, &tag);
-        let outlet = SampleOutlet::new(&lsl, &spec)?;
+        room.outlet = Some(SampleOutlet::new(&lsl, &spec)?);
         let by_name = Some((stream.source, spec.name.as_str()));
-        let (sources, found) = sources::find_all(&lsl, protocol, rig, wait_s, by_name)?.into_iter().unzip();
-        Ok(Self { sources, found: wrap(found), outlet: Some(outlet), answer })
+        room.find(sources::find_all(&lsl, protocol, rig, wait_s, by_name)?);
+        Ok(room)
+    }
+
+    /// Everything inside the process.
+    fn seat(&mut self, prepared: &Prepared, looks: Vec<Look>) -> Result<(), SessionError> {
+        self.sources = prepared.seat(&looks)?;
+        self.found = self.sources.iter().map(|_| None).collect();
+        self.looks = Some(looks);
+        Ok(())
+    }
+
+    /// Everything over LSL.
+    fn find(&mut self, found: Vec<(Source, Found)>) {
+        (self.sources, self.found) = found.into_iter().map(|(source, found)| (source, Some(found))).unzip();
+    }
+
+    /// Whether a script moves the eyes.
+    fn is_scripted(&self) -> bool {
+        self.looks.as_ref().is_some_and(|looks| !looks.is_empty())
+    }
+
+    /// Eyes inside the process, where the protocol wants a gaze.
+    fn open_eyes(&mut self, prepared: &Prepared, inlets: &mut Inlets) -> Option<Eyes> {
+        let looks = self.looks.take()?;
+        let sink = inlets.take_sink(sources::gaze_of(&prepared.experiment.protocol)?)?;
+        prepared.open_eyes(sink, looks)
     }
 
     fn spawn_inlets(
@@ -351,13 +421,13 @@ impl Room {
         barrier: &Arc<Barrier>,
         rights: &Rights,
     ) -> Result<Inlets, SessionError> {
-        let mut inlets = Inlets { samples: Vec::new(), markers: Vec::new(), sink: None };
+        let mut inlets = Inlets { samples: Vec::new(), markers: Vec::new(), sinks: Vec::new() };
         for (id, (ports, found)) in ports.into_iter().zip(self.found.drain(..)).enumerate() {
             let source = &self.sources[id];
             let source_id = SourceId(id as u16);
             let Some(found) = found else {
-                // Inside the process: the participant's own thread fills these rings; nobody else waits for it.
-                inlets.sink = Some(sources::sink(&self.sources, vec![ports])?);
+                // Inside the process: the participant's own thread, or the eyes', fills these rings; nobody else waits for it.
+                inlets.sinks.push((id, sources::sink(&self.sources, id, ports)?));
                 let barrier = Arc::clone(barrier);
                 spawn("inlet-in-process", move || {
                     barrier.wait();
@@ -397,7 +467,7 @@ impl Room {
     }
 
     /// How the participant answers, if one does.
-    fn take_way(&mut self, sink: Option<acquisition::ChunkSink>) -> Result<Option<Way>, SessionError> {
+    fn take_way(&mut self, sink: Option<ChunkSink>) -> Result<Option<Way>, SessionError> {
         Ok(match (self.answer.is_some(), self.outlet.take(), sink) {
             (false, _, _) => None,
             (true, Some(outlet), _) => Some(Way::Outlet(outlet)),
@@ -407,18 +477,20 @@ impl Room {
     }
 }
 
-fn wrap(found: Vec<Found>) -> Vec<Option<Found>> {
-    found.into_iter().map(Some).collect()
-}
-
 /// The inlets' threads.
 struct Inlets {
     samples: Vec<InletThread>,
     markers: Vec<MarkerThread>,
-    sink: Option<acquisition::ChunkSink>,
+    /// Of the sources inside the process.
+    sinks: Vec<(usize, ChunkSink)>,
 }
 
 impl Inlets {
+    fn take_sink(&mut self, source: usize) -> Option<ChunkSink> {
+        let place = self.sinks.iter().position(|(of, _)| *of == source)?;
+        Some(self.sinks.swap_remove(place).1)
+    }
+
     fn join(self) -> Result<(), SessionError> {
         for inlet in self.samples {
             inlet.join()?;
@@ -566,6 +638,25 @@ fn spawn_chair(
             thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
         }
         Ok(())
+    })
+}
+
+fn spawn_eyes(
+    mut eyes: Eyes,
+    ending: &Ending,
+    barrier: &Arc<Barrier>,
+    wake: Thread,
+) -> Result<JoinHandle<()>, SessionError> {
+    let (over, barrier) = (Arc::clone(&ending.over), Arc::clone(barrier));
+    spawn("eyes", move || {
+        barrier.wait();
+        eyes.start(clock::now_ns());
+        while !over.load(Ordering::Acquire) {
+            eyes.advance(clock::now_ns());
+            wake.unpark();
+            let wait_ns = (eyes.next_chunk_ns() - clock::now_ns()).clamp(0, 20_000_000);
+            thread::sleep(Duration::from_nanos(wait_ns.unsigned_abs()));
+        }
     })
 }
 

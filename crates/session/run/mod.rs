@@ -3,6 +3,7 @@
 pub(crate) mod carriers;
 pub(crate) mod deadline;
 mod ends;
+mod eyes;
 mod hid;
 mod judged;
 mod lifeline;
@@ -26,21 +27,27 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use ::participant::Person;
-use display::Description;
+use acquisition::ChunkSink;
+use display::{Description, GazePort};
+use protocol::StreamKind;
 use recording::{
     ClockKind, DisplayInfo, Machine, Manifest, Options, Outcome, RecordedSession, Recorder, SessionFolder,
     WallTime, check_free, sha256_hex,
 };
+use timeline::latest::latest;
 use timeline::ring::RowReader;
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered, NUMBER_KEY, number_of};
+use crate::gaze::GazeFeed;
 use crate::resume::{CONTINUES_KEY, Continues};
 use crate::steering::NamedFile;
 use crate::summary::Summary;
+use crate::turns::LoopDriver;
 use crate::{brain, events, person, report, safety, selected, steering};
 use carriers::{Source, raw_stream, source_entry};
+use eyes::{Eyes, Look};
 pub use live::Hooks;
 pub use operator::HeldSpans;
 use operator::Operator;
@@ -155,7 +162,8 @@ pub(crate) fn prepare_experiment(
         return Err(SessionError::Usage(format!("--seconds {seconds}: more than 0 is allowed")));
     }
     let person = choose_person(&experiment, &args)?;
-    if args.clock == ClockMode::Virtual && person.is_none() && !experiment.protocol.streams.is_empty() {
+    let is_alone = person.is_none() && !sources::is_only_gaze(&experiment.protocol);
+    if args.clock == ClockMode::Virtual && is_alone {
         let text = "--clock virtual has no brain to measure: give a simulated --participant";
         return Err(SessionError::Usage(text.into()));
     }
@@ -222,6 +230,51 @@ impl Prepared {
     fn script(&self) -> Result<Option<persona::Script>, SessionError> {
         let script = self.args.responses.as_ref();
         script.map(|path| persona::Script::load(path, &self.experiment)).transpose()
+    }
+
+    /// Where the scripted person looks; empty where no script says it.
+    fn looks(&self) -> Result<Vec<Look>, SessionError> {
+        Ok(self.script()?.map(|script| script.looks().to_vec()).unwrap_or_default())
+    }
+
+    /// All sources inside this process. Eyes that nobody moves are no gaze.
+    fn seat(&self, looks: &[Look]) -> Result<Vec<Source>, SessionError> {
+        let protocol = &self.experiment.protocol;
+        let effects = self.person.as_ref().map(|person| &person.effects);
+        let moves = effects.is_some_and(|effects| effects.saccades.is_some() || effects.blinks.is_some());
+        let is_seen = moves && sources::answered(protocol).is_some();
+        if let Some(gaze) = &protocol.gaze
+            && looks.is_empty()
+            && !is_seen
+        {
+            let name = &protocol.streams[gaze.stream].name;
+            let text = format!(
+                "stream `{name}`: nobody's gaze is there: give --responses with [[look]], or a simulated participant whose eyes \
+                 move (--with saccades or blinks)"
+            );
+            return Err(SessionError::Usage(text));
+        }
+        sources::in_process(self.person.as_ref(), protocol)
+    }
+
+    /// Eyes inside the process, into the sink of the gaze's stream.
+    fn open_eyes(&self, sink: ChunkSink, looks: Vec<Look>) -> Option<Eyes> {
+        let way = self.lowered.gaze?;
+        match &self.experiment.protocol.streams.get(way.source)?.kind {
+            StreamKind::Samples(samples) => {
+                Some(Eyes::open(way, sink, samples.rate_hz, samples.channels.len(), looks))
+            }
+            StreamKind::Markers(_) => None,
+        }
+    }
+
+    /// The display's end of the gaze, where something follows it.
+    fn gaze_port(&self, driver: &mut LoopDriver) -> Option<GazePort> {
+        let way = self.lowered.gaze?;
+        let hold_ns = way.hold_ns?;
+        let (writer, newest) = latest(&None);
+        driver.show_gaze(GazeFeed::new(way, writer));
+        Some(GazePort { newest, hold_ns })
     }
 
     /// Values of a picture, where there are pictures.

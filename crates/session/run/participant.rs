@@ -7,6 +7,7 @@ use stimulus::element::Pattern;
 use timeline::ring::{RowReader, Writer};
 use timeline::{Event, LatentRhythm, Notice, NoticeKind, s_from_ns};
 
+use super::eyes::Eyes;
 use crate::error::SessionError;
 use crate::experiment::Lowered;
 
@@ -42,6 +43,8 @@ pub struct Chair {
     cells: Vec<f64>,
     events: Writer<Event>,
     way: Way,
+    /// Whom an eye tracker sees, where there is one.
+    eyes: Option<Eyes>,
     rate_hz: f64,
     chunk: usize,
     /// Weights of the channels in the signal that onsets wait for; empty where none do.
@@ -52,6 +55,11 @@ pub struct Chair {
     stamps_s: Vec<f64>,
     values: Vec<f64>,
     row: Vec<f64>,
+}
+
+/// What an eye tracker sees: nothing behind a lid that is more than half down.
+fn seen(gaze: participant::Gaze) -> Option<[f64; 2]> {
+    (gaze.lid < 0.5).then_some([gaze.x_deg, gaze.y_deg])
 }
 
 /// Builds the person for this session's screen and stream.
@@ -155,6 +163,7 @@ impl Chair {
             retina,
             events,
             way,
+            eyes: None,
             rate_hz,
             chunk: CHUNK,
             rhythm: Vec::new(),
@@ -173,6 +182,11 @@ impl Chair {
         self.rhythm = weights;
     }
 
+    /// An eye tracker sees the participant's eyes, as they are at each sample of its brain.
+    pub fn show_eyes(&mut self, eyes: Eyes) {
+        self.eyes = Some(eyes);
+    }
+
     /// Samples in a chunk, at least 1, in place of the usual 8.
     pub fn in_chunks_of(&mut self, samples: usize) {
         self.chunk = samples.max(1);
@@ -181,6 +195,9 @@ impl Chair {
     /// When the first sample is taken.
     pub fn start(&mut self, start_ns: i64) {
         self.start_ns = start_ns;
+        if let Some(eyes) = &mut self.eyes {
+            eyes.start(start_ns);
+        }
     }
 
     /// When the last sample of the next chunk is due.
@@ -215,6 +232,9 @@ impl Chair {
             let latent = self.participant.sample(at_ns, &mut self.row);
             if let Way::Taker(taker) = &mut self.way {
                 taker.sampled(at_ns, &self.participant);
+            }
+            if let Some(eyes) = &mut self.eyes {
+                eyes.follow(at_ns, self.participant.gaze().and_then(seen), now_ns);
             }
             if !self.rhythm.is_empty() {
                 let [re_uv, im_uv] = self.participant.true_alpha_uv(&self.rhythm);

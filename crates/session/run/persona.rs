@@ -11,6 +11,7 @@ use timeline::{Act, Device, Flip, KEYS, Response, SceneId, key_code, ns_from_s};
 
 use crate::error::SessionError;
 use crate::experiment::{Experiment, scene_id};
+use crate::run::eyes::Look;
 
 /// Flips that may wait for it: a second of a fast screen.
 const FLIPS: usize = 1 << 10;
@@ -41,9 +42,15 @@ struct Answer {
 pub struct Script {
     presses: Vec<(i64, Key)>,
     answers: BTreeMap<SceneId, Answer>,
+    looks: Vec<Look>,
 }
 
 impl Script {
+    /// Where it looks, in the order of time.
+    pub fn looks(&self) -> &[Look] {
+        &self.looks
+    }
+
     /// Reads a script:
     ///
     /// ```toml
@@ -54,6 +61,9 @@ impl Script {
     /// stimulus = "left"
     /// after_s = [0.35, 0.5]
     /// keys = ["left", "none"]
+    /// [[look]]            # from an instant of the run on; before the first at the middle of the screen
+    /// at_s = 2.0
+    /// gaze_deg = [3.0, -1.5] # or closed = true
     /// ```
     ///
     /// # Errors
@@ -65,7 +75,7 @@ impl Script {
 
     fn parse(text: &str, file: &str, experiment: &Experiment) -> Result<Self, ProtocolError> {
         let document = Document::parse(text, file)?;
-        let root = document.root(&["press", "answer"])?;
+        let root = document.root(&["press", "answer", "look"])?;
         let seconds = Range::from(0.0).up_to(LONGEST_S);
         let mut script = Self::default();
         if root.has("press") {
@@ -85,8 +95,32 @@ impl Script {
                 }
             }
         }
+        if root.has("look") {
+            if experiment.protocol.gaze.is_none() {
+                return Err(
+                    root.contradiction("look", "the protocol has no [gaze]: nobody sees where it looks")
+                );
+            }
+            for table in root.list("look", &["at_s", "gaze_deg", "closed"])? {
+                script.looks.push(read_look(&table, seconds)?);
+            }
+        }
+        script.looks.sort_by_key(|look| look.from_ns);
         Ok(script)
     }
+}
+
+fn read_look(table: &Table<'_>, seconds: Range) -> Result<Look, ProtocolError> {
+    let from_ns = ns_from_s(table.number("at_s", seconds)?);
+    let at_deg = match table.one_of(&["gaze_deg", "closed"])? {
+        "closed" if table.boolean("closed")? => None,
+        "closed" => return Err(table.refuse("closed", "true, or a gaze_deg in its place")),
+        _ => {
+            let place = table.numbers("gaze_deg", Some(2), Range::above(-90.0).below(90.0))?;
+            Some([place[0], place[1]])
+        }
+    };
+    Ok(Look { from_ns, at_deg })
 }
 
 fn read_key(table: &Table<'_>) -> Result<Key, ProtocolError> {

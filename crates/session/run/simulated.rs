@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use acquisition::ChunkSink;
 use closedloop::{ControllerPlan, Loop};
 use recording::{MemoryRecorder, Options, Outcome, RecordedSession, SessionFolder, WallTime};
 
@@ -47,7 +48,7 @@ pub fn in_memory(
     if instead.controller.is_some() {
         prepared.lowered.plan.controller = instead.controller;
     }
-    let sources = prepared.seat()?;
+    let sources = prepared.seat(&prepared.looks()?)?;
     let target = MemoryRecorder::new(&sources.iter().map(raw_stream).collect::<Vec<_>>());
     let started = WallTime::now();
     let mut manifest = prepared.manifest(&sources, started, virtual_clock::START_NS, person, None);
@@ -72,7 +73,7 @@ pub(crate) fn to_folder(
     prepared: &Prepared,
     watcher: &mut impl Watcher,
 ) -> Result<SessionFolder, SessionError> {
-    let sources = prepared.seat()?;
+    let sources = prepared.seat(&prepared.looks()?)?;
     // A screen that is refused leaves no folder behind.
     prepared.tested_screen()?;
     let options = Options { picture_texels: prepared.picture_texels(), ..Options::virtual_clock() };
@@ -124,18 +125,6 @@ struct Ran {
 }
 
 impl Prepared {
-    /// The participant as the one source, where the protocol measures anything.
-    fn seat(&self) -> Result<Vec<Source>, SessionError> {
-        let person = match &self.person {
-            Some(person) => person,
-            // Nothing is measured.
-            None if self.experiment.protocol.streams.is_empty() => return Ok(Vec::new()),
-            None => return Err(SessionError::Usage("no simulated participant".into())),
-        };
-        let answer = sources::participant_stream(&self.experiment.protocol)?;
-        Ok(vec![sources::in_process(person, &self.experiment.protocol, answer)?])
-    }
-
     /// The screen, where it is not to be perfect.
     fn tested_screen(&self) -> Result<Option<Tested>, SessionError> {
         let bounds = super::screen::bounds(&self.experiment.rig);
@@ -159,11 +148,12 @@ impl Prepared {
         let step = Loop::prepare(&self.plan_for(sources))?;
         let mut carriers = Carriers::lay(sources, step, target, EVENTS);
         let (planner, pictures) = self.seat_planner(&mut carriers, true, virtual_clock::START_NS)?;
+        let answer = sources::answered(&self.experiment.protocol);
         let (retina_in, retina) =
             retina_ring(self.lowered.retina.cells(), self.lowered.scenery.screen.refresh_hz);
         let presenter = ScriptedPresenter::new(
             &self.lowered,
-            (!sources.is_empty()).then_some(retina_in),
+            answer.is_some().then_some(retina_in),
             carriers.commands,
             carriers.flips,
             carriers.display_events,
@@ -173,10 +163,16 @@ impl Prepared {
             None => presenter,
             Some(tested) => presenter.on(tested),
         };
-        let chair = match sources.is_empty() {
-            true => None,
-            false => {
-                let answer = sources::participant_stream(&self.experiment.protocol)?;
+        let presenter = match self.gaze_port(&mut carriers.driver) {
+            None => presenter,
+            Some(gaze) => presenter.following(gaze),
+        };
+        let ports = carriers.sources.into_iter().enumerate();
+        let sinks = ports.map(|(source, ports)| sources::sink(sources, source, ports).map(Some));
+        let mut sinks: Vec<Option<ChunkSink>> = sinks.collect::<Result<_, _>>()?;
+        let mut chair = match answer {
+            None => None,
+            Some(answer) => {
                 let brain = match (participant, &self.person) {
                     (Some(participant), _) => participant,
                     (None, Some(person)) => participant::prepare(
@@ -188,13 +184,25 @@ impl Prepared {
                     )?,
                     (None, None) => return Err(SessionError::Usage("no simulated participant".into())),
                 };
-                let way = participant::Way::Sink(Box::new(sources::sink(sources, carriers.sources)?));
+                let sink = sinks.get_mut(answer.source).and_then(Option::take);
+                let sink = sink.ok_or_else(|| SessionError::ThreadFailed("participant".into()))?;
+                let way = participant::Way::Sink(Box::new(sink));
                 let (events, rate_hz) = (carriers.participant_events, answer.samples.rate_hz);
                 let mut chair = participant::Chair::new(brain, retina, events, way, rate_hz);
                 chair.record_rhythm(crate::onset::simulated_weights(&self.experiment.protocol));
                 Some(chair)
             }
         };
+        let looks = self.looks()?;
+        let is_scripted = !looks.is_empty();
+        let gaze = sources::gaze_of(&self.experiment.protocol);
+        let sink = gaze.and_then(|gaze| sinks.get_mut(gaze)?.take());
+        let mut eyes = sink.and_then(|sink| self.open_eyes(sink, looks));
+        if let Some(chair) = chair.as_mut().filter(|_| !is_scripted)
+            && let Some(eyes) = eyes.take()
+        {
+            chair.show_eyes(eyes);
+        }
         let mut driver = carriers.driver;
         let persona = self.script()?.map(|script| {
             let (persona, ends) = Persona::seat(script);
@@ -204,7 +212,7 @@ impl Prepared {
         });
         let mut pump = carriers.pump;
         let (operator, _) = Operator::seat(&self.experiment, &self.args);
-        let players = Players { presenter, chair, driver, planner, persona };
+        let players = Players { presenter, chair, driver, planner, persona, eyes };
         let ran = virtual_clock::run(players, &mut pump, self.args.seconds, &operator, watcher);
         Ok(match ran {
             Ok((end_ns, aborted)) => Ran { pump, end_ns, aborted, error: None },

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use acquisition::{ChannelMap, ChunkSink, Expected, Found, SinkSpec, SourceInfo, Want};
+use acquisition::{
+    ChannelFormat, ChannelMap, ChunkSink, Expected, Found, OutletSpec, SinkSpec, SourceInfo, Want,
+};
 use lsl::{Lsl, Scope};
 use participant::Person;
-use protocol::{Markers, Protocol, Samples, Stream, StreamKind, Unit};
+use protocol::{GazeUnit, Markers, Protocol, Samples, Stream, StreamKind, Unit};
 use timeline::{SourceId, clock, s_from_ns};
 
 use super::carriers::{Kind, Source, SourcePorts};
 use super::participant::outlet_spec;
 use crate::error::SessionError;
 
-/// The stream that the simulated participant answers on: the protocol's first stream of samples.
+/// The stream that the simulated participant answers on: the protocol's first stream of samples that is not the gaze's.
 #[derive(Clone, Copy)]
 pub struct ParticipantStream<'a> {
     /// Its place.
@@ -28,52 +30,91 @@ pub struct ParticipantStream<'a> {
 /// Finds it.
 ///
 /// # Errors
-/// When the protocol has no stream of samples.
+/// When the protocol has no such stream.
 pub fn participant_stream(protocol: &Protocol) -> Result<ParticipantStream<'_>, SessionError> {
-    let found = protocol.streams.iter().enumerate().find_map(|(source, stream)| match &stream.kind {
-        StreamKind::Samples(samples) => Some(ParticipantStream { source, stream, samples }),
-        StreamKind::Markers(_) => None,
-    });
-    found.ok_or_else(|| {
+    answered(protocol).ok_or_else(|| {
         SessionError::Usage("the protocol has no stream of samples for a participant to answer on".into())
     })
 }
 
-/// The participant as a source inside this process; the protocol may then have no other stream.
-///
-/// # Errors
-/// When the protocol wants more streams than the participant.
-pub fn in_process(
-    person: &Person,
-    protocol: &Protocol,
-    answer: ParticipantStream<'_>,
-) -> Result<Source, SessionError> {
-    if protocol.streams.len() > 1 {
-        let text = "a participant inside the process answers on one stream, but the protocol has more: run live over LSL";
-        return Err(SessionError::Usage(text.into()));
-    }
-    let spec = outlet_spec(person, answer.samples, &answer.stream.lsl_type, "in-process");
-    let info = SourceInfo::in_process(&spec, s_from_ns(clock::now_ns()));
-    let map = acquisition::check(&info, &expected(answer.samples))?;
-    let kind = Kind::Samples { map, max_lag_s: answer.samples.max_lag_s };
-    Ok(Source { name: answer.stream.name.clone(), info, kind })
+/// The same, where there is one.
+pub(crate) fn answered(protocol: &Protocol) -> Option<ParticipantStream<'_>> {
+    let others = protocol.streams.iter().enumerate().filter(|(source, _)| Some(*source) != gaze_of(protocol));
+    others.into_iter().find_map(|(source, stream)| match &stream.kind {
+        StreamKind::Samples(samples) => Some(ParticipantStream { source, stream, samples }),
+        StreamKind::Markers(_) => None,
+    })
 }
 
-/// The sink of the first source, for a participant inside the process.
+/// Place of the gaze's stream.
+pub(crate) fn gaze_of(protocol: &Protocol) -> Option<usize> {
+    protocol.gaze.as_ref().map(|gaze| gaze.stream)
+}
+
+/// Whether the protocol reads nothing but the gaze.
+pub(crate) fn is_only_gaze(protocol: &Protocol) -> bool {
+    (0..protocol.streams.len()).all(|source| Some(source) == gaze_of(protocol))
+}
+
+/// All sources inside this process: the participant's answer, and its gaze.
+///
+/// # Errors
+/// When the protocol wants streams that nobody here has.
+pub fn in_process(person: Option<&Person>, protocol: &Protocol) -> Result<Vec<Source>, SessionError> {
+    let answer = answered(protocol).map(|answer| answer.source);
+    let streams = protocol.streams.iter().enumerate();
+    let sources = streams.map(|(source, stream)| match (&stream.kind, person) {
+        (StreamKind::Samples(samples), _) if Some(source) == gaze_of(protocol) => {
+            let unit = protocol.gaze.as_ref().map_or(GazeUnit::Degrees, |gaze| gaze.unit);
+            here(stream, samples, &gaze_spec(stream, samples, unit))
+        }
+        (StreamKind::Samples(samples), Some(person)) if Some(source) == answer => {
+            here(stream, samples, &outlet_spec(person, samples, &stream.lsl_type, "in-process"))
+        }
+        (_, None) => {
+            let text = format!("stream `{}`: no simulated participant answers on it", stream.name);
+            Err(SessionError::Usage(text))
+        }
+        _ => {
+            let text = "a participant inside the process answers on one stream, but the protocol has more: run live over LSL";
+            Err(SessionError::Usage(text.into()))
+        }
+    });
+    sources.collect()
+}
+
+fn here(stream: &Stream, samples: &Samples, spec: &OutletSpec) -> Result<Source, SessionError> {
+    let info = SourceInfo::in_process(spec, s_from_ns(clock::now_ns()));
+    let map = acquisition::check(&info, &expected(samples))?;
+    let kind = Kind::Samples { map, max_lag_s: samples.max_lag_s };
+    Ok(Source { name: stream.name.clone(), info, kind })
+}
+
+fn gaze_spec(stream: &Stream, samples: &Samples, unit: GazeUnit) -> OutletSpec {
+    let unit = if unit == GazeUnit::Degrees { "deg" } else { "px" };
+    OutletSpec {
+        name: format!("photic-eyes-{}", stream.name),
+        stream_type: stream.lsl_type.clone(),
+        channel_labels: samples.channels.clone(),
+        units: vec![unit.into()],
+        rate_hz: samples.rate_hz,
+        format: ChannelFormat::Float32,
+        source_id: format!("photic-eyes-{}", stream.name),
+        time_scale: 1.0,
+        positions_mm: Vec::new(),
+        desc: Vec::new(),
+    }
+}
+
+/// The sink of a source of samples inside the process.
 ///
 /// # Errors
 /// When the rings do not fit the source: a fault of ours.
-pub fn sink(sources: &[Source], ports: Vec<SourcePorts>) -> Result<ChunkSink, SessionError> {
-    let spec = sources.iter().enumerate().find_map(|(id, source)| match &source.kind {
-        Kind::Samples { map, .. } => Some(sink_spec(id, &source.info, map)),
-        Kind::Markers(_) => None,
-    });
-    let ports = ports.into_iter().find_map(|ports| match ports {
-        SourcePorts::Samples(ports) => Some(ports),
-        SourcePorts::Markers(_) => None,
-    });
-    match (spec, ports) {
-        (Some(spec), Some(ports)) => Ok(ChunkSink::new(spec, ports)?),
+pub fn sink(sources: &[Source], source: usize, ports: SourcePorts) -> Result<ChunkSink, SessionError> {
+    match (sources.get(source), ports) {
+        (Some(Source { info, kind: Kind::Samples { map, .. }, .. }), SourcePorts::Samples(ports)) => {
+            Ok(ChunkSink::new(sink_spec(source, info, map), ports)?)
+        }
         _ => Err(SessionError::Usage("there is no stream of samples".into())),
     }
 }

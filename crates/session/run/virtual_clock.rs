@@ -6,12 +6,14 @@ use display::plan::{FramePlan, Planned};
 use display::presenter::{Began, Presenter};
 use display::scripted::{Script, Scripted};
 use display::sync::{Sync, SyncBounds};
-use display::{DisplayError, Pacing};
+use display::{DisplayError, GazePort, Pacing};
+use stimulus::picture::Mix;
 use stimulus::{Moment, RetinaTemplate, picture};
 use timeline::latest::LatestReader;
 use timeline::ring::{RowHead, RowReader, RowWriter, Writer};
 use timeline::{Command, Event, Flip, Notice, NoticeKind, s_from_ns};
 
+use super::eyes::Eyes;
 use super::operator::Operator;
 use super::participant::Chair;
 use super::persona::Persona;
@@ -42,6 +44,7 @@ pub struct ScriptedPresenter {
     /// `None` where nobody has a brain to see with.
     retina: Option<RowWriter>,
     commands: LatestReader<Option<Command>>,
+    gaze: Option<GazePort>,
     flips: Writer<Flip>,
     events: Writer<Event>,
     period_ns: f64,
@@ -70,12 +73,20 @@ impl ScriptedPresenter {
             cells: vec![0.0; lowered.retina.cells()],
             retina,
             commands,
+            gaze: None,
             flips,
             events,
             period_ns,
             phase_frames: 0,
             screen: None,
         }
+    }
+
+    /// The same for scenes that follow the gaze.
+    pub fn following(mut self, gaze: GazePort) -> Self {
+        self.plan.hold_gaze(gaze.hold_ns);
+        self.gaze = Some(gaze);
+        self
     }
 
     /// The same on a screen with faults.
@@ -129,12 +140,15 @@ impl ScriptedPresenter {
     /// Draws the next frame from the newest command.
     fn step(&mut self, begin_ns: i64) -> Planned {
         let command = *self.commands.read();
+        if let Some(gaze) = &mut self.gaze {
+            self.plan.look(*gaze.newest.read());
+        }
         let planned = self.plan.step(begin_ns, command.as_ref(), false);
         let flip = &planned.flip;
         if let Some(template) = self.templates.get_mut(planned.params.scene) {
             if self.is_picture.get(planned.params.scene) == Some(&true)
                 && let Some(texels) =
-                    self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.picture))
+                    self.pictures.as_mut().and_then(|album| album.turn_to(planned.params.pictures))
             {
                 template.load(texels);
             }
@@ -206,30 +220,38 @@ struct Album {
     ring: RowReader,
     row: Vec<f64>,
     kept: Vec<(u64, Vec<f32>)>,
-    open: Option<u64>,
+    mixed: Vec<f32>,
+    open: Option<Mix>,
 }
 
 impl Album {
     fn new(ring: RowReader) -> Self {
         let width = ring.width();
         let kept = (0..picture::KEPT).map(|_| (u64::MAX, vec![0.0; width])).collect();
-        Self { ring, row: vec![0.0; width], kept, open: None }
+        Self { ring, row: vec![0.0; width], kept, mixed: vec![0.0; width], open: None }
     }
 
-    /// The texels of a picture, when another one is shown than before.
-    fn turn_to(&mut self, picture: u64) -> Option<&[f32]> {
+    /// The texels of a picture, or of two while one goes over into the other, when another one is shown than before.
+    fn turn_to(&mut self, pictures: Mix) -> Option<&[f32]> {
         while let Some(head) = self.ring.pop(&mut self.row) {
             let (held, texels) = &mut self.kept[picture::layer(head.index)];
             *held = head.index;
             texels.iter_mut().zip(&self.row).for_each(|(texel, &value)| *texel = value as f32);
         }
-        if self.open == Some(picture) {
+        if self.open == Some(pictures) {
             return None;
         }
-        self.open = Some(picture);
-        let (held, texels) = &self.kept[picture::layer(picture)];
+        self.open = Some(pictures);
         // As on the screen: what is not there is grey.
-        Some(if *held == picture { texels } else { &[] })
+        let texels = |picture: u64| match &self.kept[picture::layer(picture)] {
+            (held, texels) if *held == picture => &texels[..],
+            _ => &[],
+        };
+        if pictures.weight == 1.0 {
+            return Some(texels(pictures.to));
+        }
+        pictures.texels(texels(pictures.from), texels(pictures.to), &mut self.mixed);
+        Some(&self.mixed)
     }
 }
 
@@ -255,6 +277,8 @@ pub struct Players {
     pub planner: Option<Seat>,
     /// Who presses, where a script says what.
     pub persona: Option<Persona>,
+    /// Who looks, where a script says where; the participant's own eyes are in its chair.
+    pub eyes: Option<Eyes>,
 }
 
 /// Runs to the end of the schedule, or asks for the end after `seconds`; when it ended, and whether the operator ended it.
@@ -268,7 +292,7 @@ pub fn run(
     operator: &Operator,
     watcher: &mut impl Watcher,
 ) -> Result<(i64, bool), SessionError> {
-    let Players { mut presenter, mut chair, mut driver, mut planner, mut persona } = players;
+    let Players { mut presenter, mut chair, mut driver, mut planner, mut persona, mut eyes } = players;
     let mut stop_ns = seconds.map_or(i64::MAX, |seconds| START_NS + timeline::ns_from_s(seconds));
     let mut stop = false;
     if let Some(chair) = &mut chair {
@@ -277,15 +301,20 @@ pub fn run(
     if let Some(persona) = &mut persona {
         persona.start(START_NS);
     }
+    if let Some(eyes) = &mut eyes {
+        eyes.start(START_NS);
+    }
     let mut flip_ns = presenter.present(START_NS)?;
     let mut pump_ns = START_NS;
     let mut ready: Option<(i64, Ready)> = None;
     loop {
         let chunk_ns = chair.as_ref().map_or(i64::MAX, |chair| chair.next_chunk_ns() + TRANSPORT_NS);
+        let gaze_ns = eyes.as_ref().map_or(i64::MAX, |eyes| eyes.next_chunk_ns() + TRANSPORT_NS);
         let press_ns = persona.as_ref().map_or(i64::MAX, Persona::next_ns);
         let answer_ns = ready.as_ref().map_or(i64::MAX, |(due_ns, _)| *due_ns);
         let now_ns = flip_ns
             .min(chunk_ns)
+            .min(gaze_ns)
             .min(driver.next_wake_ns().max(START_NS))
             .min(stop_ns)
             .min(answer_ns)
@@ -297,6 +326,9 @@ pub fn run(
         }
         if let Some(chair) = chair.as_mut().filter(|_| now_ns == chunk_ns) {
             chair.advance(now_ns)?;
+        }
+        if let Some(eyes) = eyes.as_mut().filter(|_| now_ns == gaze_ns) {
+            eyes.advance(now_ns);
         }
         if let Some(persona) = &mut persona {
             persona.act(now_ns);

@@ -131,11 +131,14 @@ impl Lowering<'_> {
     /// Puts parts where the look says, as often as it says, and checks that all of it can be shown.
     fn assemble(&self, parts: Vec<Part>) -> Result<Scene, SessionError> {
         let look = &self.stimulus.look;
+        if look.follows_gaze {
+            self.can_follow(&parts)?;
+        }
         let mut scene = Scene::grey();
         let centres = self.centres_px(look);
         for part in parts {
             let course = scene.courses.len();
-            scene.courses.push(part.course);
+            scene.courses.push(Course { follows_gaze: look.follows_gaze, ..part.course });
             for &[x, y] in &centres {
                 for element in &part.elements {
                     let mut element = Element { course, ..element.clone() };
@@ -153,6 +156,20 @@ impl Lowering<'_> {
             self.told_apart(&scene)?;
         }
         Ok(scene)
+    }
+
+    /// What follows the gaze must not hang on the screen's own pixels, and the gaze must have one place on it.
+    fn can_follow(&self, parts: &[Part]) -> Result<(), SessionError> {
+        let is_noise = |element: &Element| matches!(element.pattern, Pattern::Noise { .. });
+        if parts.iter().flat_map(|part| &part.elements).any(is_noise) {
+            return Err(self
+                .refuse("follows: noise lies on the screen's own pixels and cannot follow the gaze".into()));
+        }
+        if self.experiment.rig.screen.stereo == Some(protocol::Stereo::SideBySide) {
+            let reason = "follows: through a stereoscope (stereo = \"side_by_side\") the gaze has two places on the screen";
+            return Err(self.refuse(reason.into()));
+        }
+        Ok(())
     }
 
     /// The centres of the stimulus and its copies, from the middle of the screen.

@@ -10,6 +10,9 @@ use super::kept::{Namer, UsedFile};
 use super::{Lowering, Part};
 use crate::error::SessionError;
 
+/// Half the size of what lies around a form, over the screen's diagonal: a position and the gaze may each be off the screen.
+const REACH: f64 = 4.0;
+
 impl Lowering<'_> {
     pub(super) fn image(&mut self, image: &protocol::Image) -> Result<Vec<Part>, SessionError> {
         let files = std::slice::from_ref(&image.file);
@@ -133,10 +136,16 @@ impl Lowering<'_> {
             ShapeForm::Screen => Outline::Open,
         };
         let aperture = Aperture::new(outline, self.screen.size_px(shape.edge_deg));
+        let aperture = Aperture { inverted: shape.inverted, ..aperture };
         let element = self.element(Pattern::Uniform, aperture, self.cover_or_direction()?);
         let screen = [f64::from(self.screen.width_px), f64::from(self.screen.height_px)];
         let element = match shape.form {
             ShapeForm::Screen => element.with_half_px(screen.map(|size| 0.5 * size)),
+            // However it is turned, and wherever the person looks, it reaches the edges.
+            _ if shape.inverted => {
+                let reach = REACH * libm::hypot(screen[0], screen[1]);
+                element.with_half_px([reach; 2]).turned(shape.orientation_deg.to_radians())
+            }
             _ => element.turned(shape.orientation_deg.to_radians()),
         };
         Ok(vec![Part::new(element, self.course()?)])

@@ -53,6 +53,9 @@ impl fmt::Display for Summary {
             );
             line("loop latency", text)?;
         }
+        if let Some(gaze) = &self.gaze {
+            line("gaze", gaze.describe())?;
+        }
         if let Some(error) = &self.tracking_error {
             let uv = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3} uV"));
             let settled = match error.settling_s {

@@ -1,6 +1,6 @@
 //! What a frame shows: elements on neutral grey, each a pure function of the frame.
 
-use crate::element::{Aperture, Course, Element, Moment, Motion, Now, Outline, Paint, Pattern, Wave};
+use crate::element::{Aperture, Course, Element, Moment, Now, Outline, Paint, Pattern, Wave};
 use crate::flicker::Flicker;
 use crate::picture::Picture;
 use crate::screen::Screen;
@@ -22,6 +22,8 @@ pub struct Scene {
     pub courses: Vec<Course>,
     /// The course that the photodiode patch follows.
     pub patch_course: Option<usize>,
+    /// Frames in which one picture goes over into the next, where a command names it; 0 and 1 are a cut.
+    pub cross_fade_frames: u32,
 }
 
 impl Scene {
@@ -33,7 +35,7 @@ impl Scene {
     /// One element with its course; the patch follows it.
     pub fn of(element: Element, course: Course) -> Self {
         let element = Element { course: 0, ..element };
-        Self { elements: vec![element], courses: vec![course], patch_course: Some(0) }
+        Self { elements: vec![element], courses: vec![course], patch_course: Some(0), cross_fade_frames: 0 }
     }
 
     /// A flickering sine grating in a round window with a raised-cosine edge.
@@ -62,6 +64,7 @@ impl Scene {
                 element.course += first;
                 element
             }));
+            all.cross_fade_frames = all.cross_fade_frames.max(scene.cross_fade_frames);
             all.patch_course = all.patch_course.or(scene.patch_course.map(|course| course + first));
         }
         all
@@ -105,9 +108,7 @@ impl Scene {
 
     /// Whether no two elements ever share a pixel: none of them moves, and their rectangles lie apart.
     pub fn is_scattered(&self) -> bool {
-        let still = |element: &Element| {
-            self.courses.get(element.course).is_some_and(|course| course.motion == Motion::Still)
-        };
+        let still = |element: &Element| self.courses.get(element.course).is_some_and(Course::is_still);
         if !self.elements.iter().all(still) {
             return false;
         }
@@ -120,6 +121,11 @@ impl Scene {
             let below = all[place + 1..].iter().take_while(|next| next[1] < bottom + APART_PX);
             below.into_iter().all(|next| next[0] > right + APART_PX || next[2] < left - APART_PX)
         })
+    }
+
+    /// Whether anything in it lies where the person looks.
+    pub fn follows_gaze(&self) -> bool {
+        self.courses.iter().any(|course| course.follows_gaze)
     }
 
     /// Whether frames differ in the amplitudes of patterns alone, so that light is separable in space and time: nothing

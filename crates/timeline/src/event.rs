@@ -1,6 +1,7 @@
 //! The closed set of records. Each names its cause: photon <- flip <- command <- decision <- sample range.
 
 use crate::drawn::Drawn;
+use crate::gaze::Gaze;
 pub use crate::notice::{Notice, NoticeKind};
 use crate::onset::{LatentRhythm, Onset};
 use crate::outside::{Reply, State};
@@ -156,6 +157,8 @@ pub struct Flip {
     pub late: i32,
     /// Whether it came in the same refresh as the flip before, so that nobody saw that one.
     pub replaces: bool,
+    /// Where what follows the gaze was placed; `None` where nothing does, and where the gaze was lost (nothing of it was drawn).
+    pub gaze: Option<Gaze>,
 }
 
 impl Flip {
@@ -414,6 +417,9 @@ impl Row for Flip {
         "missed",
         "late",
         "replaces",
+        "gaze_ns",
+        "gaze_x_px_f64",
+        "gaze_y_px_f64",
     ];
     const OLDEST_COLUMNS: usize = 8;
 
@@ -428,6 +434,11 @@ impl Row for Flip {
         put(i64::from(self.missed));
         put(i64::from(self.late));
         put(i64::from(self.replaces));
+        // A column that lacks reads as 0, which is the instant of no sample.
+        let [x, y] = self.gaze.map_or([f64::NAN; 2], |gaze| gaze.offset_px);
+        put(self.gaze.map_or(0, |gaze| gaze.at_ns));
+        put(x.to_bits() as i64);
+        put(y.to_bits() as i64);
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -447,6 +458,10 @@ impl Row for Flip {
             missed: c.int()?,
             late: c.int()?,
             replaces: c.flag()?,
+            gaze: {
+                let (at_ns, offset_px) = (c.i64(), [c.f64(), c.f64()]);
+                (at_ns != 0).then_some(Gaze { at_ns, offset_px })
+            },
         })
     }
 }

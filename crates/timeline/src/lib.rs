@@ -13,6 +13,7 @@
 pub mod clock;
 mod drawn;
 pub mod event;
+mod gaze;
 pub mod heartbeat;
 pub mod latest;
 mod notice;
@@ -29,6 +30,7 @@ pub use event::{
     Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, OnsetClass, Published,
     Ramp, SceneId, SourceId, Take, Turn,
 };
+pub use gaze::Gaze;
 pub use notice::{Notice, NoticeKind};
 pub use onset::{LatentRhythm, Onset, OnsetOutcome};
 pub use outside::{Reply, State};

@@ -8,21 +8,27 @@ use crate::screen::{Cause, Shown};
 use crate::steer::{Start, SteerPlan, Wish};
 use crate::turn::Outputs;
 
+/// A picture of the block, as it comes.
+fn shown(plan: &SteerPlan, picture: u64) -> Shown {
+    Shown { scene: plan.scene, picture: Some(picture), goes_over: plan.cross_fade_ns > 0 }
+}
+
 impl Loop {
     /// Shows what the planner proposed, or nothing between two pictures.
     pub(super) fn present(&mut self, plan: &SteerPlan, may_show: bool, cause: Cause, outputs: &mut Outputs) {
         match self.steering.step(may_show, cause, outputs) {
             Wish::Picture(picture) => {
                 let commands = outputs.commands.len();
-                let shown = Shown { scene: plan.scene, picture: Some(picture) };
-                self.steer(shown, plan.contrast, cause, outputs);
+                self.steer(shown(plan, picture), plan.contrast, cause, outputs);
                 if let Some(command) = outputs.commands.get(commands).copied() {
-                    let (onset_ns, steady_ns) = (cause.now_ns, command.contrast.end_ns);
+                    let (onset_ns, all_ns) = (cause.now_ns, cause.now_ns + plan.cross_fade_ns);
+                    let steady_ns = command.contrast.end_ns.max(all_ns);
                     let start =
                         Start { command: command.index, onset_ns, steady_ns, state: StateAtOnset::UNKNOWN };
                     self.steering.begun(start, cause.now_ns);
                 }
             }
+            Wish::Stay(picture) => self.steer(shown(plan, picture), plan.contrast, cause, outputs),
             Wish::Await { picture, from_ns } => self.await_state(plan, picture, from_ns, cause, outputs),
             Wish::Nothing => {
                 self.screen.fade(cause, outputs);
@@ -53,7 +59,7 @@ impl Loop {
         if self.screen.ramp().at(cause.now_ns) > 0.0 {
             return;
         }
-        let shown = Shown { scene: plan.scene, picture: Some(picture) };
+        let shown = shown(plan, picture);
         let ramp_ns = libm::ceil(plan.contrast / allowed_per_s * 1e9) as i64;
         let rise = Rise { shown, contrast: plan.contrast, ramp_ns, rule, again_ns: plan.gap_ns };
         let begun = gate.begin(&rise, cause, &mut self.interlock, &mut self.screen, outputs);

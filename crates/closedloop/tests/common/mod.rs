@@ -301,6 +301,7 @@ pub fn flip(frame: u64, onset_ns: i64) -> Flip {
         missed: 0,
         late: 0,
         replaces: false,
+        gaze: None,
     }
 }
 

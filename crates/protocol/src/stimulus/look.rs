@@ -9,6 +9,8 @@ use crate::reader::{Range, Table};
 pub struct Look {
     /// `position_deg = [x, y]`: of the centre, to the right of and above the fixation point (0, 0 where it is absent).
     pub position_deg: [f64; 2],
+    /// `follows = "gaze"`: its position counts from where the person looks, not from the fixation point.
+    pub follows_gaze: bool,
     /// `eye`: which eye sees it, where the rig tells them apart.
     pub eye: Eye,
     /// `colour`: see [`Colour`].
@@ -27,6 +29,7 @@ impl Look {
     /// At the fixation point, for both eyes, achromatic, always the same.
     pub const PLAIN: Self = Self {
         position_deg: [0.0; 2],
+        follows_gaze: false,
         eye: Eye::Both,
         colour: None,
         course: Course::Steady,
@@ -182,14 +185,17 @@ pub enum CodeKind {
     Bits(String),
 }
 
-pub(super) const KEYS: [&str; 9] =
-    ["position_deg", "eye", "colour", "flicker", "code", "fade", "seen_s", "own_contrast", "grid"];
+pub(super) const KEYS: [&str; 10] =
+    ["position_deg", "follows", "eye", "colour", "flicker", "code", "fade", "seen_s", "own_contrast", "grid"];
 
 pub(super) fn read(table: &Table<'_>) -> Result<Look, ProtocolError> {
     let within = Range::from(-super::WIDEST_DEG / 2.0).up_to(super::WIDEST_DEG / 2.0);
     let eyes = [("both", Eye::Both), ("left", Eye::Left), ("right", Eye::Right)];
     Ok(Look {
         position_deg: table.optional("position_deg", |t, key| pair(t, key, within))?.unwrap_or([0.0; 2]),
+        follows_gaze: table
+            .optional("follows", |t, key| t.choice(key, &[("fixation", false), ("gaze", true)]))?
+            .unwrap_or(false),
         eye: table.optional("eye", |t, key| t.choice(key, &eyes))?.unwrap_or_default(),
         colour: table.optional("colour", read_colour)?,
         course: read_course(table)?,

@@ -131,6 +131,10 @@ pub(crate) fn read_stimuli(root: &Table<'_>) -> Result<Vec<Stimulus>, ProtocolEr
     for (name, table) in root.named_tables("stimulus", &KINDS)? {
         let key = table.one_of(&KINDS)?;
         let (kind, look) = read_kind(&table, key, &stimuli)?;
+        if look.follows_gaze && !root.has("gaze") {
+            let reason = "needs [gaze], which says where the person looks";
+            return Err(table.table_of_any(key)?.contradiction("follows", reason));
+        }
         stimuli.push(Stimulus { name, kind, look });
     }
     Ok(stimuli)

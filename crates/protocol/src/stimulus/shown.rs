@@ -121,6 +121,8 @@ pub struct Shape {
     pub orientation_deg: f64,
     /// Width of its soft edge in degrees; 0 is hard.
     pub edge_deg: f64,
+    /// Whether it is everything around its form, up to the edges of the screen.
+    pub inverted: bool,
 }
 
 /// Forms of shapes.
@@ -155,6 +157,7 @@ impl Shape {
         "screen",
         "orientation_deg",
         "edge_deg",
+        "inverted",
     ];
 
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ProtocolError> {
@@ -176,8 +179,13 @@ impl Shape {
                 false => return Err(table.refuse(key, "true, or another form in its place")),
             },
         };
+        let inverted = table.optional("inverted", Table::boolean)?.unwrap_or(false);
+        if inverted && form == ShapeForm::Screen {
+            return Err(table.contradiction("inverted", "nothing lies around all of the screen"));
+        }
         Ok(Self {
             form,
+            inverted,
             orientation_deg: table.optional("orientation_deg", super::direction)?.unwrap_or(0.0),
             edge_deg: table
                 .optional("edge_deg", |t, key| t.number(key, Range::from(0.0).up_to(super::WIDEST_DEG)))?

@@ -15,12 +15,14 @@ pub struct Moment {
     pub since_onset: u64,
     /// The contrast that was commanded, 0..=1.
     pub contrast: f64,
+    /// Where the person looks, in px from the middle of the screen to the right and down; `None` where nobody knows.
+    pub gaze_px: Option<[f64; 2]>,
 }
 
 impl Moment {
-    /// A frame of a scene that was there from frame 0 on.
+    /// A frame of a scene that was there from frame 0 on, to a person who looks at the middle of the screen.
     pub fn new(frame: u64, contrast: f64) -> Self {
-        Self { frame, since_onset: frame, contrast }
+        Self { frame, since_onset: frame, contrast, gaze_px: Some([0.0; 2]) }
     }
 }
 
@@ -103,6 +105,8 @@ pub struct Course {
     pub drift: f64,
     /// How it moves.
     pub motion: Motion,
+    /// Whether its place counts from where the person looks: then nothing of it is seen where that is not known.
+    pub follows_gaze: bool,
     /// Which sheet, or which renewal of noise.
     pub renewal: Renewal,
 }
@@ -234,6 +238,7 @@ impl Course {
         span: None,
         drift: 0.0,
         motion: Motion::Still,
+        follows_gaze: false,
         renewal: Renewal::Never,
     };
 
@@ -252,7 +257,12 @@ impl Course {
 
     /// Whether nothing but the amplitude changes from frame to frame.
     pub fn is_separable(&self) -> bool {
-        self.drift == 0.0 && self.motion == Motion::Still && self.renewal == Renewal::Never
+        self.drift == 0.0 && self.is_still() && self.renewal == Renewal::Never
+    }
+
+    /// Whether it always lies in one place, of one size and turned one way.
+    pub fn is_still(&self) -> bool {
+        self.motion == Motion::Still && !self.follows_gaze
     }
 
     /// What it comes to in a frame.
@@ -276,6 +286,14 @@ impl Course {
             since_onset: since as u32,
         };
         self.motion.go(since, &mut now);
+        match moment.gaze_px {
+            Some([x, y]) if self.follows_gaze => {
+                now.offset_px[0] += x;
+                now.offset_px[1] += y;
+            }
+            None if self.follows_gaze => now.opacity = 0.0,
+            _ => {}
+        }
         now
     }
 }

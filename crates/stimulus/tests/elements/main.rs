@@ -38,7 +38,7 @@ fn light(
     content: &Content<'_>,
     moment: &Moment,
 ) -> Vec<[f64; 3]> {
-    let scene = Scene { elements, courses, patch_course: None };
+    let scene = Scene { elements, courses, ..Scene::grey() };
     Twin::prepare(&screen(), scene.courses.len()).render(&scene, moment, content).to_vec()
 }
 

@@ -48,6 +48,18 @@ fn a_sweep_begins_again_and_a_turn_goes_anticlockwise() {
     }
 }
 
+#[test]
+fn what_follows_the_gaze_moves_with_it_and_is_gone_without_it() {
+    let motion = Motion::Linear { px_per_frame: [1.0, 0.0], frames: 0 };
+    let course = Course { motion, follows_gaze: true, ..Course::STEADY };
+    let at = |gaze_px| course.now(&Moment { gaze_px, ..Moment::new(4, 1.0) });
+    assert_eq!((at(Some([10.0, -7.0])).offset_px, at(Some([10.0, -7.0])).opacity), ([14.0, -7.0], 1.0));
+    assert_eq!(at(None).opacity, 0.0);
+    assert!(!course.is_separable() && !Course { motion: Motion::Still, ..course.clone() }.is_separable());
+    let still = Course { follows_gaze: false, ..course.clone() };
+    assert_eq!(still.now(&Moment { gaze_px: None, ..Moment::new(4, 1.0) }).offset_px, [4.0, 0.0]);
+}
+
 const FIELD: Field = Field {
     half_px: 60.0,
     seen_px: 100.0,

@@ -85,7 +85,7 @@ fn elements_are_scattered_just_where_no_pixel_is_shared() {
     let still = |second: Element| Scene {
         elements: vec![plain(Outline::Rectangle { half_px: [10.0, 20.0] }, 0.0, CENTRE), second],
         courses: vec![Course::STEADY],
-        patch_course: None,
+        ..Scene::grey()
     };
     let square = |at: [f64; 2]| plain(Outline::Rectangle { half_px: [5.0; 2] }, 0.0, at);
     for (x, y, apart) in

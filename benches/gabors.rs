@@ -21,6 +21,8 @@ const CYCLES: f64 = 4.0;
 const PART_OF_CELL: f64 = 0.9;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // As the program does.
+    adjoint::keep_freed_memory();
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let seconds: f64 = args.first().map_or(Ok(4.0), |arg| arg.parse())?;
     let only: Option<u32> = args.get(1).map(|arg| arg.parse()).transpose()?;

@@ -66,9 +66,6 @@ impl Gpu {
                 let _ = keep.set(format!("device lost: {words}"));
             }
         });
-        if info.device_type == wgpu::DeviceType::Cpu {
-            keep_freed_memory();
-        }
         Ok(Self { adapter, device, queue, info, failure })
     }
 
@@ -110,16 +107,3 @@ impl Gpu {
         let _ = self.device.poll(wgpu::PollType::Poll);
     }
 }
-
-/// Lets the process keep what it frees. A software adapter takes and frees megabytes for each frame, and glibc would give them
-/// back to the system and fault them in again each time: half of the time of a frame with thousands of elements.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "a number of the C library's allocator")]
-fn keep_freed_memory() {
-    const KEPT_BYTES: libc::c_int = 256 << 20;
-    // SAFETY: sets one number, under the allocator's own lock. One that it refuses costs speed, and no more.
-    unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES) };
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn keep_freed_memory() {}

@@ -117,6 +117,8 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
     let with_retina = room.answer.is_some();
     let (retina_in, retina) =
         retina_ring(prepared.lowered.retina.cells(), prepared.lowered.scenery.screen.refresh_hz);
+    // A software adapter takes and frees megabytes for each frame.
+    adjoint::keep_freed_memory();
     let display = match Display::prepare(Config {
         mode: match display_mode(&prepared.args) {
             DisplayMode::Window => Mode::Window,

@@ -65,7 +65,8 @@ fn it_is_rendered_run_and_drawn_again_when_its_file_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let stimulus = format!("{STIMULUS}parameters = {{ sf_cpd = 0.7, bias = 0.25 }}");
     let path = lay(folder.path(), &stimulus, Some(FILE), 1.5);
-    run(["check", text(&path)], 60.0).expect(0).says(&["stimulus  it: 1 elements"]);
+    let said = run(["check", text(&path)], 60.0).expect(0).stdout;
+    assert!(said.contains("stimulus  it: 1 elements, 10.0 px per cycle at the finest"), "{said}");
     let twin = light(&path, "31", true);
     assert!(twin.iter().any(|&light| light > 0.8) && twin.iter().any(|&light| light < 0.3));
     let Some(()) = vulkan_is_there() else { return };
@@ -90,7 +91,8 @@ fn it_is_rendered_run_and_drawn_again_when_its_file_is_gone() {
     assert_eq!(fs::read_to_string(&kept).unwrap(), FILE);
     fs::write(&kept, FILE.replace("0.2", "0.3")).unwrap();
     let frame = recorded.drawn[15].frame.to_string();
-    run(["frames", text(&session), "--at", &frame], 60.0).expect(2).says(&["it.wgsl"]);
+    let said = run(["frames", text(&session), "--at", &frame], 60.0).expect(1).stdout;
+    assert!(said.contains("its codes are NOT those that were shown"), "{said}");
 }
 
 /// Runs on the virtual clock too, where frames come from the twin alone; the replay is equal to the bit.
@@ -156,14 +158,14 @@ fn what_is_wrong_with_file_or_parameters_is_said_where_it_stands() {
             with("sf_cpd = 11"),
             file(),
             &[
-                "protocol.toml:13:25: stimulus.it.wgsl.parameters.sf_cpd: found 11, allowed: a number from 0.1 to 10 cycles per degree of visual angle (it.wgsl)",
+                "protocol.toml:12:25: stimulus.it.wgsl.parameters.sf_cpd: found 11, allowed: a number from 0.1 to 10 cycles per degree of visual angle (it.wgsl)",
             ],
         ),
         (
             with("sf_cpd = 1.0, biass = 0.1"),
             file(),
             &[
-                "protocol.toml:13:30: stimulus.it.wgsl.parameters.biass: unknown key; valid here: sf_cpd, bias",
+                "protocol.toml:12:30: stimulus.it.wgsl.parameters.biass: unknown key; valid here: sf_cpd, bias",
                 "did you mean `bias`?",
             ],
         ),
@@ -183,7 +185,7 @@ fn what_is_wrong_with_file_or_parameters_is_said_where_it_stands() {
         (
             with("sf_cpd = \"1\""),
             file(),
-            &["protocol.toml:13:25: stimulus.it.wgsl.parameters.sf_cpd: found \"1\", allowed: a number"],
+            &["protocol.toml:12:25: stimulus.it.wgsl.parameters.sf_cpd: found \"1\", allowed: a number"],
         ),
         (
             fine.replace("finest_cpd = 1.0", "finest_cpd = 20.0"),
@@ -206,14 +208,12 @@ fn what_is_wrong_with_file_or_parameters_is_said_where_it_stands() {
         let path = lay(folder.path(), &stimulus, file.as_deref(), 1.0);
         run(["check", text(&path)], 60.0).expect(2).says(said);
     }
+    let path = lay(folder.path(), &fine, None, 1.0);
     fs::write(folder.path().join("it.wgsl"), b"// \xff\n").unwrap();
-    run(["check", text(&folder.path().join("protocol.toml"))], 60.0)
-        .expect(2)
-        .says(&["it.wgsl`:1: not UTF-8"]);
+    run(["check", text(&path)], 60.0).expect(2).says(&["it.wgsl`:1: not UTF-8"]);
     // A run refuses it as the check does, before there is a folder.
     let out = folder.path().join("sessions");
-    let line =
-        ["run", text(&folder.path().join("protocol.toml")), "--out", text(&out), "--display", "offscreen"];
-    run([&line[..], &["--participant", "none"]].concat(), 60.0).expect(2).says(&["it.wgsl"]);
+    let line = ["run", text(&path), "--out", text(&out), "--display", "offscreen", "--participant", "none"];
+    run(line, 60.0).expect(2).says(&["it.wgsl"]);
     assert!(!out.exists());
 }

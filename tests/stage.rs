@@ -150,6 +150,42 @@ fn what_cannot_be_shown_says_why() {
     }
 }
 
+/// The red of this rig is nearly as bright as its grey, so that red and grey in turn are no flash of luminance.
+#[test]
+fn a_red_flicker_is_refused_by_its_own_rule_before_it_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = folder.path().join("rig.toml");
+    let primaries = "[screen.primaries]\nred_xy = [0.64, 0.33]\nred_cd_m2 = 50.0\ngreen_xy = [0.3, 0.6]\n\
+        green_cd_m2 = 50.0\nblue_xy = [0.15, 0.06]\nblue_cd_m2 = 20.0\n";
+    let simulated = fs::read_to_string(root().join("protocols/simulated-rig.toml")).unwrap();
+    fs::write(&rig, format!("{simulated}{primaries}")).unwrap();
+    let check = |rgb: &str| {
+        let stimulus = format!(
+            "[stimulus.it.shape]\nscreen = true\ncolour = {{ rgb = {rgb} }}\n\
+             flicker = {{ on_off_hz = 15.0, waveform = \"square\" }}"
+        );
+        let path = protocol(folder.path(), &stimulus, "it", 1.0);
+        let full = fs::read_to_string(&path).unwrap().replace("contrast = 0.8", "contrast = 1.0");
+        fs::write(&path, full).unwrap();
+        let said = |more: &[&str]| {
+            run([&["check", text(&path), "--rig", text(&rig)], more].concat(), 60.0).expect(0)
+        };
+        (said(&[]).stdout, said(&["--json"]).json())
+    };
+    let (text, json) = check("[1.0, 0.0, 0.0]");
+    assert!(text.contains("WCAG 2.2 passes") && text.contains("BT.1702-3 passes"), "{text}");
+    assert!(text.contains("WCAG 2.2 red flash fails: 15 flashes"), "{text}");
+    assert!(text.contains("BT.1702-3 saturated red fails: 15 flashes"), "{text}");
+    assert!(text.contains("is refused: it at contrast 1"), "{text}");
+    assert_eq!(
+        (&json["flashes"][0]["passes"], &json["flashes"][0]["wcag_2_2"]["red_passes"]),
+        (&false.into(), &false.into())
+    );
+    assert!(json["refused_in_front_of_a_person"].is_string(), "{json}");
+    let (text, json) = check("[0.55, 0.44, 0.5]");
+    assert!(!text.contains("refused") && json["flashes"][0]["passes"] == true, "{text}");
+}
+
 #[test]
 fn a_flicker_is_repaired_where_the_protocol_allows_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -171,6 +171,7 @@ mod tests {
                 responses: None,
                 pictures: None,
                 flips: flips_in,
+                attenuations: ring(8).0,
                 events: events_in,
                 wake: std::thread::current(),
                 stop: Arc::clone(&stop),

@@ -197,6 +197,7 @@ fn run(sitting: &Sitting, plan: &Plan, mut chunk: impl FnMut() -> usize) -> (Vec
             answers: &[],
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         turn += 1;

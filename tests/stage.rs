@@ -112,6 +112,47 @@ fn a_flicker_above_the_stated_bound_is_stopped_and_the_run_ends() {
     assert!(recorded.drawn[first..].iter().all(|drawn| drawn.shown != 0), "{:?}", &recorded.drawn[first..]);
 }
 
+/// A flicker above the bound in front of a simulated participant: its contrast is lowered, the loop hears of it, and decides
+/// the same again when it is replayed.
+#[test]
+fn what_the_governor_lets_through_is_told_to_the_loop() {
+    let Some(()) = vulkan_is_there() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let thermostat = fs::read_to_string(root().join("protocols/thermostat.toml")).unwrap();
+    let (before, _) = thermostat.split_once("[[block]]").unwrap();
+    let blocks = "[[block]]\nname = \"calibrate\"\nduration_s = 18.0\n\
+        calibrate = { stimulus = \"target\", contrast = 0.6, on_s = 4.0, off_s = 2.0 }\n\
+        [[block]]\nname = \"hold\"\nduration_s = 6.0\nhold = { stimulus = \"target\", set_point_uv = 2.0 }\n\
+        [safety]\nmax_flashes_per_s = 3.0\nscreening_reference = \"a test\"\nattenuate = true\n";
+    let path = folder.path().join("attenuated.toml");
+    fs::write(&path, format!("{before}{blocks}")).unwrap();
+    let out = folder.path().join("sessions");
+    let place = ["--display", "offscreen", "--participant", "nominal", "--json"];
+    let json = run([&["run", text(&path), "--out", text(&out)][..], &place].concat(), 120.0).expect(0).json();
+    let session = session_folder(&json);
+    let recorded = RecordedSession::open(&session).unwrap();
+    let told = &recorded.attenuations;
+    assert!(told.len() > 3, "{told:?}");
+    for attenuation in told {
+        let drawn = recorded.drawn.iter().find(|drawn| drawn.frame == attenuation.frame).unwrap();
+        assert_eq!((attenuation.shown, attenuation.gain), (drawn.shown, drawn.gain));
+        let turn = recorded.turns.iter().find(|turn| turn.index == attenuation.turn).unwrap();
+        let heard_ns = turn.now_ns - attenuation.at_ns;
+        // Offscreen a frame is done before the instant at which it would be seen.
+        assert!((-50_000_000..500_000_000).contains(&heard_ns), "{attenuation:?} heard after {heard_ns} ns");
+    }
+    let gains: Vec<u32> = told.iter().filter(|told| told.shown == 0).map(|told| told.gain).collect();
+    assert!(gains.is_sorted_by(|a, b| a >= b) && gains[0] < Drawn::WHOLE, "{gains:?}");
+    // The participant saw the lower contrast too.
+    let seen = |latent: &timeline::Latent| latent.contrast_seen;
+    let most = |from: usize| recorded.latents[from..].iter().map(seen).fold(0.0, f64::max);
+    let last = f64::from(*gains.last().unwrap()) / 65_535.0;
+    let late = most(recorded.latents.len() / 2);
+    assert!(late < 1.2 * last * 0.9 + 0.02, "{late} at a gain of {last}");
+    let replayed = run(["replay", text(&session), "--json"], 60.0).expect(0).json();
+    assert_eq!(replayed["identical"], true, "{replayed}");
+}
+
 #[test]
 fn what_cannot_be_shown_says_why() {
     let folder = tempfile::tempdir().unwrap();
@@ -148,6 +189,42 @@ fn what_cannot_be_shown_says_why() {
         let path = protocol(folder.path(), &stimulus, "it", 1.0);
         run(["check", text(&path)], 60.0).expect(2).says(said);
     }
+}
+
+/// The red of this rig is nearly as bright as its grey, so that red and grey in turn are no flash of luminance.
+#[test]
+fn a_red_flicker_is_refused_by_its_own_rule_before_it_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = folder.path().join("rig.toml");
+    let primaries = "[screen.primaries]\nred_xy = [0.64, 0.33]\nred_cd_m2 = 50.0\ngreen_xy = [0.3, 0.6]\n\
+        green_cd_m2 = 50.0\nblue_xy = [0.15, 0.06]\nblue_cd_m2 = 20.0\n";
+    let simulated = fs::read_to_string(root().join("protocols/simulated-rig.toml")).unwrap();
+    fs::write(&rig, format!("{simulated}{primaries}")).unwrap();
+    let check = |rgb: &str| {
+        let stimulus = format!(
+            "[stimulus.it.shape]\nscreen = true\ncolour = {{ rgb = {rgb} }}\n\
+             flicker = {{ on_off_hz = 15.0, waveform = \"square\" }}"
+        );
+        let path = protocol(folder.path(), &stimulus, "it", 1.0);
+        let full = fs::read_to_string(&path).unwrap().replace("contrast = 0.8", "contrast = 1.0");
+        fs::write(&path, full).unwrap();
+        let said = |more: &[&str]| {
+            run([&["check", text(&path), "--rig", text(&rig)], more].concat(), 60.0).expect(0)
+        };
+        (said(&[]).stdout, said(&["--json"]).json())
+    };
+    let (text, json) = check("[1.0, 0.0, 0.0]");
+    assert!(text.contains("WCAG 2.2 passes") && text.contains("BT.1702-3 passes"), "{text}");
+    assert!(text.contains("WCAG 2.2 red flash fails: 15 flashes"), "{text}");
+    assert!(text.contains("BT.1702-3 saturated red fails: 15 flashes"), "{text}");
+    assert!(text.contains("is refused: it at contrast 1"), "{text}");
+    assert_eq!(
+        (&json["flashes"][0]["passes"], &json["flashes"][0]["wcag_2_2"]["red_passes"]),
+        (&false.into(), &false.into())
+    );
+    assert!(json["refused_in_front_of_a_person"].is_string(), "{json}");
+    let (text, json) = check("[0.55, 0.44, 0.5]");
+    assert!(!text.contains("refused") && json["flashes"][0]["passes"] == true, "{text}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use closedloop::{
 use display::Scenery;
 use protocol::{Protocol, Rig, Schedule, StreamKind};
 use recording::Manifest;
+use stimulus::safety::{Bound, LightTables, Lit, assess};
 use stimulus::{FlashReport, Gamut, Patch, RetinaGrid, RetinaTemplate, Scene, Screen};
 use timeline::{SceneId, SourceId, ns_from_s};
 
@@ -202,14 +203,29 @@ impl Lowered {
         self.scenery.scenes.iter().map(template).collect()
     }
 
-    /// The photosensitivity rule on every scene at the highest contrast of the schedule, from two seconds of frames.
-    pub fn assess_flashes(&self) -> Vec<(SceneId, f64, FlashReport)> {
-        let grey = Scene::grey();
+    /// What the screen makes of code values, in the governor's units.
+    ///
+    /// # Errors
+    /// Light that no screen has.
+    pub fn light_tables(&self) -> Result<LightTables, SessionError> {
+        let Scenery { light, screen, .. } = &self.scenery;
+        LightTables::of_light(light, self.gamut.as_ref(), screen)
+            .map_err(|error| SessionError::Rig(error.to_string()))
+    }
+
+    /// The photosensitivity rule on every scene at the highest contrast of the schedule.
+    ///
+    /// # Errors
+    /// As [`Lowered::light_tables`].
+    pub fn assess_flashes(&self, bound: &Bound) -> Result<Vec<(SceneId, f64, FlashReport)>, SessionError> {
+        let Scenery { light, screen, sheets, scenes, .. } = &self.scenery;
+        let tables = &self.light_tables()?;
+        let lit = Lit { screen, light, tables };
         let assess = |(id, contrast): (SceneId, f64)| {
-            let scene = self.scenery.scenes.get(usize::from(id.0)).unwrap_or(&grey);
-            (id, contrast, stimulus::assess(scene, &self.scenery.sheets, contrast, 2.0, &self.scenery.screen))
+            let scene = scenes.get(usize::from(id.0))?;
+            Some((id, contrast, assess(scene, sheets, contrast, &lit, bound)))
         };
-        self.highest_contrasts().into_iter().map(assess).collect()
+        Ok(self.highest_contrasts().into_iter().filter_map(assess).collect())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use recording::{FileInfo, RepairError, Report, SessionFolder};
 use serde_json::{Value, json};
+use stimulus::safety::Bound;
 
 use crate::cli::CheckArgs;
 use crate::error::SessionError;
@@ -126,15 +127,20 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     }
     let _ = writeln!(text, "length    {:.1} s", lowered.schedule.duration_s());
     let mut flashes = Vec::new();
-    for (scene, contrast, report) in lowered.assess_flashes() {
+    let by_standards = lowered.assess_flashes(&Bound::STANDARDS)?;
+    for &(scene, contrast, ref report) in &by_standards {
         let name = scene_name(&experiment, scene.0);
-        let _ = writeln!(text, "flashes   {name} at contrast {contrast}: {}", describe(&report));
+        let _ = writeln!(text, "flashes   {name} at contrast {contrast}: {}", describe(report));
         flashes.push(json!({
             "stimulus": name, "contrast": contrast, "passes": report.passes_all(),
             "wcag_2_2": { "passes": report.wcag.passes, "flashes_per_s": report.wcag.max_flashes_per_s,
-                "area_sr": report.wcag.area, "area_allowed_sr": report.wcag.area_allowed },
+                "area_sr": report.wcag.area, "area_allowed_sr": report.wcag.area_allowed,
+                "red_passes": report.wcag_red.passes, "red_flashes_per_s": report.wcag_red.max_flashes_per_s,
+                "red_area_sr": report.wcag_red.area },
             "bt_1702_3": { "passes": report.bt1702.passes, "flashes_per_s": report.bt1702.max_flashes_per_s,
                 "area_fraction": report.bt1702.area, "area_allowed_fraction": report.bt1702.area_allowed,
+                "red_passes": report.bt1702_red.passes, "red_flashes_per_s": report.bt1702_red.max_flashes_per_s,
+                "red_area_fraction": report.bt1702_red.area,
                 "extended_area_fraction": report.extended_area, "pattern_area_fraction": report.pattern_area,
                 "pattern_lasts": report.pattern_lasts },
         }));
@@ -142,11 +148,12 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     if let Some(safety) = &experiment.protocol.safety {
         let (bound, reference) = (safety.max_flashes_per_s, &safety.screening_reference);
         let _ = writeln!(text, "safety    up to {bound} flashes per second, screening: {reference}");
-    } else if flashes.iter().any(|flash| flash["passes"] == false) {
-        let _ = writeln!(
-            text,
-            "safety    no [safety] table: a window without a simulated participant is refused"
-        );
+    }
+    let bound = crate::safety::bound(&experiment);
+    let assessed = if bound == Bound::STANDARDS { by_standards } else { lowered.assess_flashes(&bound)? };
+    let refused = crate::safety::refusal(&experiment, &assessed);
+    if let Some(why) = &refused {
+        let _ = writeln!(text, "safety    a window without a simulated participant is refused: {why}");
     }
     if let Some(outside) = &experiment.protocol.outside {
         let gives = format!("{:?}", outside.gives).to_lowercase();
@@ -173,7 +180,7 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     text.push_str(limits.as_ref().map_or("", |(text, _)| text));
     let json = json!({
         "protocol": experiment.protocol.name, "stimuli": stimuli, "flashes": flashes,
-        "limits": limits.map(|(_, json)| json),
+        "refused_in_front_of_a_person": refused, "limits": limits.map(|(_, json)| json),
         "duration_s": lowered.schedule.duration_s(),
         "blocks": lowered.schedule.blocks.iter().map(|block| json!({"name": block.block.name,
             "start_s": block.start_s, "end_s": block.end_s})).collect::<Vec<_>>(),

@@ -8,8 +8,8 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use recording::{RecordedSession, sha256_hex};
 use serde::Serialize;
 use timeline::{
-    Answer, Attempt, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Response, Row, Score, State,
-    Take, Trial, Turn, ns_from_s, s_from_ns,
+    Answer, Attempt, Attenuation, Command, Decision, Flip, MAX_SOURCES, Marker, Onset, Reply, Response, Row,
+    Score, State, Take, Trial, Turn, ns_from_s, s_from_ns,
 };
 
 use crate::error::SessionError;
@@ -220,6 +220,7 @@ pub(crate) struct Tracks<'a> {
     answers: &'a [Answer],
     replies: &'a [Reply],
     responses: &'a [Response],
+    attenuations: &'a [Attenuation],
 }
 
 /// How far the turns have come.
@@ -229,6 +230,7 @@ pub(crate) struct Cursor {
     answers: usize,
     replies: usize,
     responses: usize,
+    attenuations: usize,
     takes: [Take; MAX_SOURCES],
     markers: Vec<Marker>,
 }
@@ -283,6 +285,7 @@ impl<'a> Tracks<'a> {
             answers: &session.answers,
             replies: &session.replies,
             responses: &session.responses,
+            attenuations: &session.attenuations,
         })
     }
 
@@ -334,6 +337,8 @@ impl<'a> Tracks<'a> {
             };
         }
         let flips_end = turn.flips_end as usize;
+        let attenuations = self.attenuations.get(cursor.attenuations..).unwrap_or_default();
+        let attenuations = &attenuations[..attenuations.partition_point(|told| told.turn <= turn.index)];
         let inputs = Inputs {
             turn: turn.index,
             now_ns: turn.now_ns,
@@ -345,12 +350,14 @@ impl<'a> Tracks<'a> {
             answers: self.answers.get(cursor.answers..turn.answers_end as usize).unwrap_or_default(),
             replies: self.replies.get(cursor.replies..turn.replies_end as usize).unwrap_or_default(),
             responses: self.responses.get(cursor.responses..turn.responses_end as usize).unwrap_or_default(),
+            attenuations,
         };
         step.step(&inputs, outputs);
         cursor.flips = flips_end;
         cursor.answers = turn.answers_end as usize;
         cursor.replies = turn.replies_end as usize;
         cursor.responses = turn.responses_end as usize;
+        cursor.attenuations += attenuations.len();
         cursor.takes = turn.takes;
     }
 

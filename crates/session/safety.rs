@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use stimulus::safety::{self, BT1702_AREA_FRACTION, Bound, Governor, LightTables};
+use stimulus::safety::{self, BT1702_AREA_FRACTION, Bound, Governor};
 use stimulus::{FlashReport, FlashVerdict};
+use timeline::SceneId;
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
@@ -30,32 +31,40 @@ pub fn admit(
                     nothing about this screen";
         return Err(SessionError::Usage(text.into()));
     }
+    let assessed = lowered.assess_flashes(&bound(experiment))?;
+    refusal(experiment, &assessed).map_or(Ok(()), |why| Err(SessionError::Unsafe(why)))
+}
+
+/// What binds: the standards, or what the protocol states.
+pub fn bound(experiment: &Experiment) -> Bound {
+    let stated = experiment.protocol.safety.as_ref();
+    stated.map_or(Bound::STANDARDS, |safety| Bound::stated(safety.max_flashes_per_s as u32))
+}
+
+/// Why a schedule may not be shown to a person, or nothing where it may; `assessed` by what binds.
+pub fn refusal(experiment: &Experiment, assessed: &[(SceneId, f64, FlashReport)]) -> Option<String> {
+    let bound = bound(experiment);
     let mut worst = 0;
     let mut refused = String::new();
-    for (scene, contrast, report) in lowered.assess_flashes() {
-        if !report.passes_all() {
-            worst = worst.max(report.max_flashes_per_s());
-            let _ = write!(
-                refused,
-                "{} at contrast {contrast}: {}; ",
-                scene_name(experiment, scene.0),
-                describe(&report)
-            );
-        }
+    for (scene, contrast, report) in assessed.iter().filter(|(.., report)| !report.keeps(&bound)) {
+        worst = worst.max(report.max_flashes_per_s());
+        let name = scene_name(experiment, scene.0);
+        let _ = write!(refused, "{name} at contrast {contrast}: {}; ", describe(report));
     }
     if refused.is_empty() {
-        return Ok(());
+        return None;
     }
-    match &experiment.protocol.safety {
-        None => Err(SessionError::Unsafe(format!(
-            "{refused}a [safety] table with max_flashes_per_s and a screening_reference would take the responsibility"
-        ))),
-        Some(safety) if f64::from(worst) > safety.max_flashes_per_s => Err(SessionError::Unsafe(format!(
-            "{refused}[safety] allows {} flashes per second, the schedule makes {worst}",
+    refused += &match &experiment.protocol.safety {
+        None => {
+            "a [safety] table with max_flashes_per_s and a screening_reference would take the responsibility"
+                .to_owned()
+        }
+        Some(safety) => format!(
+            "[safety] allows {} flashes per second, the schedule makes {worst}",
             safety.max_flashes_per_s
-        ))),
-        Some(_) => Ok(()),
-    }
+        ),
+    };
+    Some(refused)
 }
 
 /// The governor of a run, where it has one: in front of a person, and wherever the protocol states a bound, so that what is
@@ -73,13 +82,9 @@ pub fn governor(
     if stated.is_none() && (simulated || display_mode(args) == DisplayMode::Offscreen) {
         return Ok(None);
     }
-    let screen = &lowered.scenery.screen;
-    let tables = LightTables::of_light(&lowered.scenery.light, lowered.gamut.as_ref(), screen)
-        .map_err(|error| SessionError::Rig(error.to_string()))?;
-    let bound = stated.map_or(Bound::STANDARDS, |safety| Bound::stated(safety.max_flashes_per_s as u32));
     let attenuates = stated.is_some_and(|safety| safety.attenuate);
     let mode = if attenuates { safety::Mode::Attenuate } else { safety::Mode::Ramp };
-    Ok(Some(Governor::prepare(screen, tables, bound, mode)))
+    Ok(Some(Governor::prepare(&lowered.scenery.screen, lowered.light_tables()?, bound(experiment), mode)))
 }
 
 /// The stimulus's name in the protocol.
@@ -88,24 +93,33 @@ pub fn scene_name(experiment: &Experiment, scene: u16) -> &str {
     stimulus.map_or("grey", |stimulus| stimulus.name.as_str())
 }
 
-/// Both standards in one line; extended sequences and patterns where they are more than is allowed.
+/// Both standards in one line; red flashes, extended sequences and patterns where they are more than is allowed.
 pub fn describe(report: &FlashReport) -> String {
     let verdict = |name: &str, verdict: &FlashVerdict, unit: &str| {
         let passes = if verdict.passes { "passes" } else { "fails" };
         format!(
-            "{name} {passes}: {} flashes in a second on {:.4} {unit} (limits: 3, {:.4})",
-            verdict.max_flashes_per_s, verdict.area, verdict.area_allowed
+            "{name} {passes}: {} flashes in a second on {:.4} {unit} (limits: {}, {:.4})",
+            verdict.max_flashes_per_s, verdict.area, verdict.allowed_per_s, verdict.area_allowed
         )
     };
+    let (field, screen) = ("sr of a 10 deg field", "of the screen");
     let mut text = format!(
         "{}; {}",
-        verdict("WCAG 2.2", &report.wcag, "sr of a 10 deg field"),
-        verdict("BT.1702-3", &report.bt1702, "of the screen")
+        verdict("WCAG 2.2", &report.wcag, field),
+        verdict("BT.1702-3", &report.bt1702, screen)
     );
+    for (name, red, unit) in [
+        ("WCAG 2.2 red flash", &report.wcag_red, field),
+        ("BT.1702-3 saturated red", &report.bt1702_red, screen),
+    ] {
+        if !red.passes {
+            let _ = write!(text, "; {}", verdict(name, red, unit));
+        }
+    }
     if report.extended_area > BT1702_AREA_FRACTION {
         let _ = write!(text, "; BT.1702-3 extended sequence on {:.4} of the screen", report.extended_area);
     }
-    if report.pattern_lasts {
+    if report.pattern_lasts || report.pattern_stays {
         let _ = write!(text, "; BT.1702-3 regular pattern on {:.4} of the screen", report.pattern_area);
     }
     text

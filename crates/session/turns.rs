@@ -5,16 +5,17 @@ use closedloop::{Inputs, Loop, Outputs, SourceInput};
 use timeline::latest::LatestWriter;
 use timeline::ring::{Reader, RowReader, Writer};
 use timeline::{
-    Answer, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Reply, Request,
-    Response, SourceId, State, Take, Turn,
+    Answer, Attenuation, Command, Event, Flip, MAX_SOURCES, Marker, Notice, NoticeKind, Published, Reply,
+    Request, Response, SourceId, State, Take, Turn,
 };
 
 use crate::gaze::GazeFeed;
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
-const RECORDS_PER_TURN: usize = 1 + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + PRESSES + 4 + 2 * MAX_SOURCES;
+const RECORDS_PER_TURN: usize =
+    1 + BATCH + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + PRESSES + 4 + 2 * MAX_SOURCES;
 
-/// Flips and markers that one turn takes at most; the rest waits for the next turn.
+/// Flips, markers and attenuations that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
 
 /// Responses that one turn takes at most.
@@ -78,6 +79,9 @@ pub struct LoopDriver {
     new_answers: Vec<Answer>,
     outside: Option<OutsidePort>,
     new_replies: Vec<Reply>,
+    /// What the governor lets through; none where nobody governs.
+    attenuations: Option<Reader<Attenuation>>,
+    new_attenuations: Vec<Attenuation>,
     /// One ring per thread in which somebody presses.
     responses: Vec<Reader<Response>>,
     new_responses: Vec<Response>,
@@ -148,6 +152,8 @@ impl LoopDriver {
             new_answers: Vec::with_capacity(BATCH),
             outside: None,
             new_replies: Vec::with_capacity(BATCH),
+            attenuations: None,
+            new_attenuations: Vec::with_capacity(BATCH),
             responses: Vec::new(),
             new_responses: Vec::with_capacity(PRESSES),
             gaze: None,
@@ -180,6 +186,11 @@ impl LoopDriver {
     /// Where the newest gaze goes: it is handed on before the loop decides anything, and nothing that is decided depends on it.
     pub fn show_gaze(&mut self, gaze: GazeFeed) {
         self.gaze = Some(gaze);
+    }
+
+    /// Where the display tells what the governor lets through. It is recorded here, as input of the turn that takes it.
+    pub fn heed(&mut self, attenuations: Reader<Attenuation>) {
+        self.attenuations = Some(attenuations);
     }
 
     /// Whether the operator ended the run.
@@ -266,6 +277,14 @@ impl LoopDriver {
             }
         }
         self.turn.replies_end += self.new_replies.len() as u64;
+        self.new_attenuations.clear();
+        if let Some(attenuations) = &mut self.attenuations {
+            while self.new_attenuations.len() < BATCH {
+                let Some(told) = attenuations.pop() else { break };
+                self.new_attenuations.push(Attenuation { turn: self.turn.index, ..told });
+            }
+        }
+        any |= !self.new_attenuations.is_empty();
         self.new_responses.clear();
         for ring in &mut self.responses {
             while self.new_responses.len() < PRESSES {
@@ -300,6 +319,7 @@ impl LoopDriver {
             answers: &self.new_answers,
             replies: &self.new_replies,
             responses: &self.new_responses,
+            attenuations: &self.new_attenuations,
         };
         self.step.step(&inputs, &mut self.outputs);
     }
@@ -339,6 +359,9 @@ impl LoopDriver {
             put(&mut self.events, Event::Notice(Notice { at_ns, kind, source: None, count: 0, value: 0.0 }));
         }
         // Before the turn that took them.
+        for &told in &self.new_attenuations {
+            put(&mut self.events, Event::Attenuation(told));
+        }
         for &response in &self.new_responses {
             put(&mut self.events, Event::Response(response));
         }

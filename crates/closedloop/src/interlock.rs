@@ -67,6 +67,8 @@ pub(crate) struct Interlock {
     /// When the schedule began.
     start_ns: Option<i64>,
     dose_s: f64,
+    /// The part of the commanded contrast that the governor lets through, as last heard.
+    gain: f64,
     on_ns: i64,
     /// Since the first light after the last full pause.
     stretch_ns: i64,
@@ -96,6 +98,7 @@ impl Interlock {
             now_ns: None,
             start_ns: None,
             dose_s: 0.0,
+            gain: 1.0,
             on_ns: 0,
             stretch_ns: 0,
             dark_ns: 0,
@@ -141,6 +144,11 @@ impl Interlock {
         }
         self.turn_gate(look.now_ns, out);
         Verdict { grey: self.shut_ns.is_some() || self.spent, end: self.spent, rebase }
+    }
+
+    /// From now on the dose counts this part of the commanded contrast. What was counted before it was heard was too much.
+    pub(crate) fn attenuate(&mut self, gain: f64) {
+        self.gain = gain;
     }
 
     /// The rate of change that may be used where `asked_per_s` was asked for.
@@ -206,7 +214,7 @@ impl Interlock {
         if to_ns <= from_ns {
             return;
         }
-        self.dose_s += dose_s(ramp, from_ns, to_ns);
+        self.dose_s += self.gain * dose_s(ramp, from_ns, to_ns);
         let on_ns = lit_ns(ramp, from_ns, to_ns);
         self.on_ns += on_ns;
         if on_ns > 0 {

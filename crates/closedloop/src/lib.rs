@@ -5,6 +5,7 @@
 //! does no IO, allocates nothing, and uses `libm` and a fixed order of every sum, so that the same turns give the same
 //! bits on every machine: that is what replay rests on.
 
+mod attenuation;
 mod check;
 mod controller;
 mod decoder;

@@ -4,6 +4,7 @@ use arrayvec::ArrayVec;
 use signal::{Quality, QualityReport};
 use timeline::{Decision, NoticeKind, SourceId};
 
+use crate::attenuation::LetThrough;
 use crate::check::check;
 use crate::controller::{Controller, Timing};
 use crate::decoder::{Decoder, Estimate};
@@ -50,6 +51,7 @@ pub struct Loop {
     trials: Trials,
     latch: Latch,
     interlock: Interlock,
+    let_through: LetThrough,
     /// Whether latch or interlock keep the screen grey.
     dark: bool,
     begun: bool,
@@ -107,6 +109,7 @@ impl Loop {
             trials: Trials::prepare(plan)?,
             latch: Latch::new(plan),
             interlock: Interlock::new(plan),
+            let_through: LetThrough::ALL,
             dark: false,
             begun: false,
             screen: Screen::new(plan.grey_ramp_ns, plan.interlock.limits.is_some()),
@@ -158,6 +161,7 @@ impl Loop {
         self.scores.reset();
         self.interlock.reset();
         self.screen.reset();
+        self.let_through = LetThrough::ALL;
         (self.dark, self.begun) = (false, false);
         (self.next_decision, self.now_ns, self.answered_before) = (0, None, 0);
         self.resumed_ns = i64::MIN;
@@ -180,6 +184,7 @@ impl Loop {
         let before_ns = self.now_ns.replace(now_ns).unwrap_or(now_ns);
         self.inspect(inputs, outputs);
         self.latch.step(now_ns, inputs.sources, outputs);
+        self.hear_attenuations(inputs);
         let verdict = self.look(inputs, before_ns, outputs);
         if let Some(freeze) = &mut self.freeze {
             freeze.step(inputs.sources);
@@ -390,6 +395,7 @@ impl Loop {
                 if let Some(Decoder::Ssvep(ssvep)) = &mut self.decoder {
                     ssvep.begin_calibration(start_ns, on_ns, off_ns, ramp_ns);
                 }
+                self.let_through.begin(start_ns);
             }
             BlockKind::Hold { set_point: SetPointPlan::Scored(_), .. } => self.retarget(now_ns, from_ns),
             BlockKind::Hold { set_point, .. } => {
@@ -446,7 +452,7 @@ impl Loop {
             outputs.notice(now_ns, NoticeKind::CalibrationFailed, source, 0, result.ratio);
         }
         if let Some(controller) = &mut self.controller {
-            controller.calibrate(&result, contrast);
+            controller.calibrate(&result, self.let_through.mean(now_ns) * contrast);
         }
         if let Some(feed) = &mut self.feed {
             feed.calibrate(&result);

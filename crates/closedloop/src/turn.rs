@@ -2,8 +2,8 @@
 
 use arrayvec::ArrayVec;
 use timeline::{
-    Answer, Attempt, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Reply, Request, Response,
-    Score, State, Trial,
+    Answer, Attempt, Attenuation, Command, Decision, Flip, Marker, Notice, Onset, Presentation, Reply,
+    Request, Response, Score, State, Trial,
 };
 
 /// What a turn is handed.
@@ -29,6 +29,8 @@ pub struct Inputs<'a> {
     pub replies: &'a [Reply],
     /// What was pressed since the turn before, in the order in which it was taken.
     pub responses: &'a [Response],
+    /// What the display told since the turn before of what the governor lets through, oldest first.
+    pub attenuations: &'a [Attenuation],
 }
 
 /// One contiguous run of samples of one source.

@@ -113,6 +113,7 @@ fn play(plan: &Plan, values: &[f64], chunk: usize) -> Answers {
             answers: &[],
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(
@@ -156,6 +157,7 @@ fn each_controller_replays_and_starts_again_to_the_bit() {
                     answers: &[],
                     replies: &[],
                     responses: &[],
+                    attenuations: &[],
                 };
                 looped.step(&inputs, &mut out);
                 all.extend(

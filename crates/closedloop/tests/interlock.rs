@@ -123,6 +123,7 @@ fn run(plan: &Plan, seconds: f64, mut edit: impl FnMut(&mut Turn)) -> Log {
             answers: &[],
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         index += 1;

@@ -116,6 +116,7 @@ fn play(
             answers: &[],
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         decisions.extend(out.decisions.iter());

@@ -140,6 +140,7 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
             answers: &[],
             replies: &replies,
             responses: &[],
+            attenuations: &[],
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);
@@ -278,6 +279,7 @@ fn no_task_allocates() {
             answers: &[],
             replies: &[],
             responses: if turn % 37 == 5 || device == Device::Operator { &press } else { &[] },
+            attenuations: &[],
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);

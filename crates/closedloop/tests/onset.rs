@@ -76,6 +76,7 @@ fn run(
             answers: &[],
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         onsets.extend(out.onsets.iter().copied());

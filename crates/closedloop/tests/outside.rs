@@ -22,7 +22,7 @@ fn person() -> Person {
 }
 
 fn log(plan: &Plan, guest: impl FnMut(&[State], i64) -> Vec<[f64; 3]>) -> Log {
-    run_with(plan, &person(), 10, 44.5, |_| false, |_, _| (), guest)
+    run_with(plan, &person(), 10, 44.5, |_| false, |_, _| (), guest, &UNGOVERNED)
 }
 
 /// Contrasts that a session asked for in its hold block.

@@ -215,6 +215,7 @@ fn live(plan: &Plan, world: &World<'_>, seconds: f64) -> Log {
             answers: &[],
             replies: &[],
             responses: &responses,
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         if is_chunk {

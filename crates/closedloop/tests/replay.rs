@@ -92,6 +92,7 @@ fn play(looped: &mut Loop, session: &Session) -> Vec<Outputs> {
             answers: &[],
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         assert!(out.finished || looped.next_wake_ns() > turn.now_ns);

@@ -92,6 +92,7 @@ fn run(plan: &Plan, seconds: i64, mut planner: impl FnMut(Option<&Request>, i64)
             answers: &answers,
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         turn += 1;

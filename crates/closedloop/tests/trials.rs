@@ -63,6 +63,7 @@ fn sit(looped: &mut Loop, mut press: impl FnMut(f64) -> Option<(i64, u32)>) -> V
             answers: &[],
             replies: &[],
             responses: &[],
+            attenuations: &[],
         };
         looped.step(&inputs, &mut out);
         for command in &out.commands {

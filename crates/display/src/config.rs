@@ -11,7 +11,7 @@ use crate::sync::{Sync, SyncBounds, SyncFault};
 use thiserror::Error;
 use timeline::latest::LatestReader;
 use timeline::ring::{RowReader, RowWriter, Writer};
-use timeline::{Command, Event, Flip, Gaze, Response};
+use timeline::{Attenuation, Command, Event, Flip, Gaze, Response};
 
 /// Where frames go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Ports {
     pub pictures: Option<RowReader>,
     /// Flips for the loop.
     pub flips: Writer<Flip>,
+    /// For the loop, what the governor lets through, whenever that changes.
+    pub attenuations: Writer<Attenuation>,
     /// Flips and notices for the recorder.
     pub events: Writer<Event>,
     /// The loop's thread, woken (unparked) after each flip.

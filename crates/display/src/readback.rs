@@ -1,13 +1,16 @@
 //! What comes back from the GPU of each frame, its checksum and its retina: a ring of prepared buffers that are mapped
 //! asynchronously.
 //!
+//! The retina is taken before the governor decides; what its verdict leaves of the frame is done to the row here.
 //! Both are stamped with the flip of their frame, never with the moment of the read-back. When every buffer is in use the
 //! frame's are skipped and counted; nothing waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use stimulus::MEAN_LUMINANCE;
 use stimulus::checksum::Checksum;
+use stimulus::safety::Shown;
 use timeline::ring::{RowHead, RowWriter};
 use timeline::{Drawn, Flip, s_from_ns};
 
@@ -32,9 +35,18 @@ pub(crate) struct Readback {
     writer: Option<RowWriter>,
     cells: usize,
     governed: bool,
+    last: Candidate,
     slots: [Slot; BUFFERS],
     pub(crate) rows: u64,
     pub(crate) skipped: u64,
+}
+
+/// The last candidate that the governor showed.
+struct Candidate {
+    /// What was left of its contrast, of 65535.
+    attenuation: u32,
+    /// Its retina with that.
+    retina: Vec<f64>,
 }
 
 struct Slot {
@@ -67,7 +79,8 @@ impl Readback {
             onset_ns: 0,
             known: true,
         });
-        Self { writer, cells, governed, slots, rows: 0, skipped: 0 }
+        let last = Candidate { attenuation: Drawn::WHOLE, retina: vec![MEAN_LUMINANCE; cells] };
+        Self { writer, cells, governed, last, slots, rows: 0, skipped: 0 }
     }
 
     /// The same on another device. What was on its way is lost.
@@ -115,7 +128,8 @@ impl Readback {
             let slot = &mut self.slots[oldest];
             let mut drawn = None;
             if slot.state.load(Ordering::Acquire) == MAPPED {
-                drawn = take(slot, self.writer.as_mut(), self.governed, &mut self.rows);
+                let last = self.governed.then_some(&mut self.last);
+                drawn = take(slot, self.writer.as_mut(), last, &mut self.rows);
                 slot.buffer.unmap();
             }
             slot.state.store(FREE, Ordering::Release);
@@ -140,12 +154,31 @@ impl Readback {
     }
 }
 
-fn take(slot: &Slot, writer: Option<&mut RowWriter>, governed: bool, rows: &mut u64) -> Option<Drawn> {
+/// A finished buffer; `last` where a governor decides what is shown.
+fn take(
+    slot: &Slot,
+    writer: Option<&mut RowWriter>,
+    mut last: Option<&mut Candidate>,
+    rows: &mut u64,
+) -> Option<Drawn> {
     let view = slot.buffer.get_mapped_range(..).ok()?;
     let (head, cells) = view.split_at_checked(HEAD as usize)?;
+    let verdict = last.as_ref().and_then(|_| governor::read(&head[CHECKSUM_BYTES as usize..]));
+    if let Some((last, verdict)) = last.as_mut().zip(verdict)
+        && verdict.shown == Shown::Candidate
+    {
+        last.attenuation = verdict.attenuation;
+        let seen = f32_values(cells).map(|light| lowered(light, verdict.attenuation));
+        last.retina.iter_mut().zip(seen).for_each(|(kept, light)| *kept = light);
+    }
     if let Some(writer) = writer {
-        let head = RowHead { index: slot.frame, stamp_s: s_from_ns(slot.onset_ns), at_ns: slot.onset_ns };
-        *rows += u64::from(writer.push(head, f32_values(cells)));
+        let row = RowHead { index: slot.frame, stamp_s: s_from_ns(slot.onset_ns), at_ns: slot.onset_ns };
+        *rows += u64::from(match last.as_ref().zip(verdict) {
+            Some((last, verdict)) => {
+                writer.push(row, last.retina.iter().map(|&light| lowered(light, verdict.gain)))
+            }
+            None => writer.push(row, f32_values(cells)),
+        });
     }
     let mut sums = [0; 4];
     for (sum, bytes) in sums.iter_mut().zip(head.as_chunks::<4>().0) {
@@ -154,13 +187,21 @@ fn take(slot: &Slot, writer: Option<&mut RowWriter>, governed: bool, rows: &mut 
     let checksum = Checksum(sums).halves();
     let plain =
         Drawn { frame: slot.frame, at_ns: slot.onset_ns, checksum, shown: 0, gain: Drawn::WHOLE, broken: 0 };
-    let verdict = governed.then(|| governor::read(&head[CHECKSUM_BYTES as usize..])).flatten();
-    Some(verdict.map_or(plain, |verdict| Drawn {
+    Some(last.zip(verdict).map_or(plain, |(last, verdict)| Drawn {
         shown: verdict.shown as u32,
-        gain: verdict.gain,
+        // A candidate is held with the contrast that was left to it then.
+        gain: (u64::from(verdict.gain) * u64::from(last.attenuation) / u64::from(Drawn::WHOLE)) as u32,
         broken: verdict.flags,
         ..plain
     }))
+}
+
+/// Light with a part of its contrast about grey, of 65535.
+fn lowered(light: f64, gain: u32) -> f64 {
+    if gain == Drawn::WHOLE {
+        return light;
+    }
+    MEAN_LUMINANCE + (light - MEAN_LUMINANCE) * f64::from(gain) / f64::from(Drawn::WHOLE)
 }
 
 /// The values of a buffer of f32.

@@ -172,6 +172,7 @@ mod tests {
                 gaze: None,
                 pictures: None,
                 flips: flips_in,
+                attenuations: ring(8).0,
                 events: events_in,
                 wake: std::thread::current(),
                 stop: Arc::clone(&stop),

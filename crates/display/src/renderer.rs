@@ -119,7 +119,10 @@ impl Renderer {
     pub(crate) fn warm_up(&mut self, gpu: &Gpu, head: &wgpu::Buffer) {
         for scene in 0..self.scenes.len() {
             let moment = Moment::new(0, 1.0);
-            self.write(&gpu.queue, &FrameParams { scene, moment, patch_luminance: 0.0, pictures: Mix::only(0) });
+            self.write(
+                &gpu.queue,
+                &FrameParams { scene, moment, patch_luminance: 0.0, pictures: Mix::only(0) },
+            );
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
             self.record_scene(&mut encoder, Some(head));
             gpu.finish_first(gpu.queue.submit([encoder.finish()]));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stimulus::picture::Mix;
 use stimulus::{Moment, RetinaGrid, Scene, Screen};
-use timeline::{Command, Drawn, Event, Flip, Notice, NoticeKind, SceneId};
+use timeline::{Attenuation, Command, Drawn, Event, Flip, Notice, NoticeKind, SceneId};
 
 use crate::build;
 use crate::clock::RefreshClock;
@@ -224,6 +224,8 @@ pub(crate) struct FrameLoop {
     pub(crate) rebuilds: u32,
     /// Whether the governor stopped the newest frame that came back.
     stopped: bool,
+    /// What the loop knows of what the governor lets through.
+    let_through: f64,
     refused_events: u64,
     /// Events that the ring takes when it is empty.
     room: usize,
@@ -281,6 +283,7 @@ impl FrameLoop {
             encode_ns: 0,
             rebuilds: 0,
             stopped: false,
+            let_through: 1.0,
             refused_events: 0,
             room,
             interval: Histogram::new(),
@@ -509,6 +512,16 @@ impl FrameLoop {
                 self.display.readback.skipped += 1;
             }
             self.heed(&drawn);
+            self.tell_loop(&drawn);
+        }
+    }
+
+    /// What the governor lets through, where that has changed. A ring that is full takes what holds then.
+    fn tell_loop(&mut self, drawn: &Drawn) {
+        let told = Attenuation::of(drawn);
+        if told.driving() != self.let_through && self.ports.attenuations.push(told) {
+            self.let_through = told.driving();
+            self.ports.wake.unpark();
         }
     }
 

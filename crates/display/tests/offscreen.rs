@@ -44,6 +44,7 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
         commands,
         pictures: None,
         flips,
+        attenuations: ring(8).0,
         events,
         wake: std::thread::current(),
         stop,

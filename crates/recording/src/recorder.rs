@@ -12,9 +12,9 @@ use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
 use timeline::{
-    Answer, Attempt, Chunk, ClockOffset, Command, Decision, Drawn, Event, Flip, Latent, LatentRhythm, Marker,
-    Notice, Onset, Presentation, Published, Reply, Request, Response, Row, Score, SourceId, State, Trial,
-    Turn, s_from_ns,
+    Answer, Attempt, Attenuation, Chunk, ClockOffset, Command, Decision, Drawn, Event, Flip, Latent,
+    LatentRhythm, Marker, Notice, Onset, Presentation, Published, Reply, Request, Response, Row, Score,
+    SourceId, State, Trial, Turn, s_from_ns,
 };
 
 use crate::SessionFolder;
@@ -182,6 +182,7 @@ struct Records {
     answers: Lane,
     replies: Lane,
     responses: Lane,
+    attenuations: Lane,
     decisions: Lane,
     onsets: Lane,
     commands: Lane,
@@ -248,6 +249,7 @@ impl<S: Sink> Recorder<S> {
             answers: Lane::of::<Answer, S>(&mut writer)?,
             replies: Lane::of::<Reply, S>(&mut writer)?,
             responses: Lane::of::<Response, S>(&mut writer)?,
+            attenuations: Lane::of::<Attenuation, S>(&mut writer)?,
             decisions: Lane::of::<Decision, S>(&mut writer)?,
             onsets: Lane::of::<Onset, S>(&mut writer)?,
             commands: Lane::of::<Command, S>(&mut writer)?,
@@ -296,6 +298,7 @@ impl<S: Sink> Recorder<S> {
             Event::Trial(trial) => records.trials.push(trial.end_ns, &trial),
             Event::Score(score) => records.scores.push(score.at_ns, &score),
             Event::Drawn(drawn) => records.drawn.push(drawn.at_ns, &drawn),
+            Event::Attenuation(told) => records.attenuations.push(told.at_ns, &told),
             Event::Response(response) => records.responses.push(response.at_ns, &response),
             Event::Attempt(attempt) => records.attempts.push(attempt.off_ns, &attempt),
             Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
@@ -423,7 +426,7 @@ impl<S: Sink> Recorder<S> {
 
 impl Records {
     /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 22] {
+    fn in_order(&self) -> [&Lane; 23] {
         [
             &self.chunks,
             &self.clock_offsets,
@@ -435,6 +438,7 @@ impl Records {
             &self.answers,
             &self.replies,
             &self.responses,
+            &self.attenuations,
             &self.decisions,
             &self.onsets,
             &self.commands,
@@ -450,7 +454,7 @@ impl Records {
         ]
     }
 
-    fn in_order_mut(&mut self) -> [&mut Lane; 22] {
+    fn in_order_mut(&mut self) -> [&mut Lane; 23] {
         [
             &mut self.chunks,
             &mut self.clock_offsets,
@@ -462,6 +466,7 @@ impl Records {
             &mut self.answers,
             &mut self.replies,
             &mut self.responses,
+            &mut self.attenuations,
             &mut self.decisions,
             &mut self.onsets,
             &mut self.commands,

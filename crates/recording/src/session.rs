@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use timeline::{
-    Answer, Attempt, Chunk, ClockOffset, Command, Decision, Drawn, Flip, Latent, LatentRhythm, Marker,
-    Notice, Onset, Presentation, Published, Reply, Request, Response, Row, RowError, Score, SourceId, State,
-    Trial, Turn,
+    Answer, Attempt, Attenuation, Chunk, ClockOffset, Command, Decision, Drawn, Flip, Latent, LatentRhythm,
+    Marker, Notice, Onset, Presentation, Published, Reply, Request, Response, Row, RowError, Score, SourceId,
+    State, Trial, Turn,
 };
 
 use crate::recorder::{ROLE, ROLE_PICTURES, ROLE_RECORDS, ROLE_SOURCE};
@@ -114,6 +114,8 @@ pub struct RecordedSession {
     pub scores: Vec<Score>,
     /// What presented frames were known by; lacks in recordings older than it.
     pub drawn: Vec<Drawn>,
+    /// What the governor let through, as the loop heard it; lacks in recordings older than it.
+    pub attenuations: Vec<Attenuation>,
     /// What was pressed; this and `attempts` lack in recordings older than them.
     pub responses: Vec<Response>,
     /// Attempts at trials with people, and at instructions and ratings.
@@ -187,6 +189,7 @@ impl RecordedSession {
             trials: parts.take_newer()?,
             scores: parts.take_newer()?,
             drawn: parts.take_newer()?,
+            attenuations: parts.take_newer()?,
             responses: parts.take_newer()?,
             attempts: parts.take_newer()?,
             pictures,

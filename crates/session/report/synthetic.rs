@@ -198,6 +198,7 @@ pub fn empty(protocol: &str) -> Held {
         trials: Vec::new(),
         scores: Vec::new(),
         drawn: Vec::new(),
+        attenuations: Vec::new(),
         responses: Vec::new(),
         attempts: Vec::new(),
         clock_offsets: Vec::new(),

@@ -8,7 +8,7 @@ use recording::xdf::Format;
 use recording::{RawStream, SourceEntry, SourceKind};
 use timeline::latest::{LatestReader, latest};
 use timeline::ring::{RowReader, RowWriter, Writer, ring, rows};
-use timeline::{Command, Event, Flip, SourceId};
+use timeline::{Attenuation, Command, Event, Flip, SourceId};
 
 use super::recorder::{RecorderPump, Target};
 use crate::turns::{LoopDriver, Port};
@@ -21,6 +21,9 @@ pub const EVENTS: usize = 1 << 15;
 
 /// Flips that may wait for the loop: replay counts them, so this ring must outlast the longest hold by the recorder.
 const FLIPS: usize = 1 << 14;
+
+/// Changes of what the governor lets through that may wait for the loop: one a frame at worst.
+const ATTENUATIONS: usize = 1 << 9;
 
 /// Markers of one source that may wait for the loop, for the same reason.
 const MARKERS: usize = 1 << 12;
@@ -68,6 +71,8 @@ pub struct Carriers {
     pub sources: Vec<SourcePorts>,
     /// The display's.
     pub flips: Writer<Flip>,
+    /// The display's.
+    pub attenuations: Writer<Attenuation>,
     /// The display's.
     pub display_events: Writer<Event>,
     /// The display's.
@@ -123,9 +128,20 @@ impl Carriers {
         let (publish, commands) = latest(&None);
         let display_events = event_ring();
         let participant_events = event_ring();
-        let driver = LoopDriver::new(step, ports, flips_reader, publish, loop_events);
+        let (attenuations, heard) = ring(ATTENUATIONS);
+        let mut driver = LoopDriver::new(step, ports, flips_reader, publish, loop_events);
+        driver.heed(heard);
         let pump = RecorderPump::new(recorder, recorder_events, recorder_rows, texts);
-        Self { sources: source_ports, flips, display_events, commands, participant_events, driver, pump }
+        Self {
+            sources: source_ports,
+            flips,
+            attenuations,
+            display_events,
+            commands,
+            participant_events,
+            driver,
+            pump,
+        }
     }
 }
 

@@ -241,6 +241,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         commands: carriers.commands,
         pictures,
         flips: carriers.flips,
+        attenuations: carriers.attenuations,
         events: carriers.display_events,
         wake,
         stop: Arc::clone(&ending.over),

@@ -212,6 +212,7 @@ impl Status {
             | Event::Trial(_)
             | Event::Score(_)
             | Event::Drawn(_)
+            | Event::Attenuation(_)
             | Event::Response(_)
             | Event::Attempt(_)
             | Event::Turn(_) => {}

@@ -60,7 +60,7 @@ pub use observer::Spectra;
 pub use picture::Picture;
 pub use repair::{Change, Repaired};
 pub use retina::{RetinaGrid, RetinaTemplate, retina_of};
-pub use safety::{FlashAnalyser, FlashReport, FlashVerdict, assess};
+pub use safety::{FlashAnalyser, FlashReport, FlashVerdict};
 pub use scene::{Grating, MEAN_LUMINANCE, Patch, Scene};
 pub use screen::{Screen, ScreenError, ScreenSpec};
 pub use separation::{SeparationError, separate};

@@ -9,7 +9,8 @@ use crate::sheet::Content;
 /// Renders frames of scenes in linear light. Prepared once; a frame allocates nothing.
 #[derive(Debug, Clone)]
 pub struct Twin {
-    size_px: [u32; 2],
+    columns: Vec<u32>,
+    rows: Vec<u32>,
     nows: Vec<Now>,
     light: Vec<[f64; 3]>,
 }
@@ -17,9 +18,13 @@ pub struct Twin {
 impl Twin {
     /// For scenes of this screen with at most this many courses.
     pub fn prepare(screen: &Screen, courses: usize) -> Self {
-        let size_px = [screen.width_px, screen.height_px];
-        let pixels = screen.width_px as usize * screen.height_px as usize;
-        Self { size_px, nows: vec![Now::NONE; courses], light: vec![[MEAN_LUMINANCE; 3]; pixels] }
+        Self::sampled((0..screen.width_px).collect(), (0..screen.height_px).collect(), courses)
+    }
+
+    /// The same for those pixels alone where these columns and rows meet; both ascend.
+    pub fn sampled(columns: Vec<u32>, rows: Vec<u32>, courses: usize) -> Self {
+        let pixels = columns.len() * rows.len();
+        Self { columns, rows, nows: vec![Now::NONE; courses], light: vec![[MEAN_LUMINANCE; 3]; pixels] }
     }
 
     /// Linear light of red, green and blue of each pixel, row-major, without the photodiode patch. Like the texture that the
@@ -31,19 +36,20 @@ impl Twin {
             self.nows.resize(courses, Now::NONE);
         }
         scene.courses_at(moment, &mut self.nows);
-        let width = self.size_px[0] as usize;
+        let width = self.columns.len();
         for element in &scene.elements {
             let Some(now) = self.nows.get(element.course).filter(|now| now.is_seen()) else { continue };
             let [left, top, right, bottom] = element.bounds_px(now);
-            let pixels = |from: f64, to: f64, size: u32| {
-                let first = libm::ceil(from - 0.5).max(0.0) as u32;
-                let end = (libm::floor(to - 0.5) + 1.0).clamp(0.0, f64::from(size)) as u32;
-                first..end
+            // A pixel belongs to it by its centre.
+            let within = |from: f64, to: f64, pixels: &[u32]| {
+                pixels.partition_point(|&px| f64::from(px) + 0.5 < from)
+                    ..pixels.partition_point(|&px| f64::from(px) + 0.5 <= to)
             };
-            for row in pixels(top, bottom, self.size_px[1]) {
-                for column in pixels(left, right, self.size_px[0]) {
-                    let at = [f64::from(column) + 0.5, f64::from(row) + 0.5];
-                    paint(element, now, content, at, &mut self.light[row as usize * width + column as usize]);
+            let across = within(left, right, &self.columns);
+            for row in within(top, bottom, &self.rows) {
+                for column in across.clone() {
+                    let at = [self.columns[column], self.rows[row]].map(|px| f64::from(px) + 0.5);
+                    paint(element, now, content, at, &mut self.light[row * width + column]);
                 }
             }
         }

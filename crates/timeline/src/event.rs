@@ -1,6 +1,6 @@
 //! The closed set of records. Each names its cause: photon <- flip <- command <- decision <- sample range.
 
-use crate::drawn::Drawn;
+use crate::drawn::{Attenuation, Drawn};
 use crate::gaze::Gaze;
 pub use crate::notice::{Notice, NoticeKind};
 use crate::onset::{LatentRhythm, Onset};
@@ -280,6 +280,7 @@ pub enum Event {
     Trial(Trial),
     Score(Score),
     Drawn(Drawn),
+    Attenuation(Attenuation),
     Response(Response),
     Attempt(Attempt),
     Notice(Notice),

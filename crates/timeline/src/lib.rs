@@ -25,7 +25,7 @@ mod row;
 mod steering;
 mod trial;
 
-pub use drawn::Drawn;
+pub use drawn::{Attenuation, Drawn};
 pub use event::{
     Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, OnsetClass, Published,
     Ramp, SceneId, SourceId, Take, Turn,

@@ -19,7 +19,7 @@ pub struct State {
     pub spread: f64,
     /// The set point at this instant; not a number where none holds.
     pub set_point: f64,
-    /// The contrast that the controller asked for last, 0..=1.
+    /// The contrast that the controller asked for last, 0..=1, as far as the photosensitivity governor lets it through.
     pub contrast: f64,
     /// Instants of the first and the last sample of the decoder's window.
     pub window_ns: [i64; 2],

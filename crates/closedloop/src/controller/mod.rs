@@ -145,7 +145,7 @@ impl Controller {
             Law::Lqg(lqg) => lqg.restart(0.0),
             Law::Mpc(mpc) => mpc.restart(0.0),
         }
-        self.shown.clear();
+        self.shown.reset();
         self.driven = None;
         self.set_point = None;
         (self.target_uv, self.contrast) = (0.0, self.curve.0.contrast_min);
@@ -210,8 +210,14 @@ impl Controller {
     pub(crate) fn restart(&mut self, from_ns: i64) {
         self.forget_shown();
         if self.set_point.is_some() {
-            self.shown.note(from_ns, self.curve.drive(self.contrast));
+            self.shown.note(from_ns, self.contrast, &self.curve);
         }
+    }
+
+    /// From an instant on, which may be past, this part of what is asked for is let through. Measurements are held against
+    /// that; what is asked for stays the law's, because asking for more would only make the governor stop more.
+    pub(crate) fn attenuate(&mut self, from_ns: i64, part: f64) {
+        self.shown.attenuate(from_ns, part, &self.curve);
     }
 
     fn forget_shown(&mut self) {
@@ -270,7 +276,7 @@ impl Controller {
         let Law::Pid { pid, smith, step_ns, last_ns } = &mut self.law else { return };
         // What a failed calibration measures has no known unit: the feed-forward stays alone.
         let Some(shown) = seen.drive.filter(|_| self.belief.trust >= 1.0) else { return };
-        let now = self.curve.drive(self.contrast);
+        let now = self.shown.drive(&self.curve, self.contrast);
         let ahead = if *smith { now - shown } else { 0.0 };
         let (measured, wanted) =
             (seen.value_uv / self.belief.gain_uv + ahead, self.target_uv / self.belief.gain_uv);
@@ -283,7 +289,8 @@ impl Controller {
         *last_ns = Some(seen.end_ns);
         pid.measure(wanted, measured);
         let action = pid.action(wanted, wanted);
-        let possible = self.curve.drive(self.driven.unwrap_or(self.curve.contrast_for(action)));
+        let applied = self.driven.unwrap_or(self.curve.contrast_for(action));
+        let possible = self.shown.drive(&self.curve, applied);
         pid.applied(action, possible);
     }
 
@@ -308,6 +315,6 @@ impl Controller {
             }
         };
         self.contrast = self.driven.map_or(own, |driven| driven.clamp(0.0, self.curve.0.contrast_max));
-        self.shown.note(from_ns, self.curve.drive(self.contrast));
+        self.shown.note(from_ns, self.contrast, &self.curve);
     }
 }

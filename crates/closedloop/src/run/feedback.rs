@@ -58,7 +58,7 @@ impl Loop {
                     value: estimate.value,
                     spread: estimate.spread,
                     set_point: self.schedule.set_point_at(now_ns).unwrap_or(f64::NAN),
-                    contrast: controller.contrast()?,
+                    contrast: self.let_through.now() * controller.contrast()?,
                     window_ns: [estimate.start_ns, estimate.end_ns],
                 };
                 outside.tell(told, &estimate, outputs);
@@ -74,6 +74,19 @@ impl Loop {
             }
         }
         Some((controller.contrast()?, caused_by))
+    }
+
+    /// What the governor let through, of frames that were seen a little while ago. Models count a contrast from its command
+    /// on, so this is taken as much earlier as a frame comes after its command.
+    pub(super) fn hear_attenuations(&mut self, inputs: &Inputs<'_>) {
+        let command_to_frame_ns = (2e9 / self.plan.refresh_hz) as i64;
+        for told in inputs.attenuations {
+            self.let_through.hear(told);
+            self.interlock.attenuate(told.gain());
+            if let Some(controller) = &mut self.controller {
+                controller.attenuate(told.at_ns - command_to_frame_ns, told.driving());
+            }
+        }
     }
 
     /// Shows the stimulus of a trial, or nothing between two.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use closedloop::*;
 use timeline::{
-    Command, Decision, Flip, Marker, Notice, OnsetClass, Ramp, Reply, SceneId, Score, SourceId, State, Trial,
+    Attenuation, Command, Decision, Flip, Marker, Notice, OnsetClass, Ramp, Reply, SceneId, Score, SourceId,
+    State, Trial,
 };
 
 pub const S: i64 = 1_000_000_000;
@@ -173,10 +174,22 @@ pub fn run(
     quiet: impl Fn(f64) -> bool,
     edit: impl FnMut(u64, &mut [f64]),
 ) -> Log {
-    run_with(plan, person, chunk, seconds, quiet, edit, |_, _| Vec::new())
+    run_with(plan, person, chunk, seconds, quiet, edit, |_, _| Vec::new(), &UNGOVERNED)
 }
 
-/// The same with a program outside: it is given the states of a turn and the instant of the next, and gives its replies.
+/// A photosensitivity governor.
+pub struct Governed {
+    /// What it lets through at a time in s.
+    pub gain: fn(f64) -> f64,
+    /// Whether the loop is told, four frames later.
+    pub told: bool,
+}
+
+pub const UNGOVERNED: Governed = Governed { gain: |_| 1.0, told: true };
+
+/// The same with a governor, and with a program outside: it is given the states of a turn and the instant of the next, and
+/// gives its replies.
+#[allow(clippy::too_many_arguments, reason = "the whole world")]
 pub fn run_with(
     plan: &Plan,
     person: &Person,
@@ -185,6 +198,7 @@ pub fn run_with(
     quiet: impl Fn(f64) -> bool,
     mut edit: impl FnMut(u64, &mut [f64]),
     mut guest: impl FnMut(&[State], i64) -> Vec<[f64; 3]>,
+    governed: &Governed,
 ) -> Log {
     let mut looped = Loop::prepare(plan).unwrap();
     let (mut out, mut log) = (Outputs::default(), Log::default());
@@ -206,6 +220,7 @@ pub fn run_with(
             let t_ns = start_ns + (index as f64 * period_ns) as i64;
             let t = (t_ns - start_ns) as f64 / 1e9;
             let contrast = if scene == GRATING { shown.at(t_ns - lag_ns) } else { 0.0 };
+            let contrast = (governed.gain)(t - lag_ns as f64 / 1e9) * contrast;
             latent = (person.gain_uv)(t) * drive(contrast);
             let cycles = 15.0 * (t - lag_ns as f64 / 1e9);
             let common = noise.gauss();
@@ -236,6 +251,18 @@ pub fn run_with(
             flips.push(flip(frame, onset_ns));
             frame += 1;
         }
+        let gain = |onset_ns: i64| (governed.gain)((onset_ns - 4 * 16_666_667 - start_ns) as f64 / 1e9);
+        let attenuations: Vec<Attenuation> = flips
+            .iter()
+            .filter(|flip| governed.told && gain(flip.onset_ns) != gain(flip.onset_ns - 16_666_667))
+            .map(|flip| Attenuation {
+                turn: log.turns,
+                frame: flip.frame.saturating_sub(4),
+                at_ns: flip.onset_ns - 4 * 16_666_667,
+                shown: 0,
+                gain: (gain(flip.onset_ns) * 65_535.0) as u32,
+            })
+            .collect();
         let muted = quiet((now_ns - start_ns) as f64 / 1e9);
         let input = if muted {
             SourceInput::default()
@@ -262,6 +289,7 @@ pub fn run_with(
             answers: &[],
             replies: &replies,
             responses: &[],
+            attenuations: &attenuations,
         };
         // Only the yardstick that knows the gain listens.
         looped.set_known_gain((person.gain_uv)((now_ns - start_ns) as f64 / 1e9));

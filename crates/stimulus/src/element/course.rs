@@ -265,6 +265,37 @@ impl Course {
         self.motion == Motion::Still && !self.follows_gaze
     }
 
+    /// Frames since onset after which it shows nothing new, as far as that has an end: what is drawn anew for ever has none.
+    pub fn news(&self) -> u64 {
+        let code = match &self.modulation {
+            Modulation::Code { code, .. } => code.period_frames(),
+            _ => 0,
+        };
+        let fade = self.fade.map_or(0, |fade| fade.after + fade.frames);
+        let span = self.span.map_or(0, |span| span.to.max(span.every));
+        let motion = match self.motion {
+            Motion::Linear { frames, .. } => frames,
+            Motion::Loom { collision_frames, .. } => collision_frames.max(0.0) as u64,
+            Motion::Still | Motion::Turn { .. } | Motion::Dot(_) => 0,
+        };
+        let renewal = match self.renewal {
+            Renewal::Never => 0,
+            Renewal::Every { frames, count } | Renewal::Once { frames, count } => {
+                u64::from(frames) * u64::from(count)
+            }
+        };
+        [code, fade, span, motion, renewal].into_iter().max().unwrap_or(0)
+    }
+
+    /// Whether it stands still after that.
+    pub fn settles(&self) -> bool {
+        self.modulation == Modulation::Steady
+            && self.drift == 0.0
+            && self.span.is_none_or(|span| span.every == 0)
+            && matches!(self.motion, Motion::Still | Motion::Loom { .. })
+            && matches!(self.renewal, Renewal::Never | Renewal::Once { .. })
+    }
+
     /// What it comes to in a frame.
     pub fn now(&self, moment: &Moment) -> Now {
         let since = moment.since_onset;

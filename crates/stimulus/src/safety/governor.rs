@@ -402,7 +402,7 @@ pub(super) fn pattern_of(areas: &Areas, params: &Params) -> bool {
 }
 
 /// Whether a presentation that began at refresh `since` has lasted half a second by the end of refresh `now`.
-fn lasts(now: u32, since: u32, params: &Params) -> bool {
+pub(super) fn lasts(now: u32, since: u32, params: &Params) -> bool {
     now.wrapping_sub(since) + 1 >= params.pattern_frames
 }
 

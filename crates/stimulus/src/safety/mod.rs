@@ -21,9 +21,10 @@
 //! - [`light`]: code values to luminance and chromaticity.
 //! - [`Geometry`]: cells and 10 degree fields.
 //! - [`Governor`]: what may be shown of a candidate frame.
-//! - [`FlashAnalyser`], [`assess`]: the rule over luminance sequences, before anything is shown.
+//! - [`assess`]: the rule over a scene's frames, before anything is shown. [`FlashAnalyser`]: over sequences of luminance.
 
 mod analyser;
+mod assess;
 mod detector;
 mod geometry;
 mod governor;
@@ -32,7 +33,8 @@ mod params;
 mod rule;
 mod stripes;
 
-pub use analyser::{FlashAnalyser, FlashReport, FlashVerdict, assess};
+pub use analyser::{FlashAnalyser, FlashReport, FlashVerdict};
+pub use assess::{Lit, assess};
 pub use geometry::{Geometry, SOLID_ANGLE_UNIT_SR, WCAG_FIELD_DEG};
 pub use governor::{Bound, Governor, Mode, Request, Shown, VERDICT_WORDS, Verdict, flag};
 pub use light::{LightError, LightTables};

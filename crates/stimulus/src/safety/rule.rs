@@ -40,6 +40,45 @@ pub struct Areas {
     pub most_red: u32,
 }
 
+impl Areas {
+    /// The larger of each.
+    pub(super) fn most(&self, other: &Self) -> Self {
+        Self {
+            general: self.general.max(other.general),
+            red: self.red.max(other.red),
+            luminance_px: self.luminance_px.max(other.luminance_px),
+            red_px: self.red_px.max(other.red_px),
+            extended_px: self.extended_px.max(other.extended_px),
+            pattern_px: self.pattern_px.max(other.pattern_px),
+            active_px: self.active_px.max(other.active_px),
+            near_general: self.near_general.max(other.near_general),
+            near_red: self.near_red.max(other.near_red),
+            near_px: self.near_px.max(other.near_px),
+            most_general: self.most_general.max(other.most_general),
+            most_luminance: self.most_luminance.max(other.most_luminance),
+            most_red: self.most_red.max(other.most_red),
+        }
+    }
+
+    /// Adds `hundredths` of each area to it, as far as the image goes.
+    pub(super) fn widen(&mut self, hundredths: u32, total_px: u32) {
+        let more = |area: u32| area.saturating_add((u64::from(area) * u64::from(hundredths) / 100) as u32);
+        for px in [
+            &mut self.luminance_px,
+            &mut self.red_px,
+            &mut self.extended_px,
+            &mut self.pattern_px,
+            &mut self.active_px,
+            &mut self.near_px,
+        ] {
+            *px = more(*px).min(total_px);
+        }
+        for angle in [&mut self.general, &mut self.red, &mut self.near_general, &mut self.near_red] {
+            *angle = more(*angle);
+        }
+    }
+}
+
 /// What of a frame enters the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -67,6 +106,12 @@ pub(super) struct Rule {
     general_in_bins: Vec<u32>,
     red_in_bins: Vec<u32>,
     sums: Vec<u32>,
+}
+
+/// A frame as the rule sees it.
+pub(super) struct Measured {
+    values: Vec<u32>,
+    marked: Vec<bool>,
 }
 
 /// A value of a cell against its history.
@@ -175,14 +220,27 @@ impl Rule {
         self.find_stripes();
     }
 
-    /// Reads a frame of luminances in mcd/m2 of an image whose cells are pixels, without colour.
-    pub fn measure_luminance(&mut self, frame: &[u32]) {
-        let white = self.params.white;
-        let cells = self.params.cells as usize;
-        self.state[..cells].copy_from_slice(frame);
-        self.state[cells..2 * cells].fill(white);
-        self.light.copy_from_slice(frame);
+    /// Takes luminance in mcd/m2 and chromaticity of each cell of an image whose cells are pixels.
+    pub fn measure_cells(&mut self, cells: &[[u32; 2]]) {
+        let (luminances, rest) = self.state.split_at_mut(cells.len());
+        for (cell, &[luminance, chromaticity]) in cells.iter().enumerate() {
+            luminances[cell] = luminance;
+            rest[cell] = chromaticity;
+            self.light[cell] = luminance;
+        }
         self.find_stripes();
+    }
+
+    /// What the last measurement found.
+    pub fn measured(&self) -> Measured {
+        let values = (VALUES * self.params.cells) as usize;
+        Measured { values: self.state[..values].to_vec(), marked: self.marked.clone() }
+    }
+
+    /// The same once more, without looking.
+    pub fn measured_before(&mut self, measured: &Measured) {
+        self.state[..measured.values.len()].copy_from_slice(&measured.values);
+        self.marked.copy_from_slice(&measured.marked);
     }
 
     fn find_stripes(&mut self) {

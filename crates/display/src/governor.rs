@@ -60,8 +60,8 @@ struct Initial {
 }
 
 impl GovernorPasses {
-    /// Passes that do what `twin` does, from where it stands. `surface` is the format of what is shown on; code values
-    /// have 256 or 1024 levels by the twin's tables.
+    /// Passes that do what `twin` does, from where it stands. `surface` is the format of candidates and of what is shown on: of as
+    /// many bits as the code values have levels in the twin's tables.
     ///
     /// # Errors
     /// When the state of the cells is larger than a buffer of this device may be.
@@ -100,7 +100,7 @@ impl GovernorPasses {
         let state = buffer("governor state", 4 * state_words, read_back);
         let sums = buffer("governor sums", 4 * sums_words, read_back);
         let held = buffer("governor held", 8 * pixels, storage);
-        let candidate = candidate(device, &params);
+        let candidate = candidate(device, &params, surface);
 
         let module = build::module(device, "governor", GOVERNOR);
         let uniform = wgpu::BufferBindingType::Uniform;
@@ -279,26 +279,20 @@ fn bytes(words: impl IntoIterator<Item = u32>) -> Vec<u8> {
     words.into_iter().flat_map(u32::to_le_bytes).collect()
 }
 
-/// The candidate's texture has the levels of the tables.
-fn candidate(device: &wgpu::Device, params: &Params) -> wgpu::TextureView {
+fn candidate(device: &wgpu::Device, params: &Params, format: wgpu::TextureFormat) -> wgpu::TextureView {
     let texture = device.create_texture(&wgpu::TextureDescriptor {
         label: Some("candidate"),
         size: wgpu::Extent3d { width: params.width, height: params.height, depth_or_array_layers: 1 },
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
-        format: candidate_format(params),
+        format,
         usage: wgpu::TextureUsages::RENDER_ATTACHMENT
             | wgpu::TextureUsages::TEXTURE_BINDING
             | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
     });
     texture.create_view(&Default::default())
-}
-
-/// Format of the candidate: 8 or 10 bits by the twin's tables.
-pub fn candidate_format(params: &Params) -> wgpu::TextureFormat {
-    if params.levels > 256 { wgpu::TextureFormat::Rgb10a2Unorm } else { wgpu::TextureFormat::Rgba8Unorm }
 }
 
 fn layout(device: &wgpu::Device, entries: &[wgpu::BindGroupLayoutEntry]) -> wgpu::BindGroupLayout {

@@ -103,10 +103,10 @@ impl Loops<'_> {
                 Statement::Store { pointer, value } if self.variable(*pointer) == Some(counter) => {
                     found.push(*value);
                 }
-                Statement::Call { arguments, .. } => {
-                    if arguments.iter().any(|&argument| self.variable(argument) == Some(counter)) {
-                        return None;
-                    }
+                Statement::Call { arguments, .. }
+                    if arguments.iter().any(|&argument| self.variable(argument) == Some(counter)) =>
+                {
+                    return None;
                 }
                 Statement::Block(block) => self.stores(block, counter, found)?,
                 Statement::If { accept, reject, .. } => {

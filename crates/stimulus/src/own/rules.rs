@@ -59,7 +59,7 @@ pub(super) fn check_depth(text: &str) -> Result<(), Refusal> {
 
 /// Checks what naga does not. `text` is the file, which stands `before` bytes behind the start of what was parsed.
 pub(super) fn check(module: &Module, text: &str, before: usize) -> Result<Found, Refusal> {
-    for (handle, global) in module.global_variables.iter() {
+    if let Some((handle, global)) = module.global_variables.iter().next() {
         let name = global.name.as_deref().unwrap_or_default();
         let message =
             format!("`{name}`: a file has no variables or bindings of its own; use `const`, or parameters");

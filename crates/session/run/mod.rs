@@ -18,6 +18,7 @@ mod presses;
 mod progress;
 mod realtime;
 mod recorder;
+mod room;
 mod screen;
 pub mod simulated;
 pub(crate) mod sources;

@@ -174,6 +174,7 @@ fn run(sitting: &Sitting, plan: &Plan, mut chunk: impl FnMut() -> usize) -> (Vec
                 missed: 0,
                 late: 0,
                 replaces: false,
+                veil: 1.0,
             });
             frame += 1;
         }

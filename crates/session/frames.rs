@@ -71,7 +71,8 @@ fn flip_at(session: &RecordedSession, frame: u64) -> Result<(&Flip, Moment), Ses
         onset.shown(scene, drawn_for);
         if flip.frame == frame {
             let since_onset = onset.since(scene, drawn_for);
-            return Ok((flip, Moment { frame: drawn_for, since_onset, contrast: flip.contrast }));
+            let Flip { contrast, veil, .. } = *flip;
+            return Ok((flip, Moment { frame: drawn_for, since_onset, contrast, veil }));
         }
     }
     let ends = session.flips.first().zip(session.flips.last());

@@ -341,6 +341,7 @@ impl Room {
             missed,
             late: 0,
             replaces: false,
+            veil: 1.0,
         };
         // The display's order: to the loop, then to the recorder.
         assert!(self.flips.push(flip) && self.flip_events.push(Event::Flip(flip)));

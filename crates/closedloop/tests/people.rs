@@ -155,6 +155,7 @@ fn live(plan: &Plan, world: &World<'_>, seconds: f64) -> Log {
                     missed: core::mem::take(&mut missed),
                     late: 0,
                     replaces: false,
+                    veil: 1.0,
                 };
                 let is_on = scene == GRATING && contrast > 0.0;
                 if is_on && !lit {

@@ -106,7 +106,8 @@ impl FramePlan {
             _ => 0.0,
         };
         let since_onset = self.onset.since(place, frame);
-        let moment = Moment { frame, since_onset, contrast };
+        let veil = if scene.is_some() { factor } else { 1.0 };
+        let moment = Moment { frame, since_onset, contrast, veil };
         Planned {
             params: FrameParams {
                 scene: place,
@@ -129,6 +130,7 @@ impl FramePlan {
                 command: command.filter(|_| factor == 1.0).map(|command| command.index),
                 scene: scene_id,
                 contrast,
+                veil,
                 missed: self.missed_before(frame),
                 late: 0,
                 replaces: false,

@@ -4,6 +4,7 @@ mod support;
 
 use display::Pacing;
 use display::clock::RefreshClock;
+use display::interlock::Veil;
 use display::plan::FramePlan;
 use display::presenter::Stamp;
 use proptest::prelude::*;
@@ -45,6 +46,29 @@ fn a_punctual_loop_misses_nothing() {
         assert!((flip.onset_ns as f64 - START_NS as f64 - frame as f64 * PERIOD_NS).abs() <= 1.0);
         assert_eq!(planned.params.moment, Moment::new(frame, 0.8));
         assert_eq!(planned.params.patch_luminance, if frame % 8 < 4 { 1.0 } else { 0.0 });
+    }
+}
+
+#[test]
+fn the_veil_is_in_contrast_moment_and_flip() {
+    let mut plan = plan(Pacing::Simulated);
+    let mut veil = Veil::new(1_000_000_000);
+    let full = command(3, 1, Ramp::constant(0.8));
+    for frame in 0..90 {
+        if frame == 15 {
+            veil.fall(plan.begin_ns());
+        }
+        let planned = plan.step_veiled(plan.begin_ns(), Some(&full), &veil);
+        let (flip, moment) = (plan.handed(&planned, 0).unwrap(), planned.params.moment);
+        let factor = veil.at(flip.onset_ns);
+        assert_eq!((flip.veil, flip.contrast), (moment.veil, moment.contrast));
+        if flip.scene == SceneId(1) {
+            assert_eq!((flip.veil, flip.contrast), (factor, 0.8 * factor));
+            assert_eq!(flip.command, (factor == 1.0).then_some(3));
+        } else {
+            // Grey needs no veil.
+            assert_eq!((factor, flip.veil, flip.contrast, flip.scene), (0.0, 1.0, 0.0, SceneId::GREY));
+        }
     }
 }
 
@@ -168,7 +192,7 @@ proptest! {
             // Phase is that of the refresh, whatever was missed before; time since the onset counts missed ones, too.
             let frame = planned.flip.frame;
             let since_onset = first.map_or(0, |first| frame - first);
-            prop_assert_eq!(planned.params.moment, Moment { frame, since_onset, contrast: 1.0 });
+            prop_assert_eq!(planned.params.moment, Moment { frame, since_onset, contrast: 1.0, veil: 1.0 });
             now_ns += late_ns;
             plan.worked(late_ns);
             if now_ns <= planned.flip.onset_ns {

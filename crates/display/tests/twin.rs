@@ -246,7 +246,12 @@ fn every_pattern_window_and_paint_equals_its_twin() {
     let mut worst = [(0.0_f64, 0_u32); 8];
     for (place, kinds) in kinds.iter().enumerate() {
         for frame in [0, 7, 23, 1_000_003] {
-            let moment = Moment { frame: frame + 5, since_onset: frame, contrast: 0.7 };
+            let moment = Moment {
+                frame: frame + 5,
+                since_onset: frame,
+                contrast: 0.7,
+                veil: if frame == 7 { 0.3 } else { 1.0 },
+            };
             let found = difference(&mut gpu, place + 1, &scenes[place + 1], &content, &moment, &scenery);
             let (linear, code) = &mut worst[kinds[0]];
             (*linear, *code) = (linear.max(found.linear), (*code).max(found.code));

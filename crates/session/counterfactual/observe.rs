@@ -203,7 +203,8 @@ impl Observed {
                 onset.shown(scene, flip.drawn_for());
                 if let Some(template) = templates.get_mut(scene) {
                     let since_onset = onset.since(scene, flip.drawn_for());
-                    let moment = Moment { frame: flip.drawn_for(), since_onset, contrast: flip.contrast };
+                    let Flip { contrast, veil, .. } = *flip;
+                    let moment = Moment { frame: flip.drawn_for(), since_onset, contrast, veil };
                     template.frame(&moment, &mut cells);
                     eye(Seen::Frame(flip.onset_ns, &cells));
                 }

@@ -150,6 +150,8 @@ pub struct Flip {
     pub scene: SceneId,
     /// The contrast it shows.
     pub contrast: f64,
+    /// What the display's own veil of grey left of it, above 0 and up to 1; 1 in recordings that did not say it.
+    pub veil: f64,
     /// Refreshes since the flip before that showed an old frame again (missed frames).
     pub missed: u32,
     /// Refreshes by which it came after the one that it was drawn for, where stamps tell (negative: before it).
@@ -415,6 +417,7 @@ impl Row for Flip {
         "missed",
         "late",
         "replaces",
+        "veil_if_not_1_f64",
     ];
     const OLDEST_COLUMNS: usize = 8;
 
@@ -429,6 +432,8 @@ impl Row for Flip {
         put(i64::from(self.missed));
         put(i64::from(self.late));
         put(i64::from(self.replaces));
+        // A column that lacks reads as 0.
+        put(if self.veil == 1.0 { 0 } else { self.veil.to_bits() as i64 });
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -448,6 +453,10 @@ impl Row for Flip {
             missed: c.int()?,
             late: c.int()?,
             replaces: c.flag()?,
+            veil: match c.f64() {
+                0.0 => 1.0,
+                veil => veil,
+            },
         })
     }
 }

@@ -329,6 +329,7 @@ pub fn flip(frame: u64, onset_ns: i64) -> Flip {
         missed: 0,
         late: 0,
         replaces: false,
+        veil: 1.0,
     }
 }
 

@@ -113,6 +113,7 @@ pub fn events(index: u64) -> Vec<Event> {
             missed: 2,
             late: 0,
             replaces: false,
+            veil: 1.0,
         }));
         events.push(Event::Chunk(Chunk {
             source,

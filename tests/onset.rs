@@ -175,6 +175,7 @@ fn run(sitting: &Sitting, plan: &Plan, mut chunk: impl FnMut() -> usize) -> (Vec
                 late: 0,
                 replaces: false,
                 gaze: None,
+                veil: 1.0,
             });
             frame += 1;
         }

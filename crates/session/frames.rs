@@ -106,8 +106,13 @@ fn flip_at<'a>(session: &'a RecordedSession, scenes: &[Scene], frame: u64) -> Re
         fade.shown(scene, &pictures, flip.contrast, drawn_for);
         if flip.frame == frame {
             let since_onset = onset.since(scene, drawn_for);
-            let gaze_px = flip.gaze.map(|gaze| gaze.offset_px);
-            let moment = Moment { frame: drawn_for, since_onset, contrast: flip.contrast, gaze_px };
+            let moment = Moment {
+                frame: drawn_for,
+                since_onset,
+                contrast: flip.contrast,
+                veil: flip.veil,
+                gaze_px: flip.gaze.map(|gaze| gaze.offset_px),
+            };
             return Ok(Then { flip, moment, pictures });
         }
     }

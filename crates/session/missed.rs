@@ -123,6 +123,7 @@ mod tests {
             command: None,
             scene: SceneId::GREY,
             contrast: 0.0,
+            veil: 1.0,
             missed,
             late,
             replaces,

@@ -342,6 +342,7 @@ impl Room {
             late: 0,
             replaces: false,
             gaze: None,
+            veil: 1.0,
         };
         // The display's order: to the loop, then to the recorder.
         assert!(self.flips.push(flip) && self.flip_events.push(Event::Flip(flip)));

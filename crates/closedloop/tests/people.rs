@@ -156,6 +156,7 @@ fn live(plan: &Plan, world: &World<'_>, seconds: f64) -> Log {
                     late: 0,
                     replaces: false,
                     gaze: None,
+                    veil: 1.0,
                 };
                 let is_on = scene == GRATING && contrast > 0.0;
                 if is_on && !lit {

@@ -1,8 +1,8 @@
 //! What the display does by itself, when the loop cannot say it any more: it looks whether the loop's heart beats, draws a
 //! veil of neutral grey over what was commanded when it does not, and beats for the watchdog.
 //!
-//! The veil is a factor on the commanded contrast that goes from 1 to 0 and back over the grey ramp, so that neither the
-//! loop's death nor its return is a jump. It also ends every run: a loop that finished left grey behind, and one that
+//! The veil is a factor on the commanded contrast, and on how much is there of what has a contrast of its own. It goes from
+//! 1 to 0 and back over the grey ramp, so that neither the loop's death nor its return is a jump. It also ends every run: a loop that finished left grey behind, and one that
 //! failed left a stimulus that has to fade.
 
 use std::sync::Arc;
@@ -107,7 +107,7 @@ impl Veil {
         self.factor = Ramp::constant(0.0);
     }
 
-    /// What the commanded contrast is multiplied by at an instant.
+    /// What the commanded contrast, or the opacity of what has its own, is multiplied by at an instant.
     pub fn at(&self, at_ns: i64) -> f64 {
         self.factor.at(at_ns)
     }

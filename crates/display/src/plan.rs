@@ -124,9 +124,10 @@ impl FramePlan {
             _ => 0.0,
         };
         let since_onset = self.onset.since(place, frame);
+        let veil = if scene.is_some() { factor } else { 1.0 };
         let held = self.gaze.filter(|gaze| onset_ns.saturating_sub(gaze.at_ns) <= self.hold_gaze_ns);
         let gaze = held.filter(|_| scene.is_some_and(Scene::follows_gaze));
-        let moment = Moment { frame, since_onset, contrast, gaze_px: gaze.map(|gaze| gaze.offset_px) };
+        let moment = Moment { frame, since_onset, contrast, veil, gaze_px: gaze.map(|gaze| gaze.offset_px) };
         let picture = command.and_then(|command| command.picture).unwrap_or(0);
         let over_frames = scene.map_or(0, |scene| scene.cross_fade_frames);
         Planned {
@@ -151,6 +152,7 @@ impl FramePlan {
                 command: command.filter(|_| factor == 1.0).map(|command| command.index),
                 scene: scene_id,
                 contrast,
+                veil,
                 missed: self.missed_before(frame),
                 late: 0,
                 replaces: false,

@@ -4,6 +4,7 @@ mod support;
 
 use display::Pacing;
 use display::clock::RefreshClock;
+use display::interlock::Veil;
 use display::plan::FramePlan;
 use display::presenter::Stamp;
 use proptest::prelude::*;
@@ -101,6 +102,29 @@ fn a_picture_goes_over_into_the_next_by_the_frames_that_were_handed_over() {
     assert_eq!(frame(2, false), Mix { from: 1, to: 2, weight: 0.5 });
     assert_eq!(frame(2, true), Mix { from: 1, to: 2, weight: 0.75 });
     assert_eq!(frame(2, true), Mix::only(2));
+}
+
+#[test]
+fn the_veil_is_in_contrast_moment_and_flip() {
+    let mut plan = plan(Pacing::Simulated);
+    let mut veil = Veil::new(1_000_000_000);
+    let full = command(3, 1, Ramp::constant(0.8));
+    for frame in 0..90 {
+        if frame == 15 {
+            veil.fall(plan.begin_ns());
+        }
+        let planned = plan.step_veiled(plan.begin_ns(), Some(&full), &veil);
+        let (flip, moment) = (plan.handed(&planned, 0).unwrap(), planned.params.moment);
+        let factor = veil.at(flip.onset_ns);
+        assert_eq!((flip.veil, flip.contrast), (moment.veil, moment.contrast));
+        if flip.scene == SceneId(1) {
+            assert_eq!((flip.veil, flip.contrast), (factor, 0.8 * factor));
+            assert_eq!(flip.command, (factor == 1.0).then_some(3));
+        } else {
+            // Grey needs no veil.
+            assert_eq!((factor, flip.veil, flip.contrast, flip.scene), (0.0, 1.0, 0.0, SceneId::GREY));
+        }
+    }
 }
 
 #[test]
@@ -223,7 +247,8 @@ proptest! {
             // Phase is that of the refresh, whatever was missed before; time since the onset counts missed ones, too.
             let frame = planned.flip.frame;
             let since_onset = first.map_or(0, |first| frame - first);
-            prop_assert_eq!(planned.params.moment, Moment { frame, since_onset, contrast: 1.0, gaze_px: None });
+            let wanted = Moment { frame, since_onset, gaze_px: None, ..Moment::new(frame, 1.0) };
+            prop_assert_eq!(planned.params.moment, wanted);
             now_ns += late_ns;
             plan.worked(late_ns);
             if now_ns <= planned.flip.onset_ns {

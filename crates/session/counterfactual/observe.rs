@@ -207,6 +207,7 @@ impl Observed {
                         frame: flip.drawn_for(),
                         since_onset,
                         contrast: flip.contrast,
+                        veil: flip.veil,
                         gaze_px: flip.gaze.map(|gaze| gaze.offset_px),
                     };
                     template.frame(&moment, &mut cells);

@@ -139,7 +139,9 @@ impl Course<'_> {
             .collect();
         plot.line(&points, "c3");
         self.plots.push(plot);
-        self.keys.push(("c3", "contrast commanded (Michelson, 0 to 1)".into()));
+        let let_through =
+            if session.attenuations.is_empty() { "" } else { " as far as the governor let it through" };
+        self.keys.push(("c3", format!("contrast commanded{let_through} (Michelson, 0 to 1)")));
         self.words.push(format!("{}.", counted(session.commands.len(), "command", "commands")));
     }
 
@@ -251,7 +253,8 @@ fn fitting(name: &str, width_px: f64) -> Option<String> {
     }
 }
 
-/// Corners of the contrast commanded over time: each command holds until the next one.
+/// Corners of the contrast commanded over time, as far as the photosensitivity governor let it through: each command holds until
+/// the next one.
 fn commanded(session: &RecordedSession, end_ns: i64) -> Vec<(i64, f64)> {
     let mut points = Vec::with_capacity(session.commands.len() * 4);
     for (n, command) in session.commands.iter().enumerate() {
@@ -259,10 +262,22 @@ fn commanded(session: &RecordedSession, end_ns: i64) -> Vec<(i64, f64)> {
         let from_ns = command.issued_ns;
         let to_ns = session.commands.get(n + 1).map_or(end_ns.max(from_ns), |next| next.issued_ns);
         let shown = |at_ns| if command.scene == SceneId::GREY { 0.0 } else { command.contrast.at(at_ns) };
-        let corners = [from_ns, start_ns, ramp_end_ns, to_ns];
-        points.extend(
-            corners.into_iter().filter(|at| (from_ns..=to_ns).contains(at)).map(|at| (at, shown(at))),
-        );
+        let corners = [from_ns, start_ns, ramp_end_ns, to_ns].map(|at_ns| (at_ns, gain_at(session, at_ns)));
+        // A gain is a step.
+        let steps = session.attenuations.iter().flat_map(|step| {
+            let before = gain_at(session, step.at_ns - 1);
+            [(step.at_ns, before), (step.at_ns, step.gain())]
+        });
+        let mut corners: Vec<(i64, f64)> =
+            corners.into_iter().chain(steps).filter(|(at, _)| (from_ns..=to_ns).contains(at)).collect();
+        corners.sort_by_key(|(at_ns, _)| *at_ns);
+        points.extend(corners.into_iter().map(|(at_ns, gain)| (at_ns, gain * shown(at_ns))));
     }
     points
+}
+
+/// The part of the commanded contrast that was let through at an instant.
+fn gain_at(session: &RecordedSession, at_ns: i64) -> f64 {
+    let until = session.attenuations.partition_point(|told| told.at_ns <= at_ns);
+    until.checked_sub(1).map_or(1.0, |last| session.attenuations[last].gain())
 }

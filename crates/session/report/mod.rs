@@ -1,5 +1,6 @@
 //! The report page: one HTML file that opens without a network, for a person who has to judge a session.
 
+mod attempts;
 mod charts;
 mod course;
 mod flicker;
@@ -56,6 +57,7 @@ pub fn render(session: &RecordedSession, summary: &Summary) -> String {
         facts.answers(&mut page);
         facts.onsets(&mut page);
         facts.trials(&mut page);
+        facts.attempts(&mut page);
         facts.scores(&mut page);
     }
     facts.latency(&mut page);

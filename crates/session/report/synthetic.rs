@@ -82,6 +82,9 @@ duration_s = 30.0
 hold = { stimulus = "target", set_point_uv = 2.5 }
 "#;
 
+/// A protocol for people.
+pub const PEOPLE: &str = include_str!("../../../protocols/two-choice.toml");
+
 /// The same for a listening run.
 pub const LISTEN: &str = r#"
 [protocol]
@@ -264,6 +267,7 @@ pub fn flip(frame: u64, onset_ns: i64, contrast: f64, command: Option<u64>) -> F
         late: 0,
         replaces: false,
         gaze: None,
+        veil: 1.0,
     }
 }
 

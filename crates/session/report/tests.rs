@@ -3,9 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::synthetic::{Held, LISTEN, Synthetic, THERMOSTAT, empty, listening, notice, thermostat, turn};
+use super::synthetic::{
+    Held, LISTEN, PEOPLE, Synthetic, THERMOSTAT, empty, listening, notice, thermostat, turn,
+};
 use super::*;
-use timeline::{NoticeKind, SourceId};
+use timeline::{Attempt, AttemptOutcome, NoticeKind, SourceId};
 
 fn page(held: &Held) -> String {
     let session = &held.session;
@@ -204,4 +206,73 @@ fn time_that_runs_backwards_is_survived() {
     held.session.chunks.reverse();
     held.session.turns.push(turn(9_999_999, 0, 3));
     assert!(page(&held).len() < 1_000_000);
+}
+
+/// An attempt at a trial that was answered after so many ms, or not at all.
+fn attempt(
+    block: u64,
+    trial: u64,
+    condition: u64,
+    outcome: AttemptOutcome,
+    reaction_ms: Option<i64>,
+) -> Attempt {
+    Attempt {
+        index: 0,
+        turn: 0,
+        block,
+        trial,
+        repeat: 0,
+        condition: Some(condition),
+        practice: false,
+        begin_ns: 0,
+        command: Some(1),
+        frame: Some(1),
+        onset_ns: 0,
+        off_ns: 0,
+        response: None,
+        marker: None,
+        button: reaction_ms.map(|_| 0),
+        reaction_ns: reaction_ms.unwrap_or(0) * 1_000_000,
+        correct: reaction_ms.map(|_| outcome == AttemptOutcome::Correct),
+        outcome,
+        again: false,
+        missed: 0,
+    }
+}
+
+#[test]
+fn attempts_are_counted_by_condition() {
+    use AttemptOutcome::{Answered, Correct, Cut, Early, Interrupted, MissedFrames, NoResponse, Wrong};
+    let mut held = empty(PEOPLE);
+    let attempts = &mut held.session.attempts;
+    attempts.push(Attempt { condition: None, ..attempt(0, 0, 0, Answered, Some(900)) });
+    // Block 2 of the schedule is a task with 20 trials of each of two conditions, and 2 repeats.
+    for (trial, ms) in [(0, 400), (1, 300), (2, 500), (3, 200)] {
+        let outcome = if trial == 3 { Wrong } else { Correct };
+        attempts.push(attempt(2, trial, 0, outcome, Some(ms)));
+    }
+    attempts.push(Attempt { again: true, ..attempt(2, 4, 0, MissedFrames, Some(50)) });
+    attempts.push(Attempt { again: true, repeat: 1, ..attempt(2, 4, 0, Interrupted, None) });
+    attempts.push(Attempt { repeat: 2, ..attempt(2, 4, 0, Correct, Some(600)) });
+    attempts.push(Attempt { again: true, ..attempt(2, 5, 0, Early, Some(20)) });
+    attempts.push(Attempt { repeat: 1, ..attempt(2, 5, 0, NoResponse, None) });
+    attempts.push(attempt(2, 6, 0, Cut, None));
+    let html = page(&held);
+    let row = |cells: &[&str]| {
+        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('-', "\u{2013}")).collect();
+        let plain = html.replace("<td class=\"number\">", "<td>");
+        assert!(plain.contains(&format!("<td>{}</td>", cells.join("</td><td>"))), "{cells:?} in {plain}");
+    };
+    let rejected = "1 early, 1 interrupted, 1 missed frames, 1 no response";
+    row(&["left", "20", "5", "4", "3", "1", "14", rejected, "5", "400.0", "300.0 - 500.0", "200.0"]);
+    row(&["right", "20", "0", "0", "0", "0", "20", "-", "0", "-", "-", "-"]);
+    row(&["practice (practice)", "left", "4", "0"]);
+    for text in ["Attempts", "1 instruction, break or rating, 1 answered."] {
+        assert!(html.contains(text), "{text}");
+    }
+    assert!(!page(&empty(THERMOSTAT)).contains("Attempts"));
+    // A protocol that this build cannot read takes names and plans away, nothing else.
+    let mut unread = empty("not a protocol");
+    unread.session.attempts.push(attempt(3, 0, 1, Correct, Some(321)));
+    assert!(page(&unread).contains("condition 1"));
 }

@@ -151,6 +151,8 @@ pub struct Flip {
     pub scene: SceneId,
     /// The contrast it shows.
     pub contrast: f64,
+    /// What the display's own veil of grey left of it, above 0 and up to 1; 1 in recordings that did not say it.
+    pub veil: f64,
     /// Refreshes since the flip before that showed an old frame again (missed frames).
     pub missed: u32,
     /// Refreshes by which it came after the one that it was drawn for, where stamps tell (negative: before it).
@@ -421,6 +423,7 @@ impl Row for Flip {
         "gaze_ns",
         "gaze_x_px_f64",
         "gaze_y_px_f64",
+        "veil_if_not_1_f64",
     ];
     const OLDEST_COLUMNS: usize = 8;
 
@@ -440,6 +443,8 @@ impl Row for Flip {
         put(self.gaze.map_or(0, |gaze| gaze.at_ns));
         put(x.to_bits() as i64);
         put(y.to_bits() as i64);
+        // A column that lacks reads as 0.
+        put(if self.veil == 1.0 { 0 } else { self.veil.to_bits() as i64 });
     }
 
     fn read(row: &[i64]) -> Result<Self, RowError> {
@@ -462,6 +467,10 @@ impl Row for Flip {
             gaze: {
                 let (at_ns, offset_px) = (c.i64(), [c.f64(), c.f64()]);
                 (at_ns != 0).then_some(Gaze { at_ns, offset_px })
+            },
+            veil: match c.f64() {
+                0.0 => 1.0,
+                veil => veil,
             },
         })
     }

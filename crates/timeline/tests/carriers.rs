@@ -54,7 +54,7 @@ proptest! {
         survives(Decision { index: n, turn: n, decided_ns: a, source, first_sample: n, end_sample: n + 1, value: x,
             spread: -x, set_point: some.then_some(x), label: some.then_some(3), cue: (!some).then_some(7) });
         survives(Flip { frame: n, onset_ns: a, class: OnsetClass::Predicted, submitted_ns: a, command: some.then_some(n),
-            scene: SceneId(small), contrast: x, missed: u32::from(small), late: -i32::from(small), replaces: some,
+            scene: SceneId(small), contrast: x, missed: u32::from(small), late: -i32::from(small), replaces: some, veil: if some { 1.0 } else { 0.25 },
             gaze: some.then_some(Gaze { at_ns: a | 1, offset_px: [x, -x] }) });
         survives(Chunk { source, first_sample: n, count: 8, arrival_ns: a, offset_ns: a, refused: 0 });
         survives(Marker { source, index: n, at_ns: a, arrival_ns: a, code: some.then_some(2) });

@@ -330,6 +330,7 @@ pub fn flip(frame: u64, onset_ns: i64) -> Flip {
         late: 0,
         replaces: false,
         gaze: None,
+        veil: 1.0,
     }
 }
 

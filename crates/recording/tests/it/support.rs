@@ -114,6 +114,7 @@ pub fn events(index: u64) -> Vec<Event> {
             late: 0,
             replaces: false,
             gaze: None,
+            veil: 1.0,
         }));
         events.push(Event::Chunk(Chunk {
             source,

@@ -13,8 +13,10 @@ pub struct Moment {
     pub frame: u64,
     /// Refreshes since the scene's first frame.
     pub since_onset: u64,
-    /// The contrast that was commanded, 0..=1.
+    /// The contrast that was commanded, 0..=1, under the display's own veil.
     pub contrast: f64,
+    /// What the display's own veil leaves, 0..=1: of what has a contrast of its own too.
+    pub veil: f64,
     /// Where the person looks, in px from the middle of the screen to the right and down; `None` where nobody knows.
     pub gaze_px: Option<[f64; 2]>,
 }
@@ -22,7 +24,7 @@ pub struct Moment {
 impl Moment {
     /// A frame of a scene that was there from frame 0 on, to a person who looks at the middle of the screen.
     pub fn new(frame: u64, contrast: f64) -> Self {
-        Self { frame, since_onset: frame, contrast, gaze_px: Some([0.0; 2]) }
+        Self { frame, since_onset: frame, contrast, veil: 1.0, gaze_px: Some([0.0; 2]) }
     }
 }
 
@@ -173,7 +175,7 @@ impl Fade {
 pub enum Contrast {
     /// The commanded one, times this.
     Commanded(f64),
-    /// Its own, whatever is commanded.
+    /// Its own, whatever is commanded; under the veil it gives way to what is below it.
     Own(f64),
 }
 
@@ -299,15 +301,15 @@ impl Course {
     /// What it comes to in a frame.
     pub fn now(&self, moment: &Moment) -> Now {
         let since = moment.since_onset;
-        let contrast = match self.contrast {
-            Contrast::Commanded(part) => part * moment.contrast,
-            Contrast::Own(contrast) => contrast,
+        let (contrast, veil) = match self.contrast {
+            Contrast::Commanded(part) => (part * moment.contrast, 1.0),
+            Contrast::Own(contrast) => (contrast, moment.veil),
         };
         let seen = self.span.is_none_or(|span| span.has(since));
         let (sheet, step) = self.renewal.at(since);
         let mut now = Now {
             amplitude: contrast * self.modulation.at(moment),
-            opacity: if seen { self.fade.map_or(1.0, |fade| fade.at(since)) } else { 0.0 },
+            opacity: if seen { veil * self.fade.map_or(1.0, |fade| fade.at(since)) } else { 0.0 },
             phase: whole_cycles_off(self.drift * since as f64),
             offset_px: [0.0; 2],
             scale: 1.0,

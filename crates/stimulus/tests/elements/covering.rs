@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use stimulus::element::{Course, Element, Fade, Moment, Motion, Outline, Paint, Wave};
+use stimulus::element::{Contrast, Course, Element, Fade, Moment, Motion, Outline, Paint, Wave};
 use stimulus::{Content, Scene};
 
 use super::{CENTRE, SIDE, grating, light, plain};
@@ -109,4 +109,32 @@ fn elements_are_scattered_just_where_no_pixel_is_shared() {
     moving.courses[0].motion = Motion::Turn { cycles_per_frame: 0.01 };
     assert!(!moving.is_scattered());
     assert!(Scene::grey().is_scattered());
+}
+
+/// A mark that stays whatever is commanded gives way to grey under the display's veil, as evenly as the veil falls.
+#[test]
+fn what_has_a_contrast_of_its_own_fades_with_the_veil() {
+    let mark = cover(Outline::Ellipse { radii_px: [20.0; 2] }, 0.0, CENTRE, RED, 0);
+    let letter = Element { paint: Paint::Stencil(BLUE), ..mark.clone() };
+    let wave = grating([0.0, 0.0], 0.0, Wave::Sine);
+    let own = Course { contrast: Contrast::Own(1.0), ..Course::STEADY };
+    let middle = |element: &Element, contrast: f64, veil: f64| {
+        let moment = Moment { veil, ..Moment::new(3, contrast) };
+        light(vec![element.clone()], vec![own.clone()], &Content::NONE, &moment)[100 * SIDE + 100]
+    };
+    for element in [&mark, &letter, &wave] {
+        let whole = middle(element, 0.4, 1.0);
+        assert_eq!(whole, middle(element, 0.0, 1.0), "whatever is commanded");
+        for veil in [0.75, 0.5, 0.125, 0.0] {
+            for (seen, whole) in middle(element, 0.4, veil).into_iter().zip(whole) {
+                assert!((seen - (0.5 + veil * (whole - 0.5))).abs() < 1e-12, "{veil}: {seen} of {whole}");
+            }
+        }
+    }
+    // What is commanded has the veil in its contrast.
+    let commanded = |veil| {
+        let moment = Moment { veil, ..Moment::new(3, 0.4) };
+        light(vec![wave.clone()], vec![Course::STEADY], &Content::NONE, &moment)
+    };
+    assert_eq!(commanded(0.5), commanded(1.0));
 }

@@ -434,13 +434,14 @@ impl FrameLoop {
         let ready_ns = now_ns();
         self.encode_ns += (ready_ns - drawn_ns - self.encode_ns) / 8;
         self.plan.presents_in(self.encode_ns + PRESENT_MARGIN_NS);
-        // It cannot be taken back any more: it is shown late, and the summary says so.
-        self.late += u64::from(ready_ns > planned.flip.onset_ns);
         self.collect();
         // What is left until the refresh is slept once, in `present`: offscreen after the frame was handed over, so that
         // oversleeping cannot hand it over late.
         self.attend(planned.flip.onset_ns - KEYS_LEAD_NS);
-        Ok(Outcome::Shown { submitted_ns: self.display.target.present(planned.flip.onset_ns) })
+        let submitted_ns = self.display.target.present(planned.flip.onset_ns);
+        // It could not be taken back any more: it is shown late, and the summary says so.
+        self.late += u64::from(submitted_ns >= planned.flip.onset_ns);
+        Ok(Outcome::Shown { submitted_ns })
     }
 
     /// A window that waits: its texture was taken at a refresh, and the frame drawn now shows at the next one.

@@ -88,9 +88,12 @@ fn flips_are_gapless_or_say_so_and_the_retina_is_what_the_twin_sees() {
     assert_eq!(progress.frames.load(Ordering::Relaxed), summary.frames);
     for pair in flips.windows(2) {
         assert_eq!(u64::from(pair[1].missed), pair[1].frame - pair[0].frame - 1);
-        assert!(pair[1].onset_ns > pair[0].onset_ns && pair[1].submitted_ns < pair[1].onset_ns);
+        assert!(pair[1].onset_ns > pair[0].onset_ns);
         assert_eq!(pair[1].class, OnsetClass::Simulated);
     }
+    // On a busy machine a frame comes behind its onset; it is counted then.
+    let late = flips.iter().filter(|flip| flip.submitted_ns >= flip.onset_ns).count();
+    assert_eq!(late as u64, summary.late_frames);
     let elapsed = flips.last().unwrap().frame - flips[0].frame + 1;
     assert_eq!(summary.frames + summary.missed_frames, elapsed);
     let recorded =

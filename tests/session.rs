@@ -172,7 +172,7 @@ fn a_live_session_over_lsl_loses_nothing_and_replays() {
     opens_offline(&folder.join("report.html"));
     let Some(python) = python() else { return };
     let said = read_alike(&python, &[&session.folder.xdf_path()]);
-    assert!(said.contains("23 streams, 1 taken by mne: same"), "{said}");
+    assert!(said.contains("24 streams, 1 taken by mne: same"), "{said}");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn pyxdf_and_mne_take_a_virtual_session() {
     let (_, folder) = virtual_session(out.path(), "P52", 8, &["--seconds", "40"]);
     let session = RecordedSession::open(&folder).unwrap();
     let said = read_alike(&python, &[&session.folder.xdf_path()]);
-    assert!(said.contains("23 streams, 1 taken by mne: same"), "{said}");
+    assert!(said.contains("24 streams, 1 taken by mne: same"), "{said}");
 }
 
 #[test]

@@ -13,10 +13,13 @@ use crate::gaze::GazeFeed;
 
 /// The most records that one turn can produce: the turn, its outputs, publications and our own notices.
 const RECORDS_PER_TURN: usize =
-    1 + BATCH + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + PRESSES + 4 + 2 * MAX_SOURCES;
+    1 + TOLD + 32 + 4 + 2 * 8 + 32 + 2 * 2 + 32 + 2 + 32 + PRESSES + 4 + 2 * MAX_SOURCES;
 
-/// Flips, markers and attenuations that one turn takes at most; the rest waits for the next turn.
+/// Flips and markers that one turn takes at most; the rest waits for the next turn.
 const BATCH: usize = 64;
+
+/// Attenuations that one turn takes at most: one comes in a frame.
+const TOLD: usize = 8;
 
 /// Responses that one turn takes at most.
 const PRESSES: usize = 16;
@@ -153,7 +156,7 @@ impl LoopDriver {
             outside: None,
             new_replies: Vec::with_capacity(BATCH),
             attenuations: None,
-            new_attenuations: Vec::with_capacity(BATCH),
+            new_attenuations: Vec::with_capacity(TOLD),
             responses: Vec::new(),
             new_responses: Vec::with_capacity(PRESSES),
             gaze: None,
@@ -279,7 +282,7 @@ impl LoopDriver {
         self.turn.replies_end += self.new_replies.len() as u64;
         self.new_attenuations.clear();
         if let Some(attenuations) = &mut self.attenuations {
-            while self.new_attenuations.len() < BATCH {
+            while self.new_attenuations.len() < TOLD {
                 let Some(told) = attenuations.pop() else { break };
                 self.new_attenuations.push(Attenuation { turn: self.turn.index, ..told });
             }

@@ -209,7 +209,7 @@ impl Room {
         let recorder =
             Recorder::create(folder, &[eeg_stream(), cue_stream()], Options::virtual_clock()).unwrap();
 
-        let (loop_events, loop_reader) = ring(202); // room for little more than a turn: the loop often has to hold
+        let (loop_events, loop_reader) = ring(210); // room for little more than a turn: the loop often has to hold
         let (eeg_events, eeg_reader) = ring(1 << 14);
         let (cue_events, cue_reader) = ring(1 << 14);
         let (flip_events, flip_reader) = ring(1 << 14);

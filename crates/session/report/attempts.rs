@@ -40,7 +40,7 @@ impl Facts<'_> {
             return;
         }
         page.heading("Attempts");
-        let columns: [Column; 13] = [
+        let columns: [Column; 12] = [
             ("block", false),
             ("condition", false),
             ("planned", true),
@@ -52,7 +52,6 @@ impl Facts<'_> {
             ("rejected", false),
             ("reactions", true),
             ("median (ms)", true),
-            ("quartiles (ms)", true),
             ("IQR (ms)", true),
         ];
         let cells: Vec<Vec<String>> = rows.iter().map(|(names, condition)| row(names, condition)).collect();
@@ -88,7 +87,7 @@ impl Facts<'_> {
         for (block, name, task) in (0..schedule.as_ref().map_or(0, |schedule| schedule.blocks.len() as u64))
             .filter_map(|block| task_of(block).map(|(name, task)| (block, name, task)))
         {
-            let practice = if task.practice { " (practice)" } else { "" };
+            let practice = if task.practice && !name.contains("practice") { " (practice)" } else { "" };
             for (at, condition) in task.conditions.iter().enumerate() {
                 let names = [format!("{name}{practice}"), condition.name.clone()];
                 let planned = Some(u64::from(task.order.repetitions));
@@ -171,6 +170,5 @@ fn row([block, condition]: &[String; 2], found: &Condition) -> Vec<String> {
         reactions.len().to_string(),
         ms(median),
         between.map_or_else(none, |(first, third)| format!("{first:.1} \u{2013} {third:.1}")),
-        ms(between.map(|(first, third)| third - first)),
     ]
 }

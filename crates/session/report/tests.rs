@@ -264,9 +264,9 @@ fn attempts_are_counted_by_condition() {
         assert!(plain.contains(&format!("<td>{}</td>", cells.join("</td><td>"))), "{cells:?} in {plain}");
     };
     let rejected = "1 early, 1 interrupted, 1 missed frames, 1 no response";
-    row(&["left", "20", "5", "4", "3", "1", "14", rejected, "5", "400.0", "300.0 - 500.0", "200.0"]);
-    row(&["right", "20", "0", "0", "0", "0", "20", "-", "0", "-", "-", "-"]);
-    row(&["practice (practice)", "left", "4", "0"]);
+    row(&["left", "20", "5", "4", "3", "1", "14", rejected, "5", "400.0", "300.0 - 500.0"]);
+    row(&["right", "20", "0", "0", "0", "0", "20", "-", "0", "-", "-"]);
+    row(&["practice", "left", "4", "0"]);
     for text in ["Attempts", "1 instruction, break or rating, 1 answered."] {
         assert!(html.contains(text), "{text}");
     }

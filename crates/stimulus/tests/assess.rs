@@ -175,7 +175,7 @@ fn nothing_passes_that_the_governor_would_stop() {
         ("fast sparse noise", noise(Draw::Sparse { density: 0.4 }, 2, 3)),
         ("gaussian noise", noise(Draw::Gaussian { sd: 0.2 }, 4, 4)),
         ("slow noise", noise(Draw::Gaussian { sd: 0.2 }, 4, 20)),
-        ("checks", disc(checks.clone(), 10.0, Paint::ACHROMATIC, square(15.0))),
+        ("checks", disc(checks, 10.0, Paint::ACHROMATIC, square(15.0))),
         ("still checks", disc(checks, 10.0, Paint::ACHROMATIC, reversing)),
         ("red", pair(screen, 15.0, [0.0; 3], [0.4, 0.0, 0.0])),
         ("red and cyan", disc(Pattern::Uniform, 6.0, red, square(10.0))),

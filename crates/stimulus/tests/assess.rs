@@ -63,7 +63,7 @@ fn pair(screen: &Screen, hz: f64, below: [f64; 3], above: [f64; 3]) -> Scene {
         whole(screen, Pattern::Uniform, Paint::Stencil(above), 1),
     ];
     let courses = vec![Course::STEADY, flicker(FlickerKind::OnOff, hz, Waveform::Square)];
-    Scene { elements, courses, patch_course: None }
+    Scene { elements, courses, ..Scene::grey() }
 }
 
 #[test]

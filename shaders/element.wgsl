@@ -69,14 +69,13 @@ struct Varying {
     @location(6) @interpolate(flat) numbers: vec4<u32>,
 }
 
-// Six vertices of two triangles for each element, in one list: adapters fill their lanes with vertices of many elements so,
+// Four vertices of two triangles for each element, in one list: adapters fill their lanes with vertices of many elements so,
 // which they do not across instances of a draw call.
 @vertex
 fn place(@builtin(vertex_index) vertex: u32) -> Varying {
-    let index = vertex / 6u;
+    let index = vertex / 4u;
+    let corner = vertex % 4u;
     let instance = instances[index];
-    // Of a z's corners 0, 1, 2 and 2, 1, 3, two bits each.
-    let corner = (0xda4u >> (2u * (vertex % 6u))) & 3u;
     let course = courses[instance.course];
     let turn = instance.rotation_rad + course.turn_rad;
     let axis = vec2<f32>(cos(turn), sin(turn));
@@ -179,7 +178,7 @@ fn inside_px(outline: vec4<f32>, at: vec2<f32>) -> f32 {
 fn window(in: Varying, at: vec2<f32>) -> f32 {
     var value = 1.0;
     if OUTLINE == 5u {
-        let scaled = at / in.outline.xy;
+        let scaled = at * in.outline.xy;
         value = exp(-0.5 * dot(scaled, scaled));
     } else if OUTLINE != 0u {
         let inside = inside_px(in.outline, at);

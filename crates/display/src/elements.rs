@@ -17,8 +17,8 @@ use crate::scenery::Scenery;
 use crate::sheets::SheetArrays;
 use crate::uniform::{Case, CourseRow, InstanceRow};
 
-/// Of an element: two triangles.
-const VERTICES: u32 = 6;
+/// Vertices of an element's two triangles, of its four.
+const TRIANGLES: [u32; 6] = [0, 1, 2, 2, 1, 3];
 
 /// Format of the linear frame where red, green and blue are alike: 32 bits, so that the retina sees contrast steps far below
 /// what the screen can show.
@@ -40,6 +40,8 @@ pub(crate) struct Elements {
     to_light: Vec<wgpu::RenderPipeline>,
     /// Onto the codes, by case; empty where no scene is drawn straight.
     to_codes: Vec<wgpu::RenderPipeline>,
+    /// Indices of all elements' vertices.
+    triangles: wgpu::Buffer,
     bindings: wgpu::BindGroup,
     table: wgpu::BindGroup,
     /// The neutral grey's code over the highest.
@@ -82,6 +84,12 @@ impl Elements {
         let instance_buffer =
             buffer(device, "instances", instances.len().max(InstanceRow::SIZE) as u64, storage);
         queue.write_buffer(&instance_buffer, 0, &instances);
+        let count = (instances.len() / InstanceRow::SIZE).max(1) as u32;
+        let corners = (0..count).flat_map(|element| TRIANGLES.map(|corner| 4 * element + corner));
+        let corners: Vec<u8> = corners.flat_map(u32::to_le_bytes).collect();
+        let index = wgpu::BufferUsages::INDEX | wgpu::BufferUsages::COPY_DST;
+        let triangles = buffer(device, "triangles", corners.len() as u64, index);
+        queue.write_buffer(&triangles, 0, &corners);
         let course_buffer = buffer(device, "courses", (CourseRow::SIZE * courses) as u64, storage);
         let number_buffer = buffer(device, "own numbers", numbers.len().max(4) as u64, storage);
         queue.write_buffer(&number_buffer, 0, &numbers);
@@ -128,6 +136,7 @@ impl Elements {
         Ok(Self {
             to_light: pipelines(&light)?,
             to_codes: if is_any_straight { pipelines(&codes)? } else { Vec::new() },
+            triangles,
             bindings,
             table: table.bindings.clone(),
             grey_code: scenery.grey(),
@@ -188,10 +197,12 @@ impl Elements {
 
     fn draw(&self, pass: &mut wgpu::RenderPass<'_>, scene: usize, pipelines: &[wgpu::RenderPipeline]) {
         pass.set_bind_group(0, &self.bindings, &[]);
+        pass.set_index_buffer(self.triangles.slice(..), wgpu::IndexFormat::Uint32);
         for draw in self.scenes.get(scene).into_iter().flat_map(|scene| &scene.draws) {
             pass.set_pipeline(&pipelines[draw.pipeline]);
             let Range { start, end } = draw.instances;
-            pass.draw(VERTICES * start..VERTICES * end, 0..1);
+            let count = TRIANGLES.len() as u32;
+            pass.draw_indexed(count * start..count * end, 0, 0..1);
         }
     }
 }

@@ -232,9 +232,9 @@ impl Case {
 fn outline_numbers(outline: &Outline) -> [f32; 4] {
     let numbers = match *outline {
         Outline::Open => [0.0; 4],
-        Outline::Rectangle { half_px: [u, v] }
-        | Outline::Ellipse { radii_px: [u, v] }
-        | Outline::Gauss { sigma_px: [u, v] } => [u, v, 0.0, 0.0],
+        Outline::Rectangle { half_px: [u, v] } | Outline::Ellipse { radii_px: [u, v] } => [u, v, 0.0, 0.0],
+        // Once here rather than in each pixel.
+        Outline::Gauss { sigma_px: [u, v] } => [1.0 / u, 1.0 / v, 0.0, 0.0],
         Outline::Sector { inner_px, outer_px, middle_rad, half_rad } => {
             [inner_px, outer_px, middle_rad, half_rad]
         }

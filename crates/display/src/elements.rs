@@ -117,10 +117,11 @@ impl Elements {
                 .and_then(|program| sheets.programs.get(program as usize))
             {
                 None => Ok(pipeline(device, &plain, case, end)),
-                Some(program) => build::watched(device, program.name(), || {
+                Some(program) => build::asked(device, || {
                     let module = build::module(device, program.name(), program.shader());
                     pipeline(device, &module, case, end)
-                }),
+                })
+                .map_err(|reason| DisplayError::Shader { file: program.name().to_owned(), reason }),
             };
             cases.iter().map(of_case).collect::<Result<Vec<_>, DisplayError>>()
         };

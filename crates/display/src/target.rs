@@ -7,6 +7,7 @@ use stimulus::Screen;
 use timeline::OnsetClass;
 use winit::window::Window;
 
+use crate::build;
 use crate::clock::{RefreshClock, Stamps};
 use crate::config::{Description, DisplayError, Mode, Pacing};
 use crate::gpu::Gpu;
@@ -220,7 +221,8 @@ impl OnScreen {
             alpha_mode: wgpu::CompositeAlphaMode::Auto,
             view_formats: vec![],
         };
-        surface.configure(&gpu.device, &config);
+        build::asked(&gpu.device, || surface.configure(&gpu.device, &config))
+            .map_err(DisplayError::Surface)?;
         let on_screen = Self {
             instance,
             device: gpu.device.clone(),
@@ -277,9 +279,10 @@ impl OnScreen {
         self.paused();
         // A texture of the old configuration cannot be presented any more.
         self.taken = None;
-        if let Some(surface) = &self.surface {
-            surface.configure(&self.device, &self.config);
-        }
+        // To ask a surface for a texture that could not be configured (its window is gone) is a panic of wgpu's.
+        self.surface.take_if(|surface| {
+            build::asked(&self.device, || surface.configure(&self.device, &self.config)).is_err()
+        });
     }
 
     /// Lets go of the surface, so that another one of this window can be made.

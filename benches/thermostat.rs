@@ -13,7 +13,8 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use photic::study::{self, METRICS, Row, Seeds, Spec, groups, losses, metric, over_cores, per_person, ratio};
+use photic::cores::over_cores;
+use photic::study::{self, METRICS, Row, Seeds, Spec, groups, losses, metric, per_person, ratio};
 
 type Failure = Box<dyn Error + Send + Sync>;
 

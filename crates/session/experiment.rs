@@ -17,6 +17,7 @@ use stimulus::safety::{Bound, LightTables, Lit, assess};
 use stimulus::{FlashReport, Gamut, Patch, RetinaGrid, RetinaTemplate, Scene, Screen};
 use timeline::{SceneId, SourceId, ns_from_s};
 
+use crate::cores::over_cores;
 use crate::error::SessionError;
 use crate::gaze::GazeWay;
 use crate::stage::{self, Files, Stage, UsedFile};
@@ -216,16 +217,18 @@ impl Lowered {
     /// The photosensitivity rule on every scene at the highest contrast of the schedule.
     ///
     /// # Errors
-    /// As [`Lowered::light_tables`].
+    /// As [`Lowered::light_tables`]; a thread that cannot be had.
     pub fn assess_flashes(&self, bound: &Bound) -> Result<Vec<(SceneId, f64, FlashReport)>, SessionError> {
         let Scenery { light, screen, sheets, scenes, .. } = &self.scenery;
         let tables = &self.light_tables()?;
         let lit = Lit { screen, light, tables };
-        let assess = |(id, contrast): (SceneId, f64)| {
-            let scene = scenes.get(usize::from(id.0))?;
-            Some((id, contrast, assess(scene, sheets, contrast, &lit, bound)))
-        };
-        Ok(self.highest_contrasts().into_iter().filter_map(assess).collect())
+        let shown = self.highest_contrasts();
+        let assessed = over_cores(0, shown.len(), |at| {
+            let (id, contrast) = shown[at];
+            let scene = scenes.get(usize::from(id.0));
+            Ok(scene.map(|scene| (id, contrast, assess(scene, sheets, contrast, &lit, bound))))
+        })?;
+        Ok(assessed.into_iter().flatten().collect())
     }
 }
 

@@ -7,6 +7,7 @@ pub mod arms;
 pub mod brain;
 pub mod cli;
 pub mod conditioned;
+pub mod cores;
 pub mod counterfactual;
 pub mod cycle;
 pub mod error;

@@ -97,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         commands,
         pictures: None,
         flips,
-        attenuations: timeline::ring::ring(8).0,
+        attenuations: ring(8).0,
         events,
         wake: reader.thread().clone(),
         stop,

@@ -63,7 +63,7 @@ impl Display {
                 on_screen.close();
                 let (gpu, renewed) = OnScreen::open(window, size_px, self.mode, self.scenery.light.bits())?;
                 self.gpu = gpu;
-                *on_screen = renewed;
+                **on_screen = renewed;
                 on_screen.set_pacing(pacing);
                 on_screen.format()
             }

@@ -83,7 +83,7 @@ impl Display {
                 let window = OpenWindow::open(size_px, mode, &title, true)?;
                 let (gpu, on_screen) = OnScreen::open(&window, size_px, mode, scenery.light.bits())?;
                 let format = on_screen.format();
-                (gpu, Target::Window(Box::new(window), on_screen), format)
+                (gpu, Target::Window(Box::new(window), Box::new(on_screen)), format)
             }
         };
         let mut renderer = Renderer::prepare(&gpu.device, &gpu.queue, &scenery, format)?;

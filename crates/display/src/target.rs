@@ -31,7 +31,7 @@ const PRESENT_LEAD_NS: i64 = 300_000;
 /// Where a display's frames go.
 pub(crate) enum Target {
     Offscreen(Offscreen),
-    Window(Box<OpenWindow>, OnScreen),
+    Window(Box<OpenWindow>, Box<OnScreen>),
 }
 
 impl Target {

@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 use recording::{ClockKind, RecordedSession};
 
 use crate::cli::ReplayArgs;
+use crate::cores::over_cores;
 use crate::error::SessionError;
 use crate::experiment::Experiment;
 use crate::inspect::Seen;
 use crate::run::simulated::{Instead, in_memory};
-use crate::study::over_cores;
 
 pub use closed::{Came, Closed};
 pub use course::{Dynamics, Process};

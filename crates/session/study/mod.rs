@@ -13,7 +13,6 @@ mod jobs;
 mod journal;
 mod metrics;
 mod page;
-mod pool;
 mod session;
 mod spec;
 mod statistics;
@@ -27,12 +26,12 @@ use std::sync::Mutex;
 use serde_json::json;
 
 use crate::cli::StudyArgs;
+use crate::cores::over_cores;
 use crate::error::SessionError;
 use crate::inspect::Seen;
 
 pub use jobs::{Job, Row, Seeds, jobs};
 pub use metrics::{Better, METRICS, Metric, metric};
-pub use pool::over_cores;
 pub(crate) use session::contrast_held;
 pub use session::run;
 pub use spec::{Arm, Condition, Spec};

@@ -36,13 +36,13 @@ pub fn over_cores<T: Send>(
     };
     std::thread::scope(|scope| -> Result<(), SessionError> {
         for thread in 0..threads {
-            let name = format!("study-{thread}");
+            let name = format!("work-{thread}");
             let spawned = std::thread::Builder::new().name(name.clone()).spawn_scoped(scope, take);
             spawned.map_err(|error| SessionError::Thread { name, error })?;
         }
         Ok(())
     })?;
-    let results = results.into_inner().map_err(|_| SessionError::ThreadFailed("study".into()))?;
+    let results = results.into_inner().map_err(|_| SessionError::ThreadFailed("work".into()))?;
     results.into_iter().flatten().collect()
 }
 

@@ -87,6 +87,17 @@ struct Then<'a> {
     pictures: Mix,
 }
 
+/// What a frame was drawn by, as its flip says it.
+pub(crate) fn moment_of(flip: &Flip, since_onset: u64) -> Moment {
+    Moment {
+        frame: flip.drawn_for(),
+        since_onset,
+        contrast: flip.contrast,
+        veil: flip.veil,
+        gaze_px: flip.gaze.map(|gaze| gaze.offset_px),
+    }
+}
+
 /// The frame of a refresh: since when its scene was shown, and what was left of the picture before, follow from the flips before
 /// it.
 fn flip_at<'a>(session: &'a RecordedSession, scenes: &[Scene], frame: u64) -> Result<Then<'a>, SessionError> {
@@ -106,13 +117,7 @@ fn flip_at<'a>(session: &'a RecordedSession, scenes: &[Scene], frame: u64) -> Re
         fade.shown(scene, &pictures, flip.contrast, drawn_for);
         if flip.frame == frame {
             let since_onset = onset.since(scene, drawn_for);
-            let moment = Moment {
-                frame: drawn_for,
-                since_onset,
-                contrast: flip.contrast,
-                veil: flip.veil,
-                gaze_px: flip.gaze.map(|gaze| gaze.offset_px),
-            };
+            let moment = moment_of(flip, since_onset);
             return Ok(Then { flip, moment, pictures });
         }
     }

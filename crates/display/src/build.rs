@@ -146,6 +146,29 @@ pub(crate) fn covering(
     })
 }
 
+/// The bind group of a fragment shader that reads the frame's numbers (0) and a texture of the screen's size (1).
+pub(crate) fn reading(
+    device: &wgpu::Device,
+    label: &str,
+    frame: &wgpu::Buffer,
+    texture: &wgpu::TextureView,
+) -> (wgpu::BindGroupLayout, wgpu::BindGroup) {
+    let stage = wgpu::ShaderStages::FRAGMENT;
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(label),
+        entries: &[
+            buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
+            texture_entry(1, stage, wgpu::TextureViewDimension::D2),
+        ],
+    });
+    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(label),
+        layout: &layout,
+        entries: &[whole(0, frame), view(1, texture)],
+    });
+    (layout, bindings)
+}
+
 /// Records a pass of [`covering`] onto a target.
 pub(crate) fn cover(
     encoder: &mut wgpu::CommandEncoder,

@@ -24,20 +24,8 @@ impl PresentPass {
         codes: &wgpu::TextureView,
         patch: Patch,
     ) -> Self {
-        let stage = wgpu::ShaderStages::FRAGMENT;
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("present"),
-            entries: &[
-                build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
-                build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
-            ],
-        });
+        let (layout, bindings) = build::reading(device, "present", uniform, codes);
         let program = Program { name: "present", wgsl: PRESENT, constants: &[] };
-        let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("present"),
-            layout: &layout,
-            entries: &[build::whole(0, uniform), build::view(1, codes)],
-        });
         Self { pipeline: program.covering(device, &[&layout], format), bindings, patch }
     }
 

@@ -45,7 +45,7 @@ pub(crate) struct Renderer {
     linear_view: wgpu::TextureView,
     codes: wgpu::Texture,
     codes_view: wgpu::TextureView,
-    encode: Pass<wgpu::RenderPipeline>,
+    encode: Pass,
     present: PresentPass,
     checksum: Compute,
     governor: Option<GovernorPasses>,
@@ -53,14 +53,16 @@ pub(crate) struct Renderer {
     cells: usize,
 }
 
-struct Pass<P> {
-    pipeline: P,
-    bindings: Vec<wgpu::BindGroup>,
+/// A pass that covers its target.
+struct Pass {
+    pipeline: wgpu::RenderPipeline,
+    bindings: [wgpu::BindGroup; 2],
 }
 
 /// A compute pass and what it fills.
 struct Compute {
-    pass: Pass<wgpu::ComputePipeline>,
+    pipeline: wgpu::ComputePipeline,
+    bindings: wgpu::BindGroup,
     filled: wgpu::Buffer,
     workgroups: [u32; 2],
 }
@@ -238,7 +240,7 @@ impl Renderer {
     }
 }
 
-impl Pass<wgpu::RenderPipeline> {
+impl Pass {
     fn cover(&self, encoder: &mut wgpu::CommandEncoder, label: &str, target: &wgpu::TextureView) {
         build::cover(encoder, label, &self.pipeline, &self.bindings, target);
     }
@@ -248,8 +250,8 @@ impl Compute {
     fn record(&self, encoder: &mut wgpu::CommandEncoder, label: &str) {
         let mut pass = encoder
             .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(label), timestamp_writes: None });
-        pass.set_pipeline(&self.pass.pipeline);
-        pass.set_bind_group(0, &self.pass.bindings[0], &[]);
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bindings, &[]);
         pass.dispatch_workgroups(self.workgroups[0], self.workgroups[1], 1);
     }
 }
@@ -264,7 +266,7 @@ fn retina_pass(
     let filled = buffer(device, "retina cells", 4 * grid.cells() as u64, usage);
     let program = Program { name: "retina", wgsl: RETINA, constants: &[] };
     let workgroups = [grid.columns.div_ceil(8), grid.rows.div_ceil(8)];
-    Compute { pass: compute_pass(device, &program, uniform, linear, &filled), filled, workgroups }
+    compute_pass(device, &program, uniform, linear, filled, workgroups)
 }
 
 fn checksum_pass(
@@ -278,7 +280,7 @@ fn checksum_pass(
     let constants = [("HIGHEST", f64::from(scenery.light.highest()))];
     let program = Program { name: "checksum", wgsl: CHECKSUM, constants: &constants };
     let workgroups = [scenery.screen.width_px.div_ceil(8), CHECKSUM_ROWS / 8];
-    Compute { pass: compute_pass(device, &program, uniform, codes, &filled), filled, workgroups }
+    compute_pass(device, &program, uniform, codes, filled, workgroups)
 }
 
 /// A compute pass that reads the frame's numbers and a texture, and fills a buffer.
@@ -287,8 +289,9 @@ fn compute_pass(
     program: &Program<'_>,
     uniform: &wgpu::Buffer,
     texture: &wgpu::TextureView,
-    filled: &wgpu::Buffer,
-) -> Pass<wgpu::ComputePipeline> {
+    filled: wgpu::Buffer,
+    workgroups: [u32; 2],
+) -> Compute {
     let stage = wgpu::ShaderStages::COMPUTE;
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some(program.name),
@@ -301,9 +304,9 @@ fn compute_pass(
     let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
         label: Some(program.name),
         layout: &layout,
-        entries: &[build::whole(0, uniform), build::view(1, texture), build::whole(2, filled)],
+        entries: &[build::whole(0, uniform), build::view(1, texture), build::whole(2, &filled)],
     });
-    Pass { pipeline: program.compute(device, &layout), bindings: vec![bindings] }
+    Compute { pipeline: program.compute(device, &layout), bindings, filled, workgroups }
 }
 
 fn encode_pass(
@@ -313,27 +316,15 @@ fn encode_pass(
     uniform: &wgpu::Buffer,
     linear: &wgpu::TextureView,
     table: &LightTable,
-) -> Pass<wgpu::RenderPipeline> {
-    let stage = wgpu::ShaderStages::FRAGMENT;
-    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some("encode"),
-        entries: &[
-            build::buffer_entry(0, stage, wgpu::BufferBindingType::Uniform),
-            build::texture_entry(1, stage, wgpu::TextureViewDimension::D2),
-        ],
-    });
+) -> Pass {
+    let (layout, bindings) = build::reading(device, "encode", uniform, linear);
     let flag = |on: bool| f64::from(u8::from(on));
     let constants =
         [("ACHROMATIC", flag(scenery.is_achromatic())), ("DITHERS", flag(scenery.light.dither().is_some()))];
     let program = Program { name: "encode", wgsl: ENCODE, constants: &constants };
-    let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("encode"),
-        layout: &layout,
-        entries: &[build::whole(0, uniform), build::view(1, linear)],
-    });
     Pass {
         pipeline: program.covering(device, &[&layout, &table.layout], format),
-        bindings: vec![bindings, table.bindings.clone()],
+        bindings: [bindings, table.bindings.clone()],
     }
 }
 

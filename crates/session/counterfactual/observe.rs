@@ -6,13 +6,13 @@ use std::f64::consts::TAU;
 use participant::{Brain, ContrastResponse, Participant, Person, Setup};
 use recording::{ClockKind, RecordedSession};
 use signal::{Cascade, StampModel, StampPlan};
-use stimulus::Moment;
 use stimulus::element::Onset;
 use timeline::Flip;
 
 use super::refuse;
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered};
+use crate::frames::moment_of;
 use crate::replay::Tracks;
 use crate::run::participant::setup;
 
@@ -203,13 +203,7 @@ impl Observed {
                 onset.shown(scene, flip.drawn_for());
                 if let Some(template) = templates.get_mut(scene) {
                     let since_onset = onset.since(scene, flip.drawn_for());
-                    let moment = Moment {
-                        frame: flip.drawn_for(),
-                        since_onset,
-                        contrast: flip.contrast,
-                        veil: flip.veil,
-                        gaze_px: flip.gaze.map(|gaze| gaze.offset_px),
-                    };
+                    let moment = moment_of(flip, since_onset);
                     template.frame(&moment, &mut cells);
                     eye(Seen::Frame(flip.onset_ns, &cells));
                 }

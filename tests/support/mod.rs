@@ -163,6 +163,11 @@ impl Process {
         });
     }
 
+    /// What the child has said on stdout so far.
+    pub fn said(&self) -> String {
+        self.read("out")
+    }
+
     fn read(&self, name: &str) -> String {
         String::from_utf8_lossy(&fs::read(self.said.path().join(name)).unwrap()).into_owned()
     }

@@ -4,13 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Process, output, program_is_there, skip, wait_until};
+use super::{Process, output, program_is_there, skip};
 
 /// The X server's screen; larger than the rig's 320 x 240.
 pub const WIDTH: usize = 800;
 pub const HEIGHT: usize = 600;
 
-/// An X server of our own at the first free number.
+/// An X server of our own and its display. It finds a free number itself and says it once it listens: tests that each
+/// looked for one could find the same. It does not start afresh when its last client leaves, or a next client that
+/// comes at that moment would be turned away.
 pub fn x_server() -> Option<(Process, String)> {
     if !program_is_there("Xvfb") {
         return skip("no Xvfb");
@@ -18,15 +20,12 @@ pub fn x_server() -> Option<(Process, String)> {
     if !program_is_there("import") {
         return skip("no `import` (ImageMagick) to take a picture of the screen");
     }
-    let number = (90..190).find(|number| {
-        !Path::new(&format!("/tmp/.X{number}-lock")).exists()
-            && !Path::new(&format!("/tmp/.X11-unix/X{number}")).exists()
-    })?;
-    let display = format!(":{number}");
     let mut command = Command::new("Xvfb");
-    command.args([&display, "-screen", "0", &format!("{WIDTH}x{HEIGHT}x24"), "-nolisten", "tcp", "-ac"]);
-    let server = Process::start(&mut command);
-    wait_until(20.0, "the X server", || Path::new(&format!("/tmp/.X11-unix/X{number}")).exists());
+    let screen = format!("{WIDTH}x{HEIGHT}x24");
+    command.args(["-displayfd", "1", "-screen", "0", &screen, "-nolisten", "tcp", "-ac", "-noreset"]);
+    let mut server = Process::start(&mut command);
+    server.says("\n", 60.0);
+    let display = format!(":{}", server.said().trim());
     Some((server, display))
 }
 

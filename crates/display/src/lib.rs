@@ -34,6 +34,7 @@ mod laid;
 mod light;
 mod pictures;
 pub mod plan;
+mod prepare;
 mod present;
 pub mod presenter;
 mod readback;
@@ -54,6 +55,7 @@ pub use config::{
 };
 pub use governed::{Governed, GovernedFrames};
 pub use grey::GreyWindow;
-pub use run::Display;
+
+pub use prepare::Display;
 pub use scenery::Scenery;
 pub use snapshot::{Race, Shot, Snapshots};

@@ -5,8 +5,9 @@ use timeline::{Event, NoticeKind};
 use crate::config::DisplayError;
 use crate::gpu::Gpu;
 use crate::interlock::notice;
+use crate::prepare::Display;
 use crate::renderer::Renderer;
-use crate::run::{Display, FrameLoop, now_ns};
+use crate::run::{FrameLoop, now_ns};
 use crate::target::{Offscreen, OnScreen, Target};
 
 /// Devices that one run may lose; one that goes again and again is broken.

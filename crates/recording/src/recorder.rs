@@ -4,6 +4,8 @@
 //! first, turns last. So a file that a crash cut short holds, for each turn in it, what that turn was given, provided
 //! that the caller drains the samples' rings *after* the ring that carries the turns.
 
+mod lanes;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,14 +13,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 use timeline::ring::RowHead;
-use timeline::{
-    Answer, Attempt, Attenuation, Chunk, ClockOffset, Command, Decision, Drawn, Event, Flip, Latent,
-    LatentRhythm, Marker, Notice, Onset, Presentation, Published, Reply, Request, Response, Row, Score,
-    SourceId, State, Trial, Turn, s_from_ns,
-};
+use timeline::{ClockOffset, Event, SourceId, s_from_ns};
 
 use crate::SessionFolder;
-use crate::xdf::{Channel, Ended, Format, SampleBlock, Sink, StreamHeader, StreamId, WidthError, Writer};
+use crate::xdf::{Channel, Ended, Format, Sink, StreamHeader, Writer};
+use lanes::{Lane, Records};
 
 /// Header field that tells our streams from other people's.
 pub(crate) const ROLE: &str = "photic_role";
@@ -28,8 +27,6 @@ pub(crate) const ROLE_SOURCE: &str = "source ";
 pub(crate) const ROLE_RECORDS: &str = "records";
 /// [`ROLE`] of the stream of pictures.
 pub(crate) const ROLE_PICTURES: &str = "pictures";
-/// Its name.
-const PICTURES: &str = "photic-pictures";
 /// Header field with the session's metadata for a reader that has only the XDF.
 const META: &str = "photic_meta";
 
@@ -141,9 +138,6 @@ pub struct Summary {
     pub ended_early: Option<Ended>,
 }
 
-/// A block goes out early when it has grown to this.
-const LARGE_BLOCK: usize = 1 << 15;
-
 /// Writes the session's XDF. Never panics, never blocks but on the disk; belongs on the recorder thread.
 #[derive(Debug)]
 pub struct Recorder<S: Sink = File> {
@@ -156,45 +150,6 @@ pub struct Recorder<S: Sink = File> {
     next_persist_ns: Option<i64>,
     /// An end that happened inside a `take_...` call; told by the next flush.
     untold: Option<Ended>,
-}
-
-#[derive(Debug)]
-struct Lane {
-    name: String,
-    id: StreamId,
-    channels: usize,
-    block: SampleBlock,
-    taken: u64,
-    refused: u64,
-    out_of_order: u64,
-}
-
-/// One lane per record type.
-#[derive(Debug)]
-struct Records {
-    chunks: Lane,
-    clock_offsets: Lane,
-    markers: Lane,
-    flips: Lane,
-    latents: Lane,
-    latent_rhythms: Lane,
-    notices: Lane,
-    answers: Lane,
-    replies: Lane,
-    responses: Lane,
-    attenuations: Lane,
-    decisions: Lane,
-    onsets: Lane,
-    commands: Lane,
-    published: Lane,
-    requests: Lane,
-    presentations: Lane,
-    states: Lane,
-    trials: Lane,
-    scores: Lane,
-    drawn: Lane,
-    attempts: Lane,
-    turns: Lane,
 }
 
 impl Recorder<File> {
@@ -238,31 +193,7 @@ impl<S: Sink> Recorder<S> {
         }
         let pictures =
             options.picture_texels.map(|texels| Lane::of_pictures(&mut writer, texels)).transpose()?;
-        let records = Records {
-            chunks: Lane::of::<Chunk, S>(&mut writer)?,
-            clock_offsets: Lane::of::<ClockOffset, S>(&mut writer)?,
-            markers: Lane::of::<Marker, S>(&mut writer)?,
-            flips: Lane::of::<Flip, S>(&mut writer)?,
-            latents: Lane::of::<Latent, S>(&mut writer)?,
-            latent_rhythms: Lane::of::<LatentRhythm, S>(&mut writer)?,
-            notices: Lane::of::<Notice, S>(&mut writer)?,
-            answers: Lane::of::<Answer, S>(&mut writer)?,
-            replies: Lane::of::<Reply, S>(&mut writer)?,
-            responses: Lane::of::<Response, S>(&mut writer)?,
-            attenuations: Lane::of::<Attenuation, S>(&mut writer)?,
-            decisions: Lane::of::<Decision, S>(&mut writer)?,
-            onsets: Lane::of::<Onset, S>(&mut writer)?,
-            commands: Lane::of::<Command, S>(&mut writer)?,
-            published: Lane::of::<Published, S>(&mut writer)?,
-            requests: Lane::of::<Request, S>(&mut writer)?,
-            presentations: Lane::of::<Presentation, S>(&mut writer)?,
-            states: Lane::of::<State, S>(&mut writer)?,
-            trials: Lane::of::<Trial, S>(&mut writer)?,
-            scores: Lane::of::<Score, S>(&mut writer)?,
-            drawn: Lane::of::<Drawn, S>(&mut writer)?,
-            attempts: Lane::of::<Attempt, S>(&mut writer)?,
-            turns: Lane::of::<Turn, S>(&mut writer)?,
-        };
+        let records = Records::start(&mut writer)?;
         Ok(Self {
             writer,
             sources,
@@ -277,32 +208,7 @@ impl<S: Sink> Recorder<S> {
 
     /// Takes a record. A clock offset is also written as XDF's own, for other readers.
     pub fn take_event(&mut self, event: Event) {
-        let records = &mut self.records;
-        let lane = match event {
-            Event::Command(command) => records.commands.push(command.issued_ns, &command),
-            Event::Published(published) => records.published.push(published.at_ns, &published),
-            Event::Decision(decision) => records.decisions.push(decision.decided_ns, &decision),
-            Event::Flip(flip) => records.flips.push(flip.onset_ns, &flip),
-            Event::Chunk(chunk) => records.chunks.push(chunk.arrival_ns, &chunk),
-            Event::Marker(marker) => records.markers.push(marker.at_ns, &marker),
-            Event::ClockOffset(offset) => records.clock_offsets.push(offset.at_ns, &offset),
-            Event::Turn(turn) => records.turns.push(turn.now_ns, &turn),
-            Event::Latent(latent) => records.latents.push(latent.at_ns, &latent),
-            Event::LatentRhythm(rhythm) => records.latent_rhythms.push(rhythm.at_ns, &rhythm),
-            Event::Onset(onset) => records.onsets.push(onset.sample_ns, &onset),
-            Event::Request(request) => records.requests.push(request.at_ns, &request),
-            Event::Answer(answer) => records.answers.push(answer.at_ns, &answer),
-            Event::Presentation(shown) => records.presentations.push(shown.begin_ns, &shown),
-            Event::State(state) => records.states.push(state.at_ns, &state),
-            Event::Reply(reply) => records.replies.push(reply.at_ns, &reply),
-            Event::Trial(trial) => records.trials.push(trial.end_ns, &trial),
-            Event::Score(score) => records.scores.push(score.at_ns, &score),
-            Event::Drawn(drawn) => records.drawn.push(drawn.at_ns, &drawn),
-            Event::Attenuation(told) => records.attenuations.push(told.at_ns, &told),
-            Event::Response(response) => records.responses.push(response.at_ns, &response),
-            Event::Attempt(attempt) => records.attempts.push(attempt.off_ns, &attempt),
-            Event::Notice(notice) => records.notices.push(notice.at_ns, &notice),
-        };
+        let lane = self.records.push(&event);
         let written = lane.write_if_large(&mut self.writer);
         self.keep(written);
         if let Event::ClockOffset(offset) = event {
@@ -375,7 +281,7 @@ impl<S: Sink> Recorder<S> {
         // The summary tells of an early end, so these two need not.
         let _ = self.flush(now_ns);
         let _ = self.writer.close();
-        let streams = self.sources.iter().chain(&self.pictures).chain(self.records.in_order());
+        let streams = self.sources.iter().chain(&self.pictures).chain(&self.records.lanes);
         Summary {
             bytes: self.writer.bytes(),
             streams: streams
@@ -401,7 +307,7 @@ impl<S: Sink> Recorder<S> {
     }
 
     fn write_waiting(&mut self) {
-        for lane in self.sources.iter_mut().chain(&mut self.pictures).chain(self.records.in_order_mut()) {
+        for lane in self.sources.iter_mut().chain(&mut self.pictures).chain(&mut self.records.lanes) {
             if let Err(ended) = self.writer.write_block(&mut lane.block) {
                 self.untold = Some(ended);
             }
@@ -421,121 +327,6 @@ impl<S: Sink> Recorder<S> {
         if let Err(ended) = written {
             self.untold = Some(ended);
         }
-    }
-}
-
-impl Records {
-    /// Causes before effects.
-    fn in_order(&self) -> [&Lane; 23] {
-        [
-            &self.chunks,
-            &self.clock_offsets,
-            &self.markers,
-            &self.flips,
-            &self.latents,
-            &self.latent_rhythms,
-            &self.notices,
-            &self.answers,
-            &self.replies,
-            &self.responses,
-            &self.attenuations,
-            &self.decisions,
-            &self.onsets,
-            &self.commands,
-            &self.published,
-            &self.requests,
-            &self.presentations,
-            &self.states,
-            &self.trials,
-            &self.scores,
-            &self.drawn,
-            &self.attempts,
-            &self.turns,
-        ]
-    }
-
-    fn in_order_mut(&mut self) -> [&mut Lane; 23] {
-        [
-            &mut self.chunks,
-            &mut self.clock_offsets,
-            &mut self.markers,
-            &mut self.flips,
-            &mut self.latents,
-            &mut self.latent_rhythms,
-            &mut self.notices,
-            &mut self.answers,
-            &mut self.replies,
-            &mut self.responses,
-            &mut self.attenuations,
-            &mut self.decisions,
-            &mut self.onsets,
-            &mut self.commands,
-            &mut self.published,
-            &mut self.requests,
-            &mut self.presentations,
-            &mut self.states,
-            &mut self.trials,
-            &mut self.scores,
-            &mut self.drawn,
-            &mut self.attempts,
-            &mut self.turns,
-        ]
-    }
-}
-
-impl Lane {
-    fn add<S: Sink>(writer: &mut Writer<S>, header: &StreamHeader) -> Result<Self, Ended> {
-        let id = writer.add_stream(header)?;
-        Ok(Self {
-            name: header.name.clone(),
-            id,
-            channels: header.channel_count,
-            block: SampleBlock::new(id, header.format, header.channel_count),
-            taken: 0,
-            refused: 0,
-            out_of_order: 0,
-        })
-    }
-
-    fn of<T: Row, S: Sink>(writer: &mut Writer<S>) -> Result<Self, Ended> {
-        let mut header = StreamHeader::new(T::STREAM, "photic", T::COLUMNS.len(), 0.0, Format::Int64);
-        header.fields.push((ROLE.into(), ROLE_RECORDS.into()));
-        header.channels =
-            T::COLUMNS.iter().map(|name| Channel { label: (*name).into(), ..Channel::default() }).collect();
-        Self::add(writer, &header)
-    }
-
-    /// Pictures: one sample each, texels as channels.
-    fn of_pictures<S: Sink>(writer: &mut Writer<S>, texels: usize) -> Result<Self, Ended> {
-        let mut header = StreamHeader::new(PICTURES, "photic", texels, 0.0, Format::Float32);
-        header.fields.push((ROLE.into(), ROLE_PICTURES.into()));
-        Self::add(writer, &header)
-    }
-
-    /// Appends a record; its XDF stamp only aligns it with other streams, the exact instant is in its columns.
-    fn push<T: Row>(&mut self, at_ns: i64, record: &T) -> &mut Self {
-        /// More columns than any record has.
-        const MOST: usize = 32;
-        let (mut columns, mut used) = ([0_i64; MOST], 0);
-        record.write(&mut |number| {
-            if let Some(column) = columns.get_mut(used) {
-                *column = number;
-                used += 1;
-            }
-        });
-        let taken = self.block.push_ints(s_from_ns(at_ns), &columns[..used]);
-        self.count(taken, None);
-        self
-    }
-
-    fn count(&mut self, taken: Result<(), WidthError>, index: Option<u64>) {
-        self.out_of_order += u64::from(index.is_some_and(|index| index != self.taken));
-        self.taken += 1;
-        self.refused += u64::from(taken.is_err());
-    }
-
-    fn write_if_large<S: Sink>(&mut self, writer: &mut Writer<S>) -> Result<(), Ended> {
-        if self.block.bytes() < LARGE_BLOCK { Ok(()) } else { writer.write_block(&mut self.block) }
     }
 }
 

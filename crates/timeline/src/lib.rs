@@ -22,20 +22,19 @@ mod outside;
 mod response;
 pub mod ring;
 mod row;
+mod shown;
 mod steering;
 mod trial;
 
 pub use drawn::{Attenuation, Drawn};
-pub use event::{
-    Chunk, ClockOffset, Command, Decision, Event, Flip, Latent, MAX_SOURCES, Marker, OnsetClass, Published,
-    Ramp, SceneId, SourceId, Take, Turn,
-};
+pub use event::{Chunk, ClockOffset, Decision, Event, Latent, MAX_SOURCES, Marker, SourceId, Take, Turn};
 pub use gaze::Gaze;
 pub use notice::{Notice, NoticeKind};
 pub use onset::{LatentRhythm, Onset, OnsetOutcome};
 pub use outside::{Reply, State};
 pub use response::{Act, Attempt, AttemptOutcome, Device, KEYS, Response, key_code};
 pub use row::{Row, RowError};
+pub use shown::{Command, Flip, OnsetClass, Published, Ramp, SceneId};
 pub use steering::{
     Amplitudes, Answer, CHANNELS, NOT_MEASURED, Presentation, Purpose, Request, StateAtOnset,
 };

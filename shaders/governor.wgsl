@@ -45,6 +45,7 @@ struct Params {
     sum_green: u32,
     sum_blue: u32,
     white: u32,
+    grey: u32,
     grey_luminance: u32,
     grey_chromaticity: u32,
     wcag_area: u32,
@@ -118,7 +119,10 @@ const AREA_WORDS: u32 = 13u;
 // Solid angle of all flashing cells, wherever they are.
 const GENERAL_ALL: u32 = 49u;
 const RED_ALL: u32 = 50u;
+// A word for each cell: whether it lies in stripes, and whether the frame would change its history.
 const MARKED: u32 = 64u;
+const STRIPED: u32 = 1u;
+const BUSY: u32 = 2u;
 
 fn bins() -> u32 {
     return params.bins_x * params.bins_y;
@@ -168,18 +172,13 @@ fn linear_of(pixel: u32) -> vec3<u32> {
         constants[5u * levels + codes.z]);
 }
 
+// The numerator over the denominator in units of 2^-14, rounded down; both are below 2^31. The estimate is right or one too low,
+// because no driver's division is wrong by a quarter of a unit below 1; what it leaves says which.
 fn fraction(numerator: u32, denominator: u32) -> u32 {
-    var rest = numerator;
-    var quotient = 0u;
-    for (var bit = 0u; bit < 14u; bit++) {
-        rest = rest << 1u;
-        quotient = quotient << 1u;
-        if rest >= denominator {
-            rest -= denominator;
-            quotient |= 1u;
-        }
-    }
-    return quotient;
+    let estimate = f32(numerator) / f32(denominator) * 16384.0 - 0.25;
+    let quotient = u32(clamp(estimate, 0.0, 16384.0));
+    let rest = (numerator << 14u) - quotient * denominator;
+    return min(quotient + part(rest >= denominator, 1u), 16383u);
 }
 
 fn chromaticity_of(linear: vec3<u32>) -> u32 {
@@ -188,7 +187,7 @@ fn chromaticity_of(linear: vec3<u32>) -> u32 {
     }
     let x4 = params.x4_red * linear.x + params.x4_green * linear.y + params.x4_blue * linear.z;
     let y9 = params.y9_red * linear.x + params.y9_green * linear.y + params.y9_blue * linear.z;
-    let sum = params.sum_red * linear.x + params.sum_green * linear.y + params.sum_blue * linear.z;
+    let sum = max(params.sum_red * linear.x + params.sum_green * linear.y + params.sum_blue * linear.z, 1u);
     let uv = fraction(x4, sum) | (fraction(y9, sum) << 16u);
     return select(uv, uv | SATURATED, linear.x + 4u >= 4u * (linear.y + linear.z));
 }
@@ -317,42 +316,25 @@ const NOTHING: u32 = 0u;
 const TURNED: u32 = 1u;
 const CONTINUED: u32 = 2u;
 
+// What a value does to a detector: direction of its last change and when that was (only where a bound is exceeded), the event, and
+// whether the range of its states becomes another.
+struct Turn {
+    direction: u32,
+    stamp: u32,
+    event: u32,
+    wider: bool,
+}
+
 struct Light {
     low: u32,
     high: u32,
-    turn: u32,
-    event: u32,
-}
-
-fn light_step(before: Light, old: bool, value: u32, is_wcag: bool) -> Light {
-    let low = min(before.low, value);
-    let high = max(before.high, value);
-    var rises = bt_exceeds(low, value);
-    var falls = bt_exceeds(value, high);
-    if is_wcag {
-        rises = wcag_exceeds(low, value);
-        falls = wcag_exceeds(value, high);
-    }
-    if rises && before.turn != UP {
-        return Light(value, value, UP, TURNED);
-    }
-    if falls && before.turn != DOWN {
-        return Light(value, value, DOWN, TURNED);
-    }
-    if rises && old {
-        return Light(value, high, before.turn, CONTINUED);
-    }
-    if falls && old {
-        return Light(low, value, before.turn, CONTINUED);
-    }
-    return Light(low, high, before.turn, NOTHING);
+    turn: Turn,
 }
 
 struct Red {
     all: vec2<u32>,
     reds: vec2<u32>,
-    turn: u32,
-    event: u32,
+    turn: Turn,
 }
 
 const EMPTY: vec2<u32> = vec2<u32>(0xffffffffu, 0u);
@@ -373,30 +355,6 @@ fn far(range: vec2<u32>, uv: u32) -> bool {
     return u32(most.x * most.x + most.y * most.y) >= params.red_distance_squared;
 }
 
-fn red_step(before: Red, old: bool, value: u32) -> Red {
-    let saturated = (value & SATURATED) != 0u;
-    let uv = value & ~SATURATED;
-    let here = vec2<u32>(uv);
-    let red_here = select(EMPTY, here, saturated);
-    let into = saturated && far(before.all, uv);
-    let out = any(before.reds != EMPTY) && far(before.reds, uv);
-    let all_wider = wider(before.all, uv);
-    let red_wider = select(before.reds, wider(before.reds, uv), saturated);
-    if into && before.turn != UP {
-        return Red(here, red_here, UP, TURNED);
-    }
-    if out && before.turn != DOWN {
-        return Red(here, red_here, DOWN, TURNED);
-    }
-    if into && old {
-        return Red(here, red_wider, before.turn, CONTINUED);
-    }
-    if out && old {
-        return Red(all_wider, red_here, before.turn, CONTINUED);
-    }
-    return Red(all_wider, red_wider, before.turn, NOTHING);
-}
-
 // A track: direction, date of the last change, changes within the second, and a mark for each of its frames.
 
 const TURN: u32 = 0u;
@@ -412,15 +370,13 @@ fn at(word: u32, cell: u32) -> u32 {
     return word * params.cells + cell;
 }
 
-fn mark(first: u32, frames: u32, cell: u32, frame: u32) -> u32 {
-    let slot = frame % frames;
-    return (state[at(first + slot / 32u, cell)] >> (slot % 32u)) & 1u;
+fn bit(frame: u32, frames: u32) -> u32 {
+    return 1u << (frame % frames % 32u);
 }
 
-fn set_mark(first: u32, frames: u32, cell: u32, frame: u32, value: bool) {
-    let slot = frame % frames;
-    let word = at(first + slot / 32u, cell);
-    state[word] = (state[word] & ~(1u << (slot % 32u))) | (part(value, 1u) << (slot % 32u));
+// The word that holds the mark of a frame.
+fn word_of(first: u32, frames: u32, cell: u32, frame: u32) -> u32 {
+    return at(first + frame % frames / 32u, cell);
 }
 
 fn ones(first: u32, frames: u32, cell: u32, frame: u32, count: u32) -> u32 {
@@ -440,31 +396,66 @@ fn ones(first: u32, frames: u32, cell: u32, frame: u32, count: u32) -> u32 {
     return found;
 }
 
-fn is_old(track: u32, cell: u32, frame: u32) -> bool {
-    return frame - state[at(track + STAMP, cell)] >= params.half_cycle;
-}
-
-fn outlook(track: u32, cell: u32, frame: u32, event: u32) -> u32 {
-    var count = state[at(track + IN_1S, cell)] - mark(track + TRACK_WORDS, params.window, cell, frame);
-    if event == TURNED {
-        count += 1u;
-    } else if event == CONTINUED {
-        count += part(frame - state[at(track + STAMP, cell)] >= params.window, 1u);
+// The event of a value that exceeds the bound upwards, downwards, or neither.
+fn turn_of(track: u32, cell: u32, frame: u32, up: bool, down: bool, wider: bool) -> Turn {
+    if !up && !down {
+        return Turn(0u, 0u, NOTHING, wider);
     }
-    return count;
-}
-
-fn commit_track(track: u32, cell: u32, frame: u32, turn: u32, event: u32) {
-    state[at(track + IN_1S, cell)] = outlook(track, cell, frame, event);
+    let direction = state[at(track + TURN, cell)];
     let stamp = state[at(track + STAMP, cell)];
-    if event == CONTINUED && frame - stamp < params.window {
-        set_mark(track + TRACK_WORDS, params.window, cell, stamp, false);
+    if up && direction != UP {
+        return Turn(UP, stamp, TURNED, true);
     }
-    set_mark(track + TRACK_WORDS, params.window, cell, frame, event != NOTHING);
-    if event != NOTHING {
+    if down && direction != DOWN {
+        return Turn(DOWN, stamp, TURNED, true);
+    }
+    if frame - stamp >= params.half_cycle {
+        return Turn(direction, stamp, CONTINUED, true);
+    }
+    return Turn(direction, stamp, NOTHING, wider);
+}
+
+fn leaves(first: u32, frames: u32, cell: u32, frame: u32) -> bool {
+    return (state[word_of(first, frames, cell, frame)] & bit(frame, frames)) != 0u;
+}
+
+// The count of changes that the frame would leave, and whether one leaves the second.
+fn outlook(track: u32, cell: u32, frame: u32, turn: Turn) -> vec2<u32> {
+    var count = state[at(track + IN_1S, cell)];
+    var left = 0u;
+    if count > 0u && leaves(track + TRACK_WORDS, params.window, cell, frame) {
+        left = 1u;
+    }
+    return vec2<u32>(count - left + counts(turn, frame), left);
+}
+
+// Once more only where the old date is forgotten.
+fn counts(turn: Turn, frame: u32) -> u32 {
+    return part(turn.event == TURNED || (turn.event == CONTINUED && frame - turn.stamp >= params.window), 1u);
+}
+
+fn commit_track(track: u32, cell: u32, frame: u32, turn: Turn) {
+    let marks = track + TRACK_WORDS;
+    let word = word_of(marks, params.window, cell, frame);
+    let here = bit(frame, params.window);
+    let before = state[word];
+    var after = before & ~here;
+    if turn.event == CONTINUED && frame - turn.stamp < params.window {
+        let old = word_of(marks, params.window, cell, turn.stamp);
+        if old == word {
+            after &= ~bit(turn.stamp, params.window);
+        } else {
+            state[old] &= ~bit(turn.stamp, params.window);
+        }
+    }
+    if turn.event != NOTHING {
+        after |= here;
         state[at(track + STAMP, cell)] = frame;
-        state[at(track + TURN, cell)] = turn;
+        state[at(track + TURN, cell)] = turn.direction;
     }
+    state[word] = after;
+    let in_1s = state[at(track + IN_1S, cell)] - part((before & here) != 0u, 1u);
+    state[at(track + IN_1S, cell)] = in_1s + counts(turn, frame);
 }
 
 fn quarter_second() -> u32 {
@@ -473,38 +464,60 @@ fn quarter_second() -> u32 {
 
 const EXTENDED_S: u32 = 5u;
 
-fn is_extended(sequence: u32, cell: u32, frame: u32, newest: u32) -> bool {
+// Bit 0: one of the cell's sequences would be extended with this frame's changes; bit 1: with one more; bit 2: a mark leaves one
+// of them. One loop for all four, because a processor without branches runs every one that stands here.
+fn extended(cell: u32, frame: u32, newest: vec2<u32>) -> u32 {
+    let sequences = vec2<u32>(params.luminance_sequence, params.red_sequence);
+    let changes = newest + vec2<u32>(state[at(sequences.x + IN_RING, cell)], state[at(sequences.y + IN_RING, cell)]);
+    var todo = part(changes.x >= EXTENDED_S * params.extended, 3u) | part(changes.y >= EXTENDED_S * params.extended, 12u);
+    var found = 0u;
+    if (changes.x > newest.x && leaves(sequences.x + SEQUENCE_WORDS, params.ring, cell, frame))
+        || (changes.y > newest.y && leaves(sequences.y + SEQUENCE_WORDS, params.ring, cell, frame)) {
+        found = 4u;
+    }
+    while todo != 0u {
+        let place = firstTrailingBit(todo);
+        todo &= todo - 1u;
+        let is_red = place >= 2u;
+        let more = place & 1u;
+        let sequence = select(sequences.x, sequences.y, is_red);
+        let in_ring = select(changes.x, changes.y, is_red) + more;
+        if is_extended(sequence, cell, frame, in_ring, select(newest.x, newest.y, is_red) + more) {
+            found |= 1u << more;
+        }
+    }
+    return found;
+}
+
+fn is_extended(sequence: u32, cell: u32, frame: u32, in_ring: u32, newest: u32) -> bool {
     let latest = select(state[at(sequence + LATEST, cell)], frame, newest > 0u);
-    let too_few = state[at(sequence + IN_RING, cell)] + newest <= EXTENDED_S * params.extended;
-    if too_few || frame - latest >= quarter_second() {
+    if in_ring <= EXTENDED_S * params.extended || frame - latest >= quarter_second() {
         return false;
     }
-    let marks = sequence + SEQUENCE_WORDS;
     var all_changes = 0u;
-    for (var second = 0u; second < EXTENDED_S; second++) {
-        let first = latest - (second + 1u) * params.window + 1u;
-        var changes = 0u;
-        if second == 0u && newest > 0u {
-            changes = ones(marks, params.ring, cell, first, params.window - 1u) + newest;
-        } else {
-            changes = ones(marks, params.ring, cell, first, params.window);
-        }
-        if changes < params.extended {
+    // Five seconds, from the latest back, and the first quarter of the first.
+    for (var second = 0u; second <= EXTENDED_S; second++) {
+        let is_quarter = second == EXTENDED_S;
+        let adds = select(0u, newest, second == 0u);
+        let first = latest - min(second + 1u, EXTENDED_S) * params.window + 1u;
+        let frames = select(params.window - part(adds > 0u, 1u), quarter_second(), is_quarter);
+        let changes = ones(sequence + SEQUENCE_WORDS, params.ring, cell, first, frames) + adds;
+        if changes < select(params.extended, 1u, is_quarter) {
             return false;
         }
-        all_changes += changes;
+        all_changes += part(!is_quarter, changes);
     }
-    let first = latest - EXTENDED_S * params.window + 1u;
-    return all_changes > EXTENDED_S * params.extended
-        && ones(marks, params.ring, cell, first, quarter_second()) > 0u;
+    return all_changes > EXTENDED_S * params.extended;
 }
 
 fn commit_sequence(sequence: u32, cell: u32, frame: u32, event: u32) {
     let turned = event == TURNED;
-    let marks = sequence + SEQUENCE_WORDS;
-    let left = state[at(sequence + IN_RING, cell)] - mark(marks, params.ring, cell, frame);
-    state[at(sequence + IN_RING, cell)] = left + part(turned, 1u);
-    set_mark(marks, params.ring, cell, frame, turned);
+    let word = word_of(sequence + SEQUENCE_WORDS, params.ring, cell, frame);
+    let here = bit(frame, params.ring);
+    let before = state[word];
+    state[word] = select(before & ~here, before | here, turned);
+    let in_ring = state[at(sequence + IN_RING, cell)] - part((before & here) != 0u, 1u);
+    state[at(sequence + IN_RING, cell)] = in_ring + part(turned, 1u);
     if turned {
         state[at(sequence + LATEST, cell)] = frame;
     }
@@ -523,17 +536,43 @@ fn red_track() -> u32 {
 }
 
 fn look_light(memory: u32, cell: u32, frame: u32, value: u32, is_wcag: bool) -> Light {
-    let track = memory + 2u;
-    let before = Light(state[at(memory, cell)], state[at(memory + 1u, cell)], state[at(track + TURN, cell)], NOTHING);
-    return light_step(before, is_old(track, cell, frame), value, is_wcag);
+    let before = vec2<u32>(state[at(memory, cell)], state[at(memory + 1u, cell)]);
+    let low = min(before.x, value);
+    let high = max(before.y, value);
+    var rises = bt_exceeds(low, value);
+    var falls = bt_exceeds(value, high);
+    if is_wcag {
+        rises = wcag_exceeds(low, value);
+        falls = wcag_exceeds(value, high);
+    }
+    let turn = turn_of(memory + 2u, cell, frame, rises, falls, low != before.x || high != before.y);
+    if turn.event == TURNED {
+        return Light(value, value, turn);
+    }
+    // What goes on begins anew at its own end of the range.
+    let goes_on = turn.event == CONTINUED;
+    return Light(select(low, value, goes_on && rises), select(high, value, goes_on && !rises), turn);
 }
 
 fn look_red(cell: u32, frame: u32, value: u32) -> Red {
     let memory = params.red;
-    let all_states = vec2<u32>(state[at(memory, cell)], state[at(memory + 1u, cell)]);
-    let reds = vec2<u32>(state[at(memory + 2u, cell)], state[at(memory + 3u, cell)]);
-    let before = Red(all_states, reds, state[at(red_track() + TURN, cell)], NOTHING);
-    return red_step(before, is_old(red_track(), cell, frame), value);
+    let all_before = vec2<u32>(state[at(memory, cell)], state[at(memory + 1u, cell)]);
+    let reds_before = vec2<u32>(state[at(memory + 2u, cell)], state[at(memory + 3u, cell)]);
+    let saturated = (value & SATURATED) != 0u;
+    let uv = value & ~SATURATED;
+    let here = vec2<u32>(uv);
+    let red_here = select(EMPTY, here, saturated);
+    let into = saturated && far(all_before, uv);
+    let out = any(reds_before != EMPTY) && far(reds_before, uv);
+    let all_wider = wider(all_before, uv);
+    let red_wider = select(reds_before, wider(reds_before, uv), saturated);
+    let is_wider = any(all_wider != all_before) || any(red_wider != reds_before);
+    let turn = turn_of(red_track(), cell, frame, into, out, is_wider);
+    if turn.event == TURNED {
+        return Red(here, red_here, turn);
+    }
+    let goes_on = turn.event == CONTINUED;
+    return Red(select(all_wider, here, goes_on && into), select(red_wider, red_here, goes_on && !into), turn);
 }
 
 // Stripes: one thread for each line through the image.
@@ -598,13 +637,25 @@ fn mark_chain(line: Line, chain: Chain) {
             return;
         }
         let cell = u32(pixel.y) / params.cell_px * params.columns + u32(pixel.x) / params.cell_px;
-        atomicStore(&sums[MARKED + cell], 1u);
+        atomicStore(&sums[MARKED + cell], STRIPED);
     }
 }
 
-fn light_at(pixel: vec2<i32>) -> u32 {
-    return state[first_light() + u32(pixel.y) * params.width + u32(pixel.x)];
+// Pixels of a line.
+fn length_of(line: Line) -> u32 {
+    let size = vec2<i32>(i32(params.width), i32(params.height));
+    let right = size.x - line.start.x;
+    let down = size.y - line.start.y;
+    if line.step.y == 0 {
+        return u32(right);
+    }
+    if line.step.x == 0 {
+        return u32(down);
+    }
+    return u32(min(right, select(line.start.y + 1, down, line.step.y > 0)));
 }
+
+const AT_ONCE: u32 = 8u;
 
 @compute @workgroup_size(64)
 fn stripes(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -615,101 +666,148 @@ fn stripes(@builtin(global_invocation_id) id: vec3<u32>) {
     if !inside(line.start) {
         return;
     }
-    let first = light_at(line.start);
-    var light = Light(first, first, 0u, NOTHING);
+    // Pixels are looked at in small groups first, whose light is fetched at once. Bounds grow with the darker state, so that nothing
+    // turns within a group whose extremes would not.
+    let length = length_of(line);
+    let stride = u32(line.step.y * i32(params.width) + line.step.x);
+    var place = first_light() + u32(line.start.y) * params.width + u32(line.start.x);
+    // The extremes since the last turn, and its direction.
+    var low = state[place];
+    var high = low;
+    var turn = 0u;
     var chain = Chain(0u, 0u, 0u, 0u, 0u);
-    var step = 1u;
-    loop {
-        let pixel = line.start + line.step * i32(step);
-        if !inside(pixel) {
-            break;
+    var step = 0u;
+    while step < length {
+        let to = min(step + AT_ONCE, length);
+        var least = 0xffffffffu;
+        var most = 0u;
+        var ahead = place;
+        for (var next = step; next < to; next++) {
+            let value = state[ahead];
+            ahead += stride;
+            least = min(least, value);
+            most = max(most, value);
         }
-        light = light_step(light, false, light_at(pixel), false);
-        if light.event == TURNED {
-            let last = chain.last;
-            let before = chain.before;
-            if chain.changes < 2u {
-                if chain.changes == 0u {
-                    chain.start = step;
-                }
-                chain.changes += 1u;
-            } else {
-                let period = step - before;
-                let even = chain.period == 0u
-                    || (4u * period <= 5u * chain.period + 4u && 4u * chain.period <= 5u * period + 4u);
-                if even && period >= params.shortest_period {
+        let turns = (turn != UP && bt_exceeds(min(low, least), most))
+            || (turn != DOWN && bt_exceeds(least, max(high, most)));
+        if !turns {
+            low = min(low, least);
+            high = max(high, most);
+            step = to;
+        }
+        while step < to {
+            let value = state[place];
+            place += stride;
+            low = min(low, value);
+            high = max(high, value);
+            let rises = turn != UP && bt_exceeds(low, value);
+            if rises || (turn != DOWN && bt_exceeds(value, high)) {
+                turn = select(DOWN, UP, rises);
+                low = value;
+                high = value;
+                let last = chain.last;
+                let before = chain.before;
+                if chain.changes < 2u {
+                    if chain.changes == 0u {
+                        chain.start = step;
+                    }
                     chain.changes += 1u;
-                    chain.period = period;
                 } else {
-                    mark_chain(line, chain);
-                    if period >= params.shortest_period {
-                        chain = Chain(before, 3u, last, before, period);
+                    let period = step - before;
+                    let even = chain.period == 0u
+                        || (4u * period <= 5u * chain.period + 4u && 4u * chain.period <= 5u * period + 4u);
+                    if even && period >= params.shortest_period {
+                        chain.changes += 1u;
+                        chain.period = period;
                     } else {
-                        chain = Chain(last, 2u, last, before, 0u);
+                        mark_chain(line, chain);
+                        if period >= params.shortest_period {
+                            chain = Chain(before, 3u, last, before, period);
+                        } else {
+                            chain = Chain(last, 2u, last, before, 0u);
+                        }
                     }
                 }
+                chain.before = last;
+                chain.last = step;
             }
-            chain.before = last;
-            chain.last = step;
+            step += 1u;
         }
-        step += 1u;
+        place = ahead;
     }
     mark_chain(line, chain);
 }
 
-// Judge: every cell against its history.
+// Judge: every cell against its history. A thread takes several cells and adds up by itself first: everybody waits for a sum
+// that everybody adds to.
 
-fn add(word: u32, yes: bool, value: u32) {
-    if yes {
+fn add(word: u32, value: u32) {
+    if value > 0u {
         atomicAdd(&sums[word], value);
     }
 }
 
-@compute @workgroup_size(64)
-fn judge(@builtin(global_invocation_id) id: vec3<u32>) {
-    let cell = id.x;
-    if cell >= params.cells {
-        return;
+fn most(word: u32, value: u32) {
+    if value > 0u {
+        atomicMax(&sums[word], value);
     }
-    let frame = atomicLoad(&sums[FRAME]);
-    let luminance = state[cell];
-    let general_event = look_light(params.general, cell, frame, luminance, true).event;
-    let luminance_event = look_light(params.luminance, cell, frame, luminance, false).event;
-    let red_event = look_red(cell, frame, state[params.cells + cell]).event;
-    let in_1s = vec3<u32>(
-        outlook(general_track(), cell, frame, general_event),
-        outlook(luminance_track(), cell, frame, luminance_event),
-        outlook(red_track(), cell, frame, red_event));
-    let newest = vec2<u32>(part(luminance_event == TURNED, 1u), part(red_event == TURNED, 1u));
-    let extended = is_extended(params.luminance_sequence, cell, frame, newest.x)
-        || is_extended(params.red_sequence, cell, frame, newest.y);
-    let near_extended = is_extended(params.luminance_sequence, cell, frame, newest.x + 1u)
-        || is_extended(params.red_sequence, cell, frame, newest.y + 1u);
-    let over = in_1s > vec3<u32>(params.allowed);
-    let near = in_1s + 1u > vec3<u32>(params.allowed);
+}
 
-    let column = cell % params.columns;
-    let row = cell / params.columns;
-    let pixels = min(params.cell_px, params.width - column * params.cell_px)
-        * min(params.cell_px, params.height - row * params.cell_px);
-    let angle = constants[6u * params.levels + cell];
-    let bin = row / params.bin_rows * params.bins_x + column / params.bin_columns;
-    let marked = atomicLoad(&sums[MARKED + cell]) == 1u;
-    add(in_bins(0u) + bin, over.x, angle);
-    add(in_bins(1u) + bin, over.z, angle);
-    add(GENERAL_ALL, over.x, angle);
-    add(RED_ALL, over.z, angle);
-    add(LUMINANCE_PX, over.y, pixels);
-    add(RED_PX, over.z, pixels);
-    add(EXTENDED_PX, extended, pixels);
-    add(PATTERN_PX, marked, pixels);
-    add(ACTIVE_PX, marked && in_1s.y >= 2u, pixels);
-    add(NEAR_GENERAL, near.x, angle);
-    add(NEAR_RED, near.z, angle);
-    add(NEAR_PX, near.y || near.z || near_extended, pixels);
-    atomicMax(&sums[MOST_GENERAL], in_1s.x);
-    atomicMax(&sums[MOST_LUMINANCE], in_1s.y);
-    atomicMax(&sums[MOST_RED], in_1s.z);
+@compute @workgroup_size(64)
+fn judge(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let frame = atomicLoad(&sums[FRAME]);
+    // Solid angles: general flash, red, and both for cells that are near; px: luminance, red, extended, near; px of stripes, and
+    // of those that flash; the most changes.
+    var angles = vec4<u32>(0u);
+    var flashing = vec4<u32>(0u);
+    var striped = vec2<u32>(0u);
+    var highest = vec3<u32>(0u);
+    for (var cell = id.x; cell < params.cells; cell += 64u * groups.x) {
+        let luminance = state[cell];
+        let general = look_light(params.general, cell, frame, luminance, true);
+        let light = look_light(params.luminance, cell, frame, luminance, false);
+        let red = look_red(cell, frame, state[params.cells + cell]);
+        let general_count = outlook(general_track(), cell, frame, general.turn);
+        let light_count = outlook(luminance_track(), cell, frame, light.turn);
+        let red_count = outlook(red_track(), cell, frame, red.turn);
+        let in_1s = vec3<u32>(general_count.x, light_count.x, red_count.x);
+        let newest = vec2<u32>(part(light.turn.event == TURNED, 1u), part(red.turn.event == TURNED, 1u));
+        let lasting = extended(cell, frame, newest);
+        let over = in_1s > vec3<u32>(params.allowed);
+        let near = in_1s + 1u > vec3<u32>(params.allowed);
+
+        let column = cell % params.columns;
+        let row = cell / params.columns;
+        let pixels = min(params.cell_px, params.width - column * params.cell_px)
+            * min(params.cell_px, params.height - row * params.cell_px);
+        let angle = constants[6u * params.levels + cell];
+        let bin = row / params.bin_rows * params.bins_x + column / params.bin_columns;
+        let marked = atomicLoad(&sums[MARKED + cell]) == STRIPED;
+        let left = general_count.y + light_count.y + red_count.y + (lasting & 4u);
+        if general.turn.wider || light.turn.wider || red.turn.wider || left > 0u {
+            atomicStore(&sums[MARKED + cell], part(marked, STRIPED) | BUSY);
+        }
+        add(in_bins(0u) + bin, part(over.x, angle));
+        add(in_bins(1u) + bin, part(over.z, angle));
+        angles += select(vec4<u32>(0u), vec4<u32>(angle), vec4<bool>(over.x, over.z, near.x, near.z));
+        let is_near = near.y || near.z || (lasting & 2u) != 0u;
+        flashing += select(vec4<u32>(0u), vec4<u32>(pixels), vec4<bool>(over.y, over.z, (lasting & 1u) != 0u, is_near));
+        striped += select(vec2<u32>(0u), vec2<u32>(pixels), vec2<bool>(marked, marked && in_1s.y >= 2u));
+        highest = max(highest, in_1s);
+    }
+    add(GENERAL_ALL, angles.x);
+    add(RED_ALL, angles.y);
+    add(NEAR_GENERAL, angles.z);
+    add(NEAR_RED, angles.w);
+    add(LUMINANCE_PX, flashing.x);
+    add(RED_PX, flashing.y);
+    add(EXTENDED_PX, flashing.z);
+    add(NEAR_PX, flashing.w);
+    add(PATTERN_PX, striped.x);
+    add(ACTIVE_PX, striped.y);
+    most(MOST_GENERAL, highest.x);
+    most(MOST_LUMINANCE, highest.y);
+    most(MOST_RED, highest.z);
 }
 
 // The largest flashing area within a field, for general (0) and red flash (1). Needed only where all of it is too large.
@@ -879,46 +977,55 @@ fn decide() {
     }
 }
 
-// Commit: what is shown enters the history.
+// Commit: what is shown enters the history. Only cells in which it, or what leaves a second, changes anything.
 
 @compute @workgroup_size(64)
-fn commit(@builtin(global_invocation_id) id: vec3<u32>) {
-    let cell = id.x;
-    if cell >= params.cells {
-        return;
-    }
+fn commit(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let frame = atomicLoad(&sums[FRAME]) - 1u;
     let taken = atomicLoad(&sums[TAKEN]);
-    if taken == 1u {
-        commit_track(general_track(), cell, frame, 0u, NOTHING);
-        commit_track(luminance_track(), cell, frame, 0u, NOTHING);
-        commit_track(red_track(), cell, frame, 0u, NOTHING);
-        commit_sequence(params.luminance_sequence, cell, frame, NOTHING);
-        commit_sequence(params.red_sequence, cell, frame, NOTHING);
-        return;
+    let stride = 64u * groups.x;
+    var busy = 0u;
+    var place = 1u;
+    for (var cell = id.x; cell < params.cells; cell += stride) {
+        busy |= part(taken == 2u || (atomicLoad(&sums[MARKED + cell]) & BUSY) != 0u, place);
+        place = place << 1u;
     }
+    while busy != 0u {
+        let cell = id.x + firstTrailingBit(busy) * stride;
+        busy &= busy - 1u;
+        commit_cell(cell, frame, taken);
+    }
+}
+
+fn commit_cell(cell: u32, frame: u32, taken: u32) {
     var luminance = state[cell];
     var chromaticity = state[params.cells + cell];
     if taken == 2u {
         luminance = params.grey_luminance;
         chromaticity = params.grey_chromaticity;
     }
-    let general = look_light(params.general, cell, frame, luminance, true);
-    let light = look_light(params.luminance, cell, frame, luminance, false);
-    let red = look_red(cell, frame, chromaticity);
-    state[at(params.general, cell)] = general.low;
-    state[at(params.general + 1u, cell)] = general.high;
-    commit_track(general_track(), cell, frame, general.turn, general.event);
-    state[at(params.luminance, cell)] = light.low;
-    state[at(params.luminance + 1u, cell)] = light.high;
-    commit_track(luminance_track(), cell, frame, light.turn, light.event);
-    commit_sequence(params.luminance_sequence, cell, frame, light.event);
-    state[at(params.red, cell)] = red.all.x;
-    state[at(params.red + 1u, cell)] = red.all.y;
-    state[at(params.red + 2u, cell)] = red.reds.x;
-    state[at(params.red + 3u, cell)] = red.reds.y;
-    commit_track(red_track(), cell, frame, red.turn, red.event);
-    commit_sequence(params.red_sequence, cell, frame, red.event);
+    let nothing = Turn(0u, 0u, NOTHING, false);
+    var general = Light(0u, 0u, nothing);
+    var light = general;
+    var red = Red(EMPTY, EMPTY, nothing);
+    if taken != 1u {
+        general = look_light(params.general, cell, frame, luminance, true);
+        light = look_light(params.luminance, cell, frame, luminance, false);
+        red = look_red(cell, frame, chromaticity);
+        state[at(params.general, cell)] = general.low;
+        state[at(params.general + 1u, cell)] = general.high;
+        state[at(params.luminance, cell)] = light.low;
+        state[at(params.luminance + 1u, cell)] = light.high;
+        state[at(params.red, cell)] = red.all.x;
+        state[at(params.red + 1u, cell)] = red.all.y;
+        state[at(params.red + 2u, cell)] = red.reds.x;
+        state[at(params.red + 3u, cell)] = red.reds.y;
+    }
+    commit_track(general_track(), cell, frame, general.turn);
+    commit_track(luminance_track(), cell, frame, light.turn);
+    commit_track(red_track(), cell, frame, red.turn);
+    commit_sequence(params.luminance_sequence, cell, frame, light.turn.event);
+    commit_sequence(params.red_sequence, cell, frame, red.turn.event);
 }
 
 // Show: what is held, mixed towards grey; grey around it on a surface that is larger.
@@ -926,12 +1033,13 @@ fn commit(@builtin(global_invocation_id) id: vec3<u32>) {
 @fragment
 fn governor(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     let pixel = vec2<i32>(floor(position.xy)) - request.origin_px;
-    var codes = vec3<u32>(nearest(0u, u32(GREY)), nearest(1u, u32(GREY)), nearest(2u, u32(GREY)));
+    var codes = unpack_codes(params.grey);
     if inside(pixel) {
-        let index = u32(pixel.y) * params.width + u32(pixel.x);
-        let asked = unpack_codes(shown[pixels_of(decided[HALF]) + index]);
-        let table = vec3<u32>(0u, 1u, 2u) * params.levels + scales(1u);
-        codes = vec3<u32>(decided[table.x + asked.x], decided[table.y + asked.y], decided[table.z + asked.z]);
+        codes = unpack_codes(shown[pixels_of(decided[HALF]) + u32(pixel.y) * params.width + u32(pixel.x)]);
+        if decided[GAIN] != FULL {
+            let table = vec3<u32>(0u, 1u, 2u) * params.levels + scales(1u);
+            codes = vec3<u32>(decided[table.x + codes.x], decided[table.y + codes.y], decided[table.z + codes.z]);
+        }
     }
     return vec4<f32>(vec3<f32>(codes) / f32(params.levels - 1u), 1.0);
 }

@@ -5,6 +5,8 @@
 //! judges them and decides; [`GovernorPasses::record_show`] draws what may be shown onto the surface;
 //! [`GovernorPasses::record_verdict`] copies the verdict for the record, where it is read when it arrives.
 
+use std::ops::Range;
+
 use stimulus::safety::{Governor, Params, Request, VERDICT_WORDS, Verdict};
 
 use crate::build;
@@ -24,6 +26,9 @@ pub(crate) const VERDICT_BYTES: u64 = 4 * VERDICT_WORDS as u64;
 /// Threads of a workgroup.
 const THREADS: u32 = 64;
 
+/// Cells that a thread of `judge` and `commit` takes: 32 at most, because the latter counts them in bits.
+const CELLS_EACH: u32 = 8;
+
 /// The compute passes, in their order.
 const PASSES: [&str; 9] = [
     "judged_scales",
@@ -36,6 +41,14 @@ const PASSES: [&str; 9] = [
     "commit",
     "shown_scales",
 ];
+
+/// Passes of a frame: those, and the one that shows.
+pub(crate) const STAGES: usize = PASSES.len() + 1;
+
+/// Their names, in their order.
+pub(crate) fn stages() -> [&'static str; STAGES] {
+    std::array::from_fn(|stage| PASSES.get(stage).copied().unwrap_or("show"))
+}
 
 /// Pipelines and state of the governor.
 pub struct GovernorPasses {
@@ -220,13 +233,38 @@ impl GovernorPasses {
 
     /// Records the judgement of the candidate. Every frame that is recorded has to be shown.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        self.record_clear(encoder);
+        self.record_passes(encoder, 0..PASSES.len());
+    }
+
+    /// Records one of [`STAGES`] alone; a frame is all of them in their order.
+    pub(crate) fn record_stage(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        surface: &wgpu::TextureView,
+        stage: usize,
+    ) {
+        if stage == 0 {
+            self.record_clear(encoder);
+        }
+        if stage < PASSES.len() {
+            self.record_passes(encoder, stage..stage + 1);
+        } else {
+            self.record_show(encoder, surface);
+        }
+    }
+
+    fn record_clear(&self, encoder: &mut wgpu::CommandEncoder) {
         encoder.clear_buffer(&self.sums, 4 * VERDICT_AT, Some(self.cleared - 4 * VERDICT_AT));
+    }
+
+    fn record_passes(&self, encoder: &mut wgpu::CommandEncoder, passes: Range<usize>) {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: Some("governor"),
             timestamp_writes: None,
         });
         pass.set_bind_group(0, &self.compute_bindings, &[]);
-        for (pipeline, workgroups) in &self.compute {
+        for (pipeline, workgroups) in &self.compute[passes] {
             pass.set_pipeline(pipeline);
             pass.dispatch_workgroups(*workgroups, 1, 1);
         }
@@ -242,10 +280,29 @@ impl GovernorPasses {
         encoder.copy_buffer_to_buffer(&self.sums, 4 * VERDICT_AT, to, at, VERDICT_BYTES);
     }
 
+    /// What it holds on the GPU, bytes: what a binding may be no larger than is the largest of the buffers.
+    pub(crate) fn memory(&self) -> Memory {
+        let buffers = [&self.state, &self.sums, &self.held].map(wgpu::Buffer::size);
+        let size = self.candidate.texture().size();
+        Memory {
+            largest: buffers.into_iter().max().unwrap_or(0),
+            total: buffers.iter().sum::<u64>() + 4 * u64::from(size.width) * u64::from(size.height),
+        }
+    }
+
     /// The cells' state, for comparison with the twin's; behind it the luminance of the judged frame's pixels.
     pub fn state(&self) -> &wgpu::Buffer {
         &self.state
     }
+}
+
+/// Bytes on the GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Of the largest buffer.
+    pub largest: u64,
+    /// Of all buffers and the candidate.
+    pub total: u64,
 }
 
 /// The verdict in bytes that came back.
@@ -269,6 +326,7 @@ fn workgroups(params: &Params, pass: &str) -> u32 {
         "judged_scales" | "shown_scales" => 3 * params.levels,
         "stripes" => 3 * (params.rows + params.columns) - 2,
         "running_sums" => 2 * params.bins_y,
+        "judge" | "commit" => params.cells.div_ceil(CELLS_EACH),
         "fields" => 2 * params.bins_x * params.bins_y,
         _ => params.cells,
     };

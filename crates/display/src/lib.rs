@@ -22,6 +22,7 @@ mod build;
 pub mod clock;
 mod config;
 mod elements;
+mod film;
 mod floor;
 mod governed;
 pub mod governor;
@@ -53,7 +54,9 @@ mod window;
 pub use config::{
     Config, Description, DisplayError, GazePort, Mode, Pacing, Ports, Progress, Spread, Summary,
 };
+pub use film::GovernedFilm;
 pub use governed::{Governed, GovernedFrames};
+pub use governor::Memory;
 pub use grey::GreyWindow;
 
 pub use prepare::Display;

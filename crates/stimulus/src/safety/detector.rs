@@ -22,8 +22,8 @@ const LATEST: u32 = 0;
 const IN_RING: u32 = 1;
 
 /// Direction of the last change that counted; 0 before the first.
-const UP: u32 = 1;
-const DOWN: u32 = 2;
+pub(super) const UP: u32 = 1;
+pub(super) const DOWN: u32 = 2;
 
 /// What a value does to a detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -113,7 +113,7 @@ impl Chromaticity {
             return self.white;
         }
         let dot = |weights: &[u32; 3]| weights[0] * red + weights[1] * green + weights[2] * blue;
-        let sum = dot(&self.sum);
+        let sum = dot(&self.sum).max(1);
         let uv = fraction(dot(&self.x4), sum) | fraction(dot(&self.y9), sum) << 16;
         let saturated = red + 4 >= 4 * (green + blue);
         if saturated { uv | SATURATED } else { uv }
@@ -123,19 +123,10 @@ impl Chromaticity {
 /// Marks a saturated red in a packed chromaticity.
 pub const SATURATED: u32 = 1 << 31;
 
-/// `numerator / denominator` below 1 in units of 2^-14, rounded down. Long division, because the shading language has no
-/// 64-bit numbers; both are below 2^31.
+/// `numerator / denominator` in units of 2^-14, rounded down; below 1, as it is for any light that there is.
 fn fraction(numerator: u32, denominator: u32) -> u32 {
-    let (mut rest, mut quotient) = (numerator, 0);
-    for _ in 0..CHROMATICITY_BITS {
-        rest <<= 1;
-        quotient <<= 1;
-        if rest >= denominator {
-            rest -= denominator;
-            quotient |= 1;
-        }
-    }
-    quotient
+    let units = (u64::from(numerator) << CHROMATICITY_BITS) / u64::from(denominator);
+    units.min(u64::from(CHROMATICITY_UNITS) - 1) as u32
 }
 
 /// What the screen makes of each code value.

@@ -111,6 +111,8 @@ params! {
     sum_blue,
     /// Chromaticity of white, packed.
     white,
+    /// Neutral grey, a packed pixel.
+    grey,
     /// Luminance of neutral grey in mcd/m2.
     grey_luminance,
     /// Chromaticity of neutral grey, packed.
@@ -179,6 +181,7 @@ impl Params {
             sum_green: colour.sum[1],
             sum_blue: colour.sum[2],
             white: colour.white,
+            grey: grey_pixel,
             grey_luminance: tables.luminance(grey_pixel),
             grey_chromaticity: colour.of(tables.linear(grey_pixel)),
             wcag_area: (WCAG_AREA_SR / SOLID_ANGLE_UNIT_SR).round() as u32,

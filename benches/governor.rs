@@ -1,0 +1,116 @@
+//! Governed frames per second, and the time in each of the governor's passes, on the adapter that is there.
+//!
+//! Guards against: a judgement that costs a frame on a lab's integrated GPU. What a pass does must stay proportional to pixels and
+//! cells, and cells at rest must stay cheap. Bounds on two cores of software (llvmpipe): TODO
+//!
+//! `cargo bench --bench governor -- [SECONDS] [WIDTH]`. The screen is 53 cm wide and 70 cm away, in as many pixels as each row
+//! says. Nothing that is shown breaks the bound, so each frame is judged as it is.
+#![allow(clippy::print_stdout)] // a bench prints its table
+
+use std::error::Error;
+
+use display::GovernedFilm;
+use stimulus::safety::light::pack;
+use stimulus::safety::{Bound, Governor, LightTables, Mode};
+use stimulus::{Screen, ScreenSpec};
+
+const SIZES: [[u32; 2]; 3] = [[640, 480], [1280, 720], [1920, 1080]];
+
+/// What the frames of a film are made of, by place and frame.
+type Film = (&'static str, u32, fn(f64, f64, u32, u32) -> [u32; 3]);
+
+/// A frame at rest; a reversing grating of 1 cycle per degree that covers everything; other colours in each pixel and frame.
+const FILMS: [Film; 3] = [
+    ("grey", 1, |_, _, _, _| [186; 3]),
+    ("grating", 8, |x_deg, y_deg, frame, _| {
+        let turn = std::f64::consts::TAU;
+        let wave = 0.9 * (turn * (0.8 * x_deg + 0.6 * y_deg)).sin() * (turn * f64::from(frame) / 8.0).sin();
+        [((0.5 + 0.5 * wave).powf(1.0 / 2.2) * 255.0).round() as u32; 3]
+    }),
+    ("noise", 4, |_, _, _, noise| [noise >> 8 & 255, noise >> 16 & 255, noise >> 24]),
+];
+
+/// Most binding that an adapter has to allow (WebGPU's default).
+const DEFAULT_BINDING: u64 = 128 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let seconds: f64 = args.first().map_or(Ok(3.0), |arg| arg.parse())?;
+    let only: Option<u32> = args.get(1).map(|arg| arg.parse()).transpose()?;
+    for [width, height] in SIZES.into_iter().filter(|size| only.is_none_or(|only| only == size[0])) {
+        let screen = screen(width, height)?;
+        let tables = LightTables::of_screen(&screen, 256)?;
+        // As many flashes as there are frames: nothing is stopped.
+        let twin = Governor::prepare(&screen, tables, Bound::stated(60), Mode::Ramp);
+        let mut adapter = GovernedFilm::prepare(&screen, &twin)?;
+        let params = *twin.params();
+        let (memory, limit) = (adapter.memory(), adapter.largest_binding());
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        println!("\n{}", adapter.description());
+        println!(
+            "{width} x {height}: {} cells of {} px, {} words each; {:.0} MiB in all, the largest buffer {:.0} MiB ({} 128 MiB; this \
+             device allows {:.0})",
+            params.cells,
+            params.cell_px,
+            stimulus::safety::state_words(&params),
+            mib(memory.total),
+            mib(memory.largest),
+            if memory.largest <= DEFAULT_BINDING { "within" } else { "MORE THAN" },
+            mib(limit)
+        );
+        for film in FILMS {
+            race(&mut adapter, &screen, film, seconds)?;
+        }
+    }
+    Ok(())
+}
+
+fn screen(width_px: u32, height_px: u32) -> Result<Screen, Box<dyn Error>> {
+    let px_cm = 53.1 / f64::from(width_px);
+    Ok(Screen::new(&ScreenSpec {
+        width_px,
+        height_px,
+        width_cm: px_cm * f64::from(width_px),
+        height_cm: px_cm * f64::from(height_px),
+        distance_cm: 70.0,
+        refresh_hz: 60.0,
+        luminance_max_cd_m2: 250.0,
+        luminance_min_cd_m2: 0.25,
+        gamma: 2.2,
+    })?)
+}
+
+/// A film's line: frames per second, and ms in each pass.
+fn race(
+    adapter: &mut GovernedFilm,
+    screen: &Screen,
+    (name, count, light): Film,
+    seconds: f64,
+) -> Result<(), Box<dyn Error>> {
+    let place = |px: u32| f64::from(px) / screen.px_per_deg;
+    let mut noise = 1_u32;
+    let mut frame = |frame: u32| -> Vec<u32> {
+        let places = (0..screen.height_px).flat_map(|y| (0..screen.width_px).map(move |x| (x, y)));
+        places
+            .map(|(x, y)| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                pack(light(place(x), place(y), frame, noise))
+            })
+            .collect()
+    };
+    let frames: Vec<Vec<u32>> = (0..count).map(&mut frame).collect();
+    adapter.load(&frames);
+    let warm = adapter.race(4)?;
+    let frames = (seconds * 4e9 / warm as f64).max(8.0) as u64;
+    let total_ns = adapter.race(frames)?;
+    print!(
+        "{name:8} {:7.1} fps {:7.2} ms |",
+        frames as f64 * 1e9 / total_ns as f64,
+        total_ns as f64 / 1e6 / frames as f64
+    );
+    for (pass, ns) in adapter.passes_ns((frames / 2).max(4))? {
+        print!(" {pass} {:.2}", ns as f64 / 1e6);
+    }
+    println!();
+    Ok(())
+}

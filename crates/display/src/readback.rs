@@ -56,7 +56,7 @@ struct Slot {
     state: Arc<AtomicU8>,
     frame: u64,
     onset_ns: i64,
-    /// Whether its flip is final: where the screen paces, that is known a refresh later.
+    /// Whether its flip is final: in a window that is known when it was presented, or a refresh later where the screen paces.
     known: bool,
 }
 

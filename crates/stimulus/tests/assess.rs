@@ -13,18 +13,7 @@ use stimulus::{
 
 /// One cm is one degree, and so are ten px.
 fn screen(width_px: u32, height_px: u32) -> Screen {
-    Screen::new(&ScreenSpec {
-        width_px,
-        height_px,
-        width_cm: f64::from(width_px) / 10.0,
-        height_cm: f64::from(height_px) / 10.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2: 120.0,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    })
-    .unwrap()
+    Screen::new(&ScreenSpec::plain(width_px, height_px)).unwrap()
 }
 
 fn light() -> Light {

@@ -187,19 +187,7 @@ fn run(sitting: &Sitting, plan: &Plan, mut chunk: impl FnMut() -> usize) -> (Vec
             count = chunk();
         }
         let source = SourceInput { skipped: 0, first_sample, at_ns: &at_ns, values: &values };
-        let inputs = Inputs {
-            turn,
-            now_ns,
-            stop: false,
-            held: false,
-            flips: &flips,
-            markers: &[],
-            sources: &[source],
-            answers: &[],
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
-        };
+        let inputs = Inputs { turn, now_ns, flips: &flips, sources: &[source], ..Inputs::default() };
         looped.step(&inputs, &mut out);
         turn += 1;
         onsets.extend(out.onsets.iter().copied());

@@ -12,7 +12,8 @@ use std::time::Duration;
 use recording::xdf::read_path;
 use recording::{RecordedSession, verify};
 use serde_json::Value;
-use support::judge::{Meeting, bytes_of, python, read_alike};
+use support::judge::{Meeting, python, read_alike};
+use support::xdf::bytes_of;
 use support::*;
 use timeline::{NoticeKind, OnsetClass, SceneId, ns_from_s};
 

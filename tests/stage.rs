@@ -4,10 +4,16 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use photic::frames::Redraw;
+use photic::frames::history::{History, Unknown};
+use photic::replay;
 use recording::RecordedSession;
+use stimulus::checksum::Checksum;
+use stimulus::safety::Shown;
 use support::{root, run, session_folder, vulkan_is_there};
 use timeline::{Drawn, NoticeKind};
 
@@ -31,6 +37,39 @@ fn session_of(protocol: &Path, folder: &Path) -> serde_json::Value {
     let out = folder.join("sessions");
     let place = ["--display", "offscreen", "--participant", "none", "--json"];
     run([&["run", text(protocol), "--out", text(&out)][..], &place].concat(), 90.0).expect(0).json()
+}
+
+/// Draws all frames of a session again, and counts them by what the governor did: `lowered` is a candidate of which it took
+/// contrast. Each has to have its checksum.
+fn drawn_again(session: &RecordedSession) -> BTreeMap<&'static str, usize> {
+    let experiment = replay::experiment(session).unwrap();
+    let lowered = experiment.lower(session.meta.seed).unwrap();
+    let history = History::of(session, &lowered.scenery.scenes);
+    let mut redraw = Redraw::prepare(session, &lowered).unwrap();
+    let mut counts = BTreeMap::new();
+    for frame in history.frames() {
+        let kind = match history.at(frame) {
+            Ok(seen) => {
+                let checksum = redraw.draw(&seen).unwrap().checksum();
+                let kind = match (seen.shown, seen.gain) {
+                    _ if seen.drawn.is_none() => "without a checksum",
+                    (Shown::Candidate, Drawn::WHOLE) => "candidate",
+                    (Shown::Candidate, _) => "lowered",
+                    (Shown::Ramp, _) => "ramp",
+                    (Shown::Held, _) => "held",
+                    (Shown::Grey, _) => "grey",
+                };
+                let same = seen.drawn.is_none_or(|drawn| Checksum::from_halves(drawn.checksum) == checksum);
+                assert!(same, "frame {frame}: {kind} at {}", seen.gain);
+                kind
+            }
+            Err(Unknown::NoVerdict(_)) => "no verdict of an earlier frame",
+            Err(unknown) => panic!("frame {frame}: {unknown}"),
+        };
+        *counts.entry(kind).or_default() += 1;
+    }
+    println!("{} flips, {} checksums: {counts:?}", session.flips.len(), session.drawn.len());
+    counts
 }
 
 /// A PNG image of red, green and blue that is a ramp along both sides.
@@ -102,7 +141,8 @@ fn a_flicker_above_the_stated_bound_is_stopped_and_the_run_ends() {
     let path = protocol(folder.path(), stimuli, "flash", 20.0);
     let json = session_of(&path, folder.path());
     assert_eq!(json["exit"], "stopped");
-    let recorded = RecordedSession::open(&session_folder(&json)).unwrap();
+    let session = session_folder(&json);
+    let recorded = RecordedSession::open(&session).unwrap();
     let told = recorded.notices.iter().find(|notice| notice.kind == NoticeKind::Governed).unwrap();
     let stopped: Vec<&Drawn> = recorded.drawn.iter().filter(|drawn| drawn.shown != 0).collect();
     assert!(stopped.len() > 2, "{stopped:?}");
@@ -110,6 +150,48 @@ fn a_flicker_above_the_stated_bound_is_stopped_and_the_run_ends() {
     // Once it led to grey nothing comes back.
     let first = recorded.drawn.iter().position(|drawn| drawn.shown == 1 || drawn.shown == 3).unwrap();
     assert!(recorded.drawn[first..].iter().all(|drawn| drawn.shown != 0), "{:?}", &recorded.drawn[first..]);
+
+    let counts = drawn_again(&recorded);
+    assert!(counts["candidate"] > 10 && counts["held"] > 0 && counts["ramp"] > 2, "{counts:?}");
+    let ramp = recorded.drawn[first].frame.to_string();
+    let out = folder.path().join("ramp.png");
+    let line = ["frames", text(&session), "--at", &ramp, "--out", text(&out)];
+    let said = run(line, 60.0).expect(0).stdout;
+    assert!(said.contains("on the way to grey") && said.contains("are those that were shown"), "{said}");
+    assert!(out.is_file());
+    what_is_not_recorded_is_said(&recorded, first);
+}
+
+/// What a place in the record of frames that led to grey hangs on, taken out of it.
+fn what_is_not_recorded_is_said(session: &RecordedSession, at: usize) {
+    let experiment = replay::experiment(session).unwrap();
+    let scenes = experiment.lower(session.meta.seed).unwrap().scenery.scenes;
+    let place = session.drawn[..at].iter().rposition(|it| it.shown == 0).unwrap();
+    let [before, source, held, frame] =
+        [place - 1, place, place + 1, at].map(|place| session.drawn[place].frame);
+    let after = |edit: &dyn Fn(&mut RecordedSession)| {
+        let mut session = session.clone();
+        edit(&mut session);
+        let history = History::of(&session, &scenes);
+        history.at(frame).map(|seen| seen.source.map(|source| source.flip.frame))
+    };
+    assert_eq!(after(&|_| ()), Ok(Some(source)));
+    let lacks = |it: u64| after(&move |session| session.drawn.retain(|drawn| drawn.frame != it));
+    assert_eq!(lacks(source), Err(Unknown::NoVerdict(source)));
+    assert_eq!(lacks(held), Err(Unknown::NoVerdict(held)));
+    assert_eq!((lacks(before), lacks(frame)), (Ok(Some(source)), Ok(Some(frame))));
+    let no_flip = after(&|session| session.flips.retain(|flip| flip.frame != source));
+    assert_eq!(no_flip, Err(Unknown::NoSource(source)));
+    assert_eq!(after(&|session| session.flips.retain(|flip| flip.frame != frame)), Err(Unknown::NoFlip));
+    // What the governor knew went with its device.
+    let lost = after(&|session| {
+        let (at_ns, kind) = (
+            session.flips.iter().find(|it| it.frame == frame).unwrap().submitted_ns,
+            NoticeKind::DeviceRebuilt,
+        );
+        session.notices.push(timeline::Notice { at_ns, kind, ..session.notices[0] });
+    });
+    assert_eq!(lost, Ok(None));
 }
 
 /// A flicker above the bound in front of a simulated participant: its contrast is lowered, the loop hears of it, and decides
@@ -138,11 +220,16 @@ fn what_the_governor_lets_through_is_told_to_the_loop() {
         assert_eq!((attenuation.shown, attenuation.gain), (drawn.shown, drawn.gain));
         let turn = recorded.turns.iter().find(|turn| turn.index == attenuation.turn).unwrap();
         let heard_ns = turn.now_ns - attenuation.at_ns;
-        // Offscreen a frame is done before the instant at which it would be seen.
-        assert!((-50_000_000..500_000_000).contains(&heard_ns), "{attenuation:?} heard after {heard_ns} ns");
+        // Offscreen a frame is done before the instant at which it would be seen, on a busy machine by some refreshes.
+        assert!(
+            (-500_000_000..2_000_000_000).contains(&heard_ns),
+            "{attenuation:?} heard after {heard_ns} ns"
+        );
     }
     let gains: Vec<u32> = told.iter().filter(|told| told.shown == 0).map(|told| told.gain).collect();
     assert!(gains.is_sorted_by(|a, b| a >= b) && gains[0] < Drawn::WHOLE, "{gains:?}");
+    let counts = drawn_again(&recorded);
+    assert!(counts["candidate"] > 10 && counts["held"] > 10 && counts["lowered"] > 10, "{counts:?}");
     // The participant saw the lower contrast too.
     let seen = |latent: &timeline::Latent| latent.contrast_seen;
     let most = |from: usize| recorded.latents[from..].iter().map(seen).fold(0.0, f64::max);

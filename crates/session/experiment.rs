@@ -214,22 +214,34 @@ impl Lowered {
             .map_err(|error| SessionError::Rig(error.to_string()))
     }
 
-    /// The photosensitivity rule on every scene at the highest contrast of the schedule.
+    /// The photosensitivity rule on every scene at the highest contrast of the schedule, by each of these bounds.
     ///
     /// # Errors
     /// As [`Lowered::light_tables`]; a thread that cannot be had.
-    pub fn assess_flashes(&self, bound: &Bound) -> Result<Vec<(SceneId, f64, FlashReport)>, SessionError> {
+    pub fn assess_flashes(&self, bounds: &[Bound]) -> Result<Vec<Assessed>, SessionError> {
         let Scenery { light, screen, sheets, scenes, .. } = &self.scenery;
         let tables = &self.light_tables()?;
         let lit = Lit { screen, light, tables };
         let shown = self.highest_contrasts();
         let assessed = over_cores(0, shown.len(), |at| {
             let (id, contrast) = shown[at];
-            let scene = scenes.get(usize::from(id.0));
-            Ok(scene.map(|scene| (id, contrast, assess(scene, sheets, contrast, &lit, bound))))
+            Ok(scenes.get(usize::from(id.0)).map(|scene| {
+                let reports = assess(scene, sheets, contrast, &lit, bounds);
+                Assessed { scene: id, contrast, reports }
+            }))
         })?;
         Ok(assessed.into_iter().flatten().collect())
     }
+}
+
+/// What the photosensitivity rule says of a scene.
+pub struct Assessed {
+    /// The scene.
+    pub scene: SceneId,
+    /// At this contrast.
+    pub contrast: f64,
+    /// In the order of the bounds.
+    pub reports: Vec<FlashReport>,
 }
 
 /// The manifest's key of the participant's number.

@@ -9,7 +9,7 @@ use stimulus::safety::Bound;
 
 use crate::cli::CheckArgs;
 use crate::error::SessionError;
-use crate::experiment::Experiment;
+use crate::experiment::{Assessed, Experiment};
 use crate::run::sources::load_lsl;
 use crate::safety::{describe, scene_name};
 use crate::stage::{Targets, closest};
@@ -127,8 +127,11 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     }
     let _ = writeln!(text, "length    {:.1} s", lowered.schedule.duration_s());
     let mut flashes = Vec::new();
-    let by_standards = lowered.assess_flashes(&Bound::STANDARDS)?;
-    for &(scene, contrast, ref report) in &by_standards {
+    let bound = crate::safety::bound(&experiment);
+    let bounds = [Bound::STANDARDS, bound];
+    let assessed = lowered.assess_flashes(if bound == Bound::STANDARDS { &bounds[..1] } else { &bounds })?;
+    for Assessed { scene, contrast, reports } in &assessed {
+        let Some(report) = reports.first() else { continue };
         let name = scene_name(&experiment, scene.0);
         let _ = writeln!(text, "flashes   {name} at contrast {contrast}: {}", describe(report));
         flashes.push(json!({
@@ -149,8 +152,6 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
         let (bound, reference) = (safety.max_flashes_per_s, &safety.screening_reference);
         let _ = writeln!(text, "safety    up to {bound} flashes per second, screening: {reference}");
     }
-    let bound = crate::safety::bound(&experiment);
-    let assessed = if bound == Bound::STANDARDS { by_standards } else { lowered.assess_flashes(&bound)? };
     let refused = crate::safety::refusal(&experiment, &assessed);
     if let Some(why) = &refused {
         let _ = writeln!(text, "safety    a window without a simulated participant is refused: {why}");

@@ -16,6 +16,7 @@ pub mod experiment;
 pub mod frames;
 pub mod gallery;
 pub mod gaze;
+pub mod image;
 pub mod inspect;
 pub mod kept;
 mod limits;

@@ -7,6 +7,7 @@ use std::path::Path;
 use display::{Scenery, Snapshots};
 use ndarray::Array3;
 use serde_json::json;
+use stimulus::checksum::Checksum;
 use stimulus::twin::Twin;
 use stimulus::{Content, Moment};
 
@@ -24,6 +25,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// What its codes are known by.
+    pub fn checksum(&self) -> Checksum {
+        Checksum::of(self.codes.iter().copied())
+    }
+
     /// Codes as a PNG file has them: 8 bits as they are, 10 bits in the upper ones of 16.
     pub fn bytes(&self, bits: u32) -> Vec<u8> {
         let codes = self.codes.iter().flatten();

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use stimulus::safety::{self, BT1702_AREA_FRACTION, Bound, Governor};
 use stimulus::{FlashReport, FlashVerdict};
-use timeline::SceneId;
 
 use crate::cli::{ClockMode, DisplayMode, RunArgs};
 use crate::error::SessionError;
-use crate::experiment::{Experiment, Lowered};
+use crate::experiment::{Assessed, Experiment, Lowered};
 use crate::run::display_mode;
 
 /// Lets a run begin, or says why not. Light reaches a person where frames go to a window without a simulated
@@ -31,7 +30,7 @@ pub fn admit(
                     nothing about this screen";
         return Err(SessionError::Usage(text.into()));
     }
-    let assessed = lowered.assess_flashes(&bound(experiment))?;
+    let assessed = lowered.assess_flashes(&[bound(experiment)])?;
     refusal(experiment, &assessed).map_or(Ok(()), |why| Err(SessionError::Unsafe(why)))
 }
 
@@ -41,12 +40,13 @@ pub fn bound(experiment: &Experiment) -> Bound {
     stated.map_or(Bound::STANDARDS, |safety| Bound::stated(safety.max_flashes_per_s as u32))
 }
 
-/// Why a schedule may not be shown to a person, or nothing where it may; `assessed` by what binds.
-pub fn refusal(experiment: &Experiment, assessed: &[(SceneId, f64, FlashReport)]) -> Option<String> {
+/// Why a schedule may not be shown to a person, or nothing where it may; the last report of each scene is by what binds.
+pub fn refusal(experiment: &Experiment, assessed: &[Assessed]) -> Option<String> {
     let bound = bound(experiment);
     let mut worst = 0;
     let mut refused = String::new();
-    for (scene, contrast, report) in assessed.iter().filter(|(.., report)| !report.keeps(&bound)) {
+    for Assessed { scene, contrast, reports } in assessed {
+        let Some(report) = reports.last().filter(|report| !report.keeps(&bound)) else { continue };
         worst = worst.max(report.max_flashes_per_s());
         let name = scene_name(experiment, scene.0);
         let _ = write!(refused, "{name} at contrast {contrast}: {}; ", describe(report));

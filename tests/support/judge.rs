@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use recording::sha256_hex;
-use recording::xdf::{Stream, Values, corrected_stamps, read_path};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
+use super::xdf::expect;
 use super::{Process, lsl_session, output, root, skip};
 
 /// The judges' Python; `None` (with a printed reason) when there is none and nobody insists.
@@ -29,9 +28,7 @@ pub fn read_alike(python: &str, files: &[&Path]) -> String {
     for (index, file) in files.iter().enumerate() {
         let copy = folder.path().join(format!("{index}.xdf"));
         fs::copy(file, &copy).unwrap();
-        let streams: Vec<Value> = read_path(&copy).unwrap().streams.iter().map(expectation).collect();
-        fs::write(folder.path().join(format!("{index}.xdf.json")), json!({ "streams": streams }).to_string())
-            .unwrap();
+        expect(&copy);
     }
     let said = output(script(python, "xdf_judge.py").arg(folder.path()), 120.0);
     String::from_utf8(said.stdout).unwrap()
@@ -58,38 +55,6 @@ pub fn opens(python: &str, files: &[impl AsRef<Path>]) -> Vec<bool> {
     let said = String::from_utf8(said.stdout).unwrap();
     eprint!("{said}");
     said.lines().map(|line| line.starts_with("opens")).collect()
-}
-
-fn expectation(stream: &Stream) -> Value {
-    let stamps: Vec<u8> = stream.stamps_s.iter().flat_map(|stamp| stamp.to_le_bytes()).collect();
-    json!({
-        "id": stream.id,
-        "name": stream.header.name,
-        "format": stream.header.format.name(),
-        "samples": stream.samples(),
-        "stamps_sha256": sha256_hex(&stamps),
-        "values_sha256": sha256_hex(&bytes_of(&stream.values)),
-        "labels": stream.header.channels.iter().map(|channel| &channel.label).collect::<Vec<_>>(),
-        "clock_offsets": stream.clock_offsets.len(),
-        "footer_samples": stream.footer.as_ref().and_then(|footer| footer.sample_count),
-        "corrected_s": corrected_stamps(stream),
-    })
-}
-
-/// Values as they stand in a file, so that equal means equal to the bit.
-pub fn bytes_of(values: &Values) -> Vec<u8> {
-    fn all<T: Copy, const N: usize>(values: &[T], to_le: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-        values.iter().flat_map(|value| to_le(*value)).collect()
-    }
-    match values {
-        Values::Float32(values) => all(values, f32::to_le_bytes),
-        Values::Double64(values) => all(values, f64::to_le_bytes),
-        Values::Int8(values) => all(values, i8::to_le_bytes),
-        Values::Int16(values) => all(values, i16::to_le_bytes),
-        Values::Int32(values) => all(values, i32::to_le_bytes),
-        Values::Int64(values) => all(values, i64::to_le_bytes),
-        Values::Text(texts) => texts.iter().flat_map(|text| [text.as_bytes(), b"\0"].concat()).collect(),
-    }
 }
 
 /// A place in LSL where a foreign source and the program meet.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod judge;
+pub mod xdf;
 pub mod xvfb;
 
 use std::ffi::OsStr;

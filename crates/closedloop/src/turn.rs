@@ -6,8 +6,8 @@ use timeline::{
     Request, Response, Score, State, Trial,
 };
 
-/// What a turn is handed.
-#[derive(Debug, Clone, Copy)]
+/// What a turn is handed; by default nothing came.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Inputs<'a> {
     /// Index of the turn.
     pub turn: u64,

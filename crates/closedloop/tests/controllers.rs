@@ -105,15 +105,9 @@ fn play(plan: &Plan, values: &[f64], chunk: usize) -> Answers {
         let inputs = Inputs {
             turn,
             now_ns: S + end as i64 * 4_000_000,
-            stop: false,
-            held: false,
             flips: if turn == 0 { &flips } else { &[] },
-            markers: &[],
             sources: &[input],
-            answers: &[],
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
+            ..Inputs::default()
         };
         looped.step(&inputs, &mut out);
         decisions.extend(
@@ -146,19 +140,7 @@ fn each_controller_replays_and_starts_again_to_the_bit() {
                     SourceInput { skipped: 0, first_sample: turn * 5, at_ns: &at_ns, values: &values };
                 let flips = [flip(turn * 6 / 5, S + (turn * 6 / 5) as i64 * 16_666_667)];
                 let flips = if turn % 5 == 0 { &flips[..] } else { &[] };
-                let inputs = Inputs {
-                    turn,
-                    now_ns,
-                    stop: false,
-                    held: false,
-                    flips,
-                    markers: &[],
-                    sources: &[input],
-                    answers: &[],
-                    replies: &[],
-                    responses: &[],
-                    attenuations: &[],
-                };
+                let inputs = Inputs { turn, now_ns, flips, sources: &[input], ..Inputs::default() };
                 looped.step(&inputs, &mut out);
                 all.extend(
                     out.commands.iter().map(|c| (c.index, c.contrast.to.to_bits(), c.contrast.end_ns)),

@@ -115,15 +115,10 @@ fn run(plan: &Plan, seconds: f64, mut edit: impl FnMut(&mut Turn)) -> Log {
         let inputs = Inputs {
             turn: index,
             now_ns: turn.now_ns,
-            stop: false,
             held: turn.held,
             flips: &flips,
-            markers: &[],
             sources: &[input],
-            answers: &[],
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
+            ..Inputs::default()
         };
         looped.step(&inputs, &mut out);
         index += 1;

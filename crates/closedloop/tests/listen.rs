@@ -7,40 +7,12 @@ mod common;
 use closedloop::*;
 use common::*;
 use proptest::prelude::*;
-use timeline::{Decision, Marker, NoticeKind, SourceId};
+use timeline::{Decision, Marker, NoticeKind};
 
 fn plan(time_scale: f64, until_cues: u32) -> Plan {
-    Plan {
-        refresh_hz: 60.0,
-        grey_ramp_ns: S / 2,
-        sources: vec![
-            SourcePlan { time_scale, ..eeg_source() },
-            SourcePlan { is_marker: true, ..eeg_source() },
-        ],
-        blocks: vec![block(600, BlockKind::Listen { until_cues })],
-        decoder: Some(DecoderPlan::Cca(CcaPlan {
-            source: SourceId(0),
-            cues: SourceId(1),
-            classes: vec![
-                ClassPlan { code: 0, frequency_hz: None },
-                ClassPlan { code: 1, frequency_hz: Some(13.0) },
-                ClassPlan { code: 2, frequency_hz: Some(17.0) },
-                ClassPlan { code: 3, frequency_hz: Some(21.0) },
-            ],
-            harmonics: 2,
-            window_s: 4.0,
-            delay_s: 1.0,
-            band_hz: [6.0, 45.0],
-            rest_false_alarm: 0.01,
-        })),
-        controller: None,
-        onset: None,
-        interlock: InterlockPlan::FAULTS,
-        artefacts: None,
-        outside: None,
-        feed: None,
-        flow: FlowPlan::default(),
-    }
+    let mut plan = listening(600, until_cues, &[13.0, 17.0, 21.0]);
+    plan.sources[0].time_scale = time_scale;
+    plan
 }
 
 const CUES: [u32; 8] = [1, 0, 3, 2, 0, 2, 1, 3];
@@ -108,15 +80,9 @@ fn play(
         let inputs = Inputs {
             turn: turn as u64,
             now_ns,
-            stop: false,
-            held: false,
-            flips: &[],
             markers: &recording.markers[first_marker..marker],
             sources: &[eeg, SourceInput::default()],
-            answers: &[],
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
+            ..Inputs::default()
         };
         looped.step(&inputs, &mut out);
         decisions.extend(out.decisions.iter());

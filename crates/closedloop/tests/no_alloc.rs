@@ -13,33 +13,7 @@ use timeline::{Act, Device, Flip, OnsetOutcome, Reply, Response, SceneId, Source
 static WATCH: AllocDisabler = AllocDisabler;
 
 fn listen_plan() -> Plan {
-    Plan {
-        refresh_hz: 60.0,
-        grey_ramp_ns: S / 2,
-        sources: vec![eeg_source(), SourcePlan { is_marker: true, ..eeg_source() }],
-        blocks: vec![block(60, BlockKind::Listen { until_cues: 3 })],
-        decoder: Some(DecoderPlan::Cca(CcaPlan {
-            source: SourceId(0),
-            cues: SourceId(1),
-            classes: vec![
-                ClassPlan { code: 0, frequency_hz: None },
-                ClassPlan { code: 1, frequency_hz: Some(13.0) },
-                ClassPlan { code: 2, frequency_hz: Some(17.0) },
-            ],
-            harmonics: 2,
-            window_s: 4.0,
-            delay_s: 1.0,
-            band_hz: [6.0, 45.0],
-            rest_false_alarm: 0.01,
-        })),
-        controller: None,
-        onset: None,
-        interlock: InterlockPlan::FAULTS,
-        artefacts: None,
-        outside: None,
-        feed: None,
-        flow: FlowPlan::default(),
-    }
+    listening(60, 3, &[13.0, 17.0])
 }
 
 /// Rest, then presentations that wait for any phase that is forecast at all, with quiet eyes.
@@ -50,29 +24,11 @@ fn onset_plan() -> Plan {
         timeout_ns: 2 * S,
         ..OnsetRule::FREE
     };
-    let flash = FlashPlan {
-        scene: SceneId(1),
-        contrast: 0.5,
-        ramp_ns: 0,
-        on_ns: S / 10,
-        gap_ns: S / 5,
-        count: 1000,
-        rule,
-    };
     let eyes = EyesPlan { source: SourceId(0), channels: vec![0], window_s: 0.2, range_max: 1e3 };
     Plan {
-        blocks: vec![block(14, BlockKind::Rest), block(40, BlockKind::Flash(flash))],
+        blocks: vec![block(14, BlockKind::Rest), flashes(40, rule)],
         decoder: None,
-        onset: Some(OnsetPlan {
-            source: SourceId(0),
-            weights: vec![1.0 / CHANNELS as f64; CHANNELS],
-            band_hz: [8.0, 13.0],
-            mains_hz: 50.0,
-            lead_ns: 80_000_000,
-            baseline_s: 8.0,
-            power_window_s: 0.5,
-            eyes: Some(eyes),
-        }),
+        onset: Some(alpha(Some(eyes))),
         sources: vec![eeg_source()],
         ..listen_plan()
     }
@@ -132,15 +88,11 @@ fn drive(plan: &Plan, cued: bool) -> (u64, bool) {
         let inputs = Inputs {
             turn,
             now_ns,
-            stop: false,
-            held: false,
             flips: &flips,
             markers: if cued && turn % 400 == 100 { &cue } else { &[] },
             sources: &[eeg, SourceInput::default()][..plan.sources.len()],
-            answers: &[],
             replies: &replies,
-            responses: &[],
-            attenuations: &[],
+            ..Inputs::default()
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);
@@ -266,20 +218,15 @@ fn no_task_allocates() {
         let inputs = Inputs {
             turn,
             now_ns,
-            stop: false,
-            held: false,
             flips: &flips,
-            markers: &[],
             sources: &[SourceInput {
                 skipped: 0,
                 first_sample: turn,
                 at_ns: &[now_ns],
                 values: &[away, 0.1],
             }],
-            answers: &[],
-            replies: &[],
             responses: if turn % 37 == 5 || device == Device::Operator { &press } else { &[] },
-            attenuations: &[],
+            ..Inputs::default()
         };
         assert_no_alloc(|| {
             looped.step(&inputs, &mut out);

@@ -7,35 +7,18 @@ mod common;
 
 use closedloop::*;
 use common::*;
-use timeline::{NoticeKind, Onset, OnsetOutcome, SceneId, SourceId};
+use timeline::{NoticeKind, Onset, OnsetOutcome, SourceId};
 
 const SAMPLE_NS: i64 = 4_000_000;
 
 fn plan(rule: OnsetRule) -> Plan {
-    let flash = FlashPlan {
-        scene: SceneId(1),
-        contrast: 0.5,
-        ramp_ns: 0,
-        on_ns: S / 10,
-        gap_ns: S / 5,
-        count: 1000,
-        rule,
-    };
     let gaze = SourcePlan { channels: 2, ..eeg_source() };
+    let eyes = EyesPlan { source: SourceId(1), channels: vec![0, 1], window_s: 0.3, range_max: 1.0 };
     Plan {
         sources: vec![eeg_source(), gaze],
-        blocks: vec![block(1, BlockKind::Rest), block(28, BlockKind::Flash(flash))],
+        blocks: vec![block(1, BlockKind::Rest), flashes(28, rule)],
         decoder: None,
-        onset: Some(OnsetPlan {
-            source: SourceId(0),
-            weights: vec![1.0; CHANNELS],
-            band_hz: [8.0, 13.0],
-            mains_hz: 50.0,
-            lead_ns: 60_000_000,
-            baseline_s: 8.0,
-            power_window_s: 0.5,
-            eyes: Some(EyesPlan { source: SourceId(1), channels: vec![0, 1], window_s: 0.3, range_max: 1.0 }),
-        }),
+        onset: Some(OnsetPlan { weights: vec![1.0; CHANNELS], lead_ns: 60_000_000, ..alpha(Some(eyes)) }),
         ..thermostat(pi(6.0), vec![calibrate(24)])
     }
 }
@@ -65,19 +48,7 @@ fn run(
         let came = |values| SourceInput { skipped: 0, first_sample: first, at_ns: &at_ns, values };
         let sources =
             if is_silent(turn) { [SourceInput::default(); 2] } else { [came(&values), came(&looks)] };
-        let inputs = Inputs {
-            turn,
-            now_ns,
-            stop: false,
-            held: false,
-            flips: &flips,
-            markers: &[],
-            sources: &sources,
-            answers: &[],
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
-        };
+        let inputs = Inputs { turn, now_ns, flips: &flips, sources: &sources, ..Inputs::default() };
         looped.step(&inputs, &mut out);
         onsets.extend(out.onsets.iter().copied());
         notices.extend(out.notices.iter().map(|notice| notice.kind));

@@ -208,15 +208,10 @@ fn live(plan: &Plan, world: &World<'_>, seconds: f64) -> Log {
         let inputs = Inputs {
             turn,
             now_ns,
-            stop: false,
-            held: false,
             flips: &flips,
-            markers: &[],
             sources: &[eye][..plan.sources.len()],
-            answers: &[],
-            replies: &[],
             responses: &responses,
-            attenuations: &[],
+            ..Inputs::default()
         };
         looped.step(&inputs, &mut out);
         if is_chunk {

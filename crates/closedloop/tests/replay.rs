@@ -85,14 +85,9 @@ fn play(looped: &mut Loop, session: &Session) -> Vec<Outputs> {
             turn: index as u64,
             now_ns: turn.now_ns,
             stop: turn.stop,
-            held: false,
             flips: &turn.flips,
-            markers: &[],
             sources: &[eeg],
-            answers: &[],
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
+            ..Inputs::default()
         };
         looped.step(&inputs, &mut out);
         assert!(out.finished || looped.next_wake_ns() > turn.now_ns);

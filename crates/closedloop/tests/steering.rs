@@ -8,7 +8,7 @@ use closedloop::*;
 use common::*;
 use timeline::{
     Answer, Command, Decision, Notice, NoticeKind, Onset, OnsetOutcome, Presentation, Purpose, Request,
-    SceneId, SourceId,
+    SceneId,
 };
 
 const PRESENTATIONS: u32 = 4;
@@ -84,15 +84,10 @@ fn run(plan: &Plan, seconds: i64, mut planner: impl FnMut(Option<&Request>, i64)
         let inputs = Inputs {
             turn,
             now_ns,
-            stop: false,
-            held: false,
             flips: &flips,
-            markers: &[],
             sources: &[source],
             answers: &answers,
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
+            ..Inputs::default()
         };
         looped.step(&inputs, &mut out);
         turn += 1;
@@ -256,16 +251,7 @@ fn grey_in_the_middle_of_a_presentation_is_no_measurement() {
 /// The plan with presentations that wait for a state.
 fn waiting(rule: OnsetRule) -> Plan {
     let mut plan = plan();
-    plan.onset = Some(OnsetPlan {
-        source: SourceId(0),
-        weights: vec![1.0 / CHANNELS as f64; CHANNELS],
-        band_hz: [8.0, 13.0],
-        mains_hz: 50.0,
-        lead_ns: 80_000_000,
-        baseline_s: 8.0,
-        power_window_s: 0.5,
-        eyes: None,
-    });
+    plan.onset = Some(alpha(None));
     for block in &mut plan.blocks {
         if let BlockKind::Steer(steer) = &mut block.kind {
             (steer.rule, steer.presentations) = (Some(rule), 8);

@@ -55,15 +55,10 @@ fn sit(looped: &mut Loop, mut press: impl FnMut(f64) -> Option<(i64, u32)>) -> V
         let inputs = Inputs {
             turn,
             now_ns,
-            stop: false,
-            held: false,
             flips: &[flip(turn * 12 / 5, now_ns)],
             markers: &due,
             sources: &[eeg, SourceInput::default()],
-            answers: &[],
-            replies: &[],
-            responses: &[],
-            attenuations: &[],
+            ..Inputs::default()
         };
         looped.step(&inputs, &mut out);
         for command in &out.commands {

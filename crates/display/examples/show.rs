@@ -27,17 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds: f64 = arguments.get(1).map_or(Ok(3.0), |text| text.parse())?;
     let width_px = arguments.get(2).map_or(Ok(320), |text| text.parse())?;
     let height_px = arguments.get(3).map_or(Ok(240), |text| text.parse())?;
-    let screen = Screen::new(&ScreenSpec {
-        width_px,
-        height_px,
-        width_cm: f64::from(width_px) / 10.0,
-        height_cm: f64::from(height_px) / 10.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2: 120.0,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    })?;
+    let screen = Screen::new(&ScreenSpec::plain(width_px, height_px))?;
     let grating = Grating {
         cycles_per_px: screen.wave_vector(1.0, 45.0),
         phase: 0.0,

@@ -21,6 +21,7 @@
 mod build;
 pub mod clock;
 mod config;
+mod copied;
 mod elements;
 mod film;
 mod floor;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use stimulus::MEAN_LUMINANCE;
 use stimulus::checksum::Checksum;
 use stimulus::safety::Shown;
+use stimulus::safety::light::lowered;
 use timeline::ring::{RowHead, RowWriter};
 use timeline::{Drawn, Flip, s_from_ns};
 
@@ -55,7 +56,7 @@ struct Slot {
     state: Arc<AtomicU8>,
     frame: u64,
     onset_ns: i64,
-    /// Whether its flip is final: where the screen paces, that is known a refresh later.
+    /// Whether its flip is final: in a window that is known when it was presented, or a refresh later where the screen paces.
     known: bool,
 }
 
@@ -194,14 +195,6 @@ fn take(
         broken: verdict.flags,
         ..plain
     }))
-}
-
-/// Light with a part of its contrast about grey, of 65535.
-fn lowered(light: f64, gain: u32) -> f64 {
-    if gain == Drawn::WHOLE {
-        return light;
-    }
-    MEAN_LUMINANCE + (light - MEAN_LUMINANCE) * f64::from(gain) / f64::from(Drawn::WHOLE)
 }
 
 /// The values of a buffer of f32.

@@ -108,18 +108,7 @@ mod tests {
 
     /// A display with a full-field picture that is commanded from the start; `None` without an adapter.
     fn room(mode: Mode) -> Option<Room> {
-        let screen = Screen::new(&ScreenSpec {
-            width_px: 64,
-            height_px: 48,
-            width_cm: 6.4,
-            height_cm: 4.8,
-            distance_cm: 57.3,
-            refresh_hz: 60.0,
-            luminance_max_cd_m2: 120.0,
-            luminance_min_cd_m2: 0.0,
-            gamma: 2.2,
-        })
-        .unwrap();
+        let screen = Screen::new(&ScreenSpec::plain(64, 48)).unwrap();
         let grating = stimulus::Grating {
             cycles_per_px: screen.wave_vector(1.0, 0.0),
             phase: 0.0,

@@ -322,7 +322,8 @@ impl FrameLoop {
     ) -> wgpu::SubmissionIndex {
         let submission = self.display.gpu.queue.submit([encoder.finish()]);
         if let Some(slot) = slot {
-            let known = self.display.description.pacing != Pacing::Screen;
+            // In a window it may come late, which its flip says.
+            let known = self.display.description.pacing == Pacing::Simulated;
             self.display.readback.submitted(slot, &planned.flip, known);
         }
         submission

@@ -1,10 +1,11 @@
 //! Single frames from the GPU, at leisure: what the tests compare with the CPU twin.
 
+use stimulus::Moment;
 use stimulus::checksum::Checksum;
 use stimulus::picture::Mix;
-use stimulus::{Moment, Screen};
 
 use crate::config::{Description, DisplayError, Pacing};
+use crate::copied::{self, bytes_per_row, copy};
 use crate::gpu::Gpu;
 use crate::plan::FrameParams;
 use crate::readback::{HEAD, f32_values};
@@ -63,21 +64,13 @@ impl Snapshots {
         let format = scenery.code_format();
         let target = Offscreen::prepare(&gpu.device, screen, format);
         let renderer = Renderer::prepare(&gpu.device, &gpu.queue, &scenery, format)?;
-        let read = |label, size| {
-            gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        };
         let linear_bytes = if scenery.is_achromatic() { 4 } else { 16 };
         let size = |bytes| u64::from(bytes_per_row(screen, bytes)) * u64::from(screen.height_px);
         Ok(Self {
-            head: read("head", renderer.head_bytes()),
-            linear: read("linear", size(linear_bytes)),
-            codes: read("codes", size(CODE_BYTES)),
-            presented: read("presented", size(CODE_BYTES)),
+            head: copied::buffer(&gpu.device, "head", renderer.head_bytes()),
+            linear: copied::buffer(&gpu.device, "linear", size(linear_bytes)),
+            codes: copied::buffer(&gpu.device, "codes", size(CODE_BYTES)),
+            presented: copied::buffer(&gpu.device, "presented", size(CODE_BYTES)),
             linear_bytes,
             gpu,
             renderer,
@@ -127,20 +120,9 @@ impl Snapshots {
         copy(&mut encoder, self.renderer.linear(), &self.linear, &screen, self.linear_bytes);
         copy(&mut encoder, self.renderer.codes(), &self.codes, &screen, CODE_BYTES);
         copy(&mut encoder, &self.target.texture, &self.presented, &screen, CODE_BYTES);
-        let submission = self.gpu.queue.submit([encoder.finish()]);
-        for buffer in [&self.linear, &self.codes, &self.presented, &self.head] {
-            buffer.map_async(wgpu::MapMode::Read, .., |_| ());
-        }
-        let finished = self.gpu.finish_first(submission);
-        let lost = |reason: &str| DisplayError::Lost { frame, reason: reason.to_string() };
-        if let Some(reason) = self.gpu.failure() {
-            return Err(lost(reason));
-        }
-        if !finished {
-            return Err(lost("not done within 30 seconds"));
-        }
+        copied::submit(&self.gpu, encoder, &[&self.linear, &self.codes, &self.presented, &self.head], frame)?;
         let mut sums = [0; 4];
-        let retina = mapped(&self.head, frame, |bytes| {
+        let retina = copied::read(&self.head, frame, |bytes| {
             let (head, cells) = bytes.split_at(HEAD as usize);
             let words: Vec<u32> =
                 head.as_chunks::<4>().0.iter().take(4).map(|bytes| u32::from_le_bytes(*bytes)).collect();
@@ -215,7 +197,7 @@ impl Snapshots {
         row: impl Fn(&[u8]) -> Vec<T>,
     ) -> Result<Vec<T>, DisplayError> {
         let stride = bytes_per_row(&self.scenery.screen, bytes) as usize;
-        mapped(buffer, frame, |all| all.chunks_exact(stride).flat_map(&row).collect())
+        copied::read(buffer, frame, |all| all.chunks_exact(stride).flat_map(&row).collect())
     }
 }
 
@@ -236,41 +218,5 @@ fn codes_of(line: &[u8], width: usize, bits: u32) -> Vec<[u32; 3]> {
     line.as_chunks::<4>().0.iter().take(width).map(pixel).collect()
 }
 
-fn mapped<T>(buffer: &wgpu::Buffer, frame: u64, read: impl Fn(&[u8]) -> T) -> Result<T, DisplayError> {
-    let view = buffer
-        .get_mapped_range(..)
-        .map_err(|error| DisplayError::Lost { frame, reason: error.to_string() })?;
-    let value = read(&view);
-    drop(view);
-    buffer.unmap();
-    Ok(value)
-}
-
-fn copy(
-    encoder: &mut wgpu::CommandEncoder,
-    from: &wgpu::Texture,
-    to: &wgpu::Buffer,
-    screen: &Screen,
-    bytes: u32,
-) {
-    encoder.copy_texture_to_buffer(
-        from.as_image_copy(),
-        wgpu::TexelCopyBufferInfo {
-            buffer: to,
-            layout: wgpu::TexelCopyBufferLayout {
-                offset: 0,
-                bytes_per_row: Some(bytes_per_row(screen, bytes)),
-                rows_per_image: None,
-            },
-        },
-        wgpu::Extent3d { width: screen.width_px, height: screen.height_px, depth_or_array_layers: 1 },
-    );
-}
-
 /// Bytes per pixel of the surface.
 const CODE_BYTES: u32 = 4;
-
-/// A copy's rows must be multiples of 256 bytes.
-fn bytes_per_row(screen: &Screen, bytes: u32) -> u32 {
-    (bytes * screen.width_px).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT)
-}

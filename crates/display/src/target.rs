@@ -444,18 +444,7 @@ mod tests {
 
     #[test]
     fn a_screen_paces_only_at_the_rigs_own_refresh() {
-        let screen = Screen::new(&ScreenSpec {
-            width_px: 320,
-            height_px: 240,
-            width_cm: 32.0,
-            height_cm: 24.0,
-            distance_cm: 57.3,
-            refresh_hz: 60.0,
-            luminance_max_cd_m2: 120.0,
-            luminance_min_cd_m2: 0.0,
-            gamma: 2.2,
-        })
-        .unwrap();
+        let screen = Screen::new(&ScreenSpec::plain(320, 240)).unwrap();
         let pacing = |software, ms: f64| {
             let stamps_ns: Vec<i64> = (0..130).map(|k| (f64::from(k) * ms * 1e6) as i64).collect();
             pacing_of(software, &stamps_ns, &screen, &SyncBounds::USUAL)

@@ -12,7 +12,7 @@ use timeline::Flip;
 use super::refuse;
 use crate::error::SessionError;
 use crate::experiment::{Experiment, Lowered};
-use crate::frames::moment_of;
+use crate::frames::history::moment_of;
 use crate::replay::Tracks;
 use crate::run::participant::setup;
 

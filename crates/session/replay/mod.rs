@@ -175,7 +175,7 @@ fn open(path: &Path, key: Option<&Path>) -> Result<(RecordedSession, Loop), Sess
 ///
 /// # Errors
 /// When a copy cannot be read, or was changed since.
-pub(crate) fn experiment(session: &RecordedSession) -> Result<Experiment, SessionError> {
+pub fn experiment(session: &RecordedSession) -> Result<Experiment, SessionError> {
     let path = session.folder.path();
     let refuse = |reason: String| SessionError::NotReplayable { path: path.to_owned(), reason };
     let read = |path: std::path::PathBuf| {

@@ -1,13 +1,11 @@
 //! Image files: PNG of any kind to 8-bit red, green, blue and opacity.
 
-use std::io::Cursor;
 use std::path::Path;
 
 use recording::sha256_hex;
 use stimulus::sheet::{Texels, Transfer};
 
-/// Larger images are refused before they are decoded: a file's header may claim anything.
-const MOST_SIDE: u32 = 16_384;
+use crate::image::decode;
 
 /// A decoded image.
 pub(super) struct Picture {
@@ -21,20 +19,8 @@ impl Picture {
         let named = |reason: String| format!("`{}`: {reason}", path.display());
         let bytes = std::fs::read(path).map_err(|error| named(error.to_string()))?;
         let sha256 = sha256_hex(&bytes);
-        let mut decoder = png::Decoder::new(Cursor::new(bytes));
-        decoder
-            .set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
-        let mut reader = decoder.read_info().map_err(|error| named(format!("not a PNG image: {error}")))?;
-        let (width, height) = (reader.info().width, reader.info().height);
-        if width > MOST_SIDE || height > MOST_SIDE {
-            return Err(named(format!("{width} x {height} px, allowed are {MOST_SIDE} along a side")));
-        }
-        let size = reader.output_buffer_size().ok_or_else(|| named("too large for the memory".into()))?;
-        let mut bytes = vec![0; size];
-        let frame = reader
-            .next_frame(&mut bytes)
-            .map_err(|error| named(format!("not a whole PNG image: {error}")))?;
-        let bytes = &bytes[..frame.buffer_size()];
+        let wanted = png::Transformations::normalize_to_color8() | png::Transformations::ALPHA;
+        let (frame, bytes) = decode(&bytes, wanted).map_err(|error| named(error.to_string()))?;
         let texels: Vec<[u8; 4]> = match frame.color_type {
             png::ColorType::GrayscaleAlpha => {
                 bytes.as_chunks::<2>().0.iter().map(|&[grey, alpha]| [grey, grey, grey, alpha]).collect()
@@ -42,7 +28,8 @@ impl Picture {
             png::ColorType::Rgba => bytes.as_chunks::<4>().0.to_vec(),
             other => return Err(named(format!("its pixels are {other:?} after decoding"))),
         };
-        let texels = Texels::new(width, height, texels).map_err(|error| named(error.to_string()))?;
+        let texels =
+            Texels::new(frame.width, frame.height, texels).map_err(|error| named(error.to_string()))?;
         Ok((Self { texels }, sha256))
     }
 

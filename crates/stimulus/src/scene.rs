@@ -1,6 +1,6 @@
 //! What a frame shows: elements on neutral grey, each a pure function of the frame.
 
-use crate::element::{Aperture, Course, Element, Moment, Now, Outline, Paint, Pattern, Wave};
+use crate::element::{Aperture, Course, Element, Modulation, Moment, Now, Outline, Paint, Pattern, Wave};
 use crate::flicker::Flicker;
 use crate::picture::Picture;
 use crate::screen::Screen;
@@ -54,9 +54,11 @@ impl Scene {
         Self::of(element, Course::flickering(picture.flicker))
     }
 
-    /// All elements of several scenes on top of each other, the last one's topmost. The patch follows the first that has one.
+    /// All elements of several scenes on top of each other, the last one's topmost. The patch follows the first whose patch follows
+    /// a flicker or a code; the first that has one, where nothing flickers.
     pub fn together(scenes: &[&Self]) -> Self {
         let mut all = Self::grey();
+        let mut patches = Vec::new();
         for scene in scenes {
             let (first, courses) = (all.courses.len(), scene.courses.iter().cloned());
             all.courses.extend(courses);
@@ -65,8 +67,10 @@ impl Scene {
                 element
             }));
             all.cross_fade_frames = all.cross_fade_frames.max(scene.cross_fade_frames);
-            all.patch_course = all.patch_course.or(scene.patch_course.map(|course| course + first));
+            patches.extend(scene.patch_course.map(|course| course + first));
         }
+        let flickers = |course: &usize| all.courses[*course].modulation != Modulation::Steady;
+        all.patch_course = patches.iter().copied().find(flickers).or(patches.first().copied());
         all
     }
 

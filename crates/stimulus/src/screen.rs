@@ -31,6 +31,24 @@ pub struct ScreenSpec {
     pub gamma: f64,
 }
 
+impl ScreenSpec {
+    /// A plain screen of this size: ten px per cm at 57.3 cm, so that one degree has ten px, 60 Hz, black to 120 cd/m2 by a gamma of
+    /// 2.2. Examples and tests draw on it where the screen is not what they are about.
+    pub const fn plain(width_px: u32, height_px: u32) -> Self {
+        Self {
+            width_px,
+            height_px,
+            width_cm: width_px as f64 / 10.0,
+            height_cm: height_px as f64 / 10.0,
+            distance_cm: 57.3,
+            refresh_hz: 60.0,
+            luminance_max_cd_m2: 120.0,
+            luminance_min_cd_m2: 0.0,
+            gamma: 2.2,
+        }
+    }
+}
+
 /// A screen in machine units. The person fixates its centre.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Screen {
@@ -185,17 +203,7 @@ fn range(what: &'static str, value: f64, ok: bool, allowed: &'static str) -> Res
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) const SPEC: ScreenSpec = ScreenSpec {
-        width_px: 320,
-        height_px: 240,
-        width_cm: 32.0,
-        height_cm: 24.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2: 120.0,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    };
+    pub(crate) const SPEC: ScreenSpec = ScreenSpec::plain(320, 240);
 
     #[test]
     fn one_centimetre_at_57_is_one_degree() {

@@ -20,15 +20,12 @@ type Pixel = [u8; 3];
 
 fn screen(refresh_hz: f64) -> Screen {
     Screen::new(&ScreenSpec {
-        width_px: WIDTH,
-        height_px: HEIGHT,
         width_cm: 30.0,
         height_cm: 20.0,
-        distance_cm: 57.3,
         refresh_hz,
         luminance_max_cd_m2: 250.0,
         luminance_min_cd_m2: 0.5,
-        gamma: 2.2,
+        ..ScreenSpec::plain(WIDTH, HEIGHT)
     })
     .unwrap()
 }

@@ -13,18 +13,7 @@ use stimulus::{
 
 /// One cm is one degree, and so are ten px.
 fn screen(width_px: u32, height_px: u32) -> Screen {
-    Screen::new(&ScreenSpec {
-        width_px,
-        height_px,
-        width_cm: f64::from(width_px) / 10.0,
-        height_cm: f64::from(height_px) / 10.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2: 120.0,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    })
-    .unwrap()
+    Screen::new(&ScreenSpec::plain(width_px, height_px)).unwrap()
 }
 
 fn light() -> Light {
@@ -32,9 +21,35 @@ fn light() -> Light {
 }
 
 fn judged(scene: &Scene, contrast: f64, screen: &Screen) -> FlashReport {
+    judged_by(&[Bound::STANDARDS], scene, contrast, screen)[0]
+}
+
+fn judged_by(bounds: &[Bound], scene: &Scene, contrast: f64, screen: &Screen) -> Vec<FlashReport> {
     let (light, tables) = (light(), LightTables::of_screen(screen, 256).unwrap());
     let lit = Lit { screen, light: &light, tables: &tables };
-    assess(scene, &Sheets::default(), contrast, &lit, &Bound::STANDARDS)
+    assess(scene, &Sheets::default(), contrast, &lit, bounds)
+}
+
+#[test]
+fn several_bounds_at_once_say_what_each_says_alone() {
+    let screen = screen(120, 90);
+    // Of the last, one bound is judged for longer than the others.
+    let scenes = [
+        grating(&screen, 7.5, 1.0, 8.0),
+        grating(&screen, 1.0, 3.0, 8.0),
+        pair(&screen, 2.5, [0.2; 3], [0.9; 3]),
+        pair(&screen, 5.0, [0.2; 3], [0.9; 3]),
+    ];
+    let bounds = [2, 3, 8].map(Bound::stated);
+    for scene in &scenes {
+        let alone = bounds.map(|bound| judged_by(&[bound], scene, 0.8, &screen)[0]);
+        assert_eq!(judged_by(&bounds, scene, 0.8, &screen), alone);
+    }
+    let kept = |scene| {
+        judged_by(&bounds, scene, 0.8, &screen).iter().zip(&bounds).map(|(it, by)| it.keeps(by)).collect()
+    };
+    let kept: Vec<Vec<bool>> = scenes[2..].iter().map(kept).collect();
+    assert_eq!(kept, [[false, false, true], [false, false, true]]);
 }
 
 fn flicker(kind: FlickerKind, hz: f64, waveform: Waveform) -> Course {

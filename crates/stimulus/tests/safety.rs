@@ -6,18 +6,7 @@ use stimulus::safety::{BT1702_AREA_FRACTION, WCAG_AREA_SR};
 use stimulus::{FlashAnalyser, FlashReport, Screen, ScreenSpec};
 
 fn screen(luminance_max_cd_m2: f64) -> Screen {
-    Screen::new(&ScreenSpec {
-        width_px: 320,
-        height_px: 240,
-        width_cm: 32.0,
-        height_cm: 24.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    })
-    .unwrap()
+    Screen::new(&ScreenSpec { luminance_max_cd_m2, ..ScreenSpec::plain(320, 240) }).unwrap()
 }
 
 /// Three seconds in which cells for which `inside` holds go from `dark` to `bright` and back `hz` times a second.

@@ -5,7 +5,7 @@
 use std::f64::consts::TAU;
 
 use proptest::prelude::*;
-use stimulus::element::{Aperture, Outline};
+use stimulus::element::{Aperture, Course, Outline};
 use stimulus::twin::render;
 use stimulus::{
     Content, Flicker, FlickerKind, Grating, Moment, Patch, RetinaGrid, RetinaTemplate, Scene, Screen,
@@ -13,18 +13,7 @@ use stimulus::{
 };
 
 fn screen(width_px: u32, height_px: u32) -> Screen {
-    Screen::new(&ScreenSpec {
-        width_px,
-        height_px,
-        width_cm: f64::from(width_px) / 10.0,
-        height_cm: f64::from(height_px) / 10.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2: 120.0,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    })
-    .unwrap()
+    Screen::new(&ScreenSpec::plain(width_px, height_px)).unwrap()
 }
 
 fn grating(screen: &Screen, waveform: Waveform) -> Grating {
@@ -127,6 +116,26 @@ fn the_patch_is_white_in_the_first_half_and_black_on_grey() {
     }
     render(&Scene::grey(), &Content::NONE, &Moment::new(0, 0.5), &patch, &screen, &mut pixels);
     assert_eq!((pixels[last], pixels[0]), (0.0, 0.5));
+}
+
+/// A mark that stands before a flicker, or on it, does not keep the patch white.
+#[test]
+fn the_patch_follows_the_first_flicker_of_several_scenes() {
+    let screen = screen(320, 240);
+    let flickering = Scene::grating(&grating(&screen, Waveform::Sine));
+    let mut mark = flickering.clone();
+    mark.courses[0] = Course::STEADY;
+    let unmarked = Scene { patch_course: None, ..mark.clone() };
+    for (scenes, course, flickers) in [
+        (&[&mark, &flickering][..], Some(1), true),
+        (&[&flickering, &mark], Some(0), true),
+        (&[&unmarked, &mark, &flickering, &flickering], Some(2), true),
+        (&[&unmarked, &mark], Some(1), false),
+        (&[&unmarked], None, false),
+    ] {
+        let all = Scene::together(scenes);
+        assert_eq!((all.patch_course, all.flicker().is_some()), (course, flickers));
+    }
 }
 
 #[test]

@@ -116,6 +116,49 @@ pub fn hold(seconds: i64, set_point_uv: f64) -> BlockPlan {
     block(seconds, BlockKind::Hold { scene: GRATING, set_point: SetPointPlan::Constant { uv: set_point_uv } })
 }
 
+/// A block of cues, which come from the second source: class 0 is rest, the others flicker at these frequencies.
+pub fn listening(seconds: i64, until_cues: u32, flickers_hz: &[f64]) -> Plan {
+    let flickers = flickers_hz.iter().map(|&hz| Some(hz));
+    let classes = std::iter::once(None).chain(flickers).zip(0..);
+    let classes = classes.map(|(frequency_hz, code)| ClassPlan { code, frequency_hz });
+    Plan {
+        sources: vec![eeg_source(), SourcePlan { is_marker: true, ..eeg_source() }],
+        decoder: Some(DecoderPlan::Cca(CcaPlan {
+            source: SourceId(0),
+            cues: SourceId(1),
+            classes: classes.collect(),
+            harmonics: 2,
+            window_s: 4.0,
+            delay_s: 1.0,
+            band_hz: [6.0, 45.0],
+            rest_false_alarm: 0.01,
+        })),
+        controller: None,
+        ..thermostat(pi(1.0), vec![block(seconds, BlockKind::Listen { until_cues })])
+    }
+}
+
+/// Presentations of a tenth of a second, which wait for a state.
+pub fn flashes(seconds: i64, rule: OnsetRule) -> BlockPlan {
+    let (ramp_ns, on_ns, gap_ns) = (0, S / 10, S / 5);
+    let flash = FlashPlan { scene: GRATING, contrast: 0.5, ramp_ns, on_ns, gap_ns, count: 1000, rule };
+    block(seconds, BlockKind::Flash(flash))
+}
+
+/// The state of alpha, of all channels alike.
+pub fn alpha(eyes: Option<EyesPlan>) -> OnsetPlan {
+    OnsetPlan {
+        source: SourceId(0),
+        weights: vec![1.0 / CHANNELS as f64; CHANNELS],
+        band_hz: [8.0, 13.0],
+        mains_hz: 50.0,
+        lead_ns: 80_000_000,
+        baseline_s: 8.0,
+        power_window_s: 0.5,
+        eyes,
+    }
+}
+
 pub fn thermostat(controller: ControllerPlan, blocks: Vec<BlockPlan>) -> Plan {
     Plan {
         refresh_hz: 60.0,

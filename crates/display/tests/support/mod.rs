@@ -6,18 +6,7 @@ use stimulus::{Flicker, FlickerKind, Grating, Scene, Screen, ScreenSpec, Wavefor
 
 /// The simulated rig, at any size.
 pub fn screen(width_px: u32, height_px: u32) -> Screen {
-    Screen::new(&ScreenSpec {
-        width_px,
-        height_px,
-        width_cm: f64::from(width_px) / 10.0,
-        height_cm: f64::from(height_px) / 10.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2: 120.0,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    })
-    .unwrap()
+    Screen::new(&ScreenSpec::plain(width_px, height_px)).unwrap()
 }
 
 /// A grating in the middle of a screen.

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use recording::xdf::{Stream, Values, corrected_stamps, read_path};
-use recording::{repair, sha256_hex};
-use serde_json::{Value, json};
+use recording::repair;
 
 use crate::support::{Dice, every_format, recorded, shared_xdf};
+use crate::xdf::expect;
 
 /// The judges' Python; `None` (with a printed reason) when there is none and nobody insists.
 fn python() -> Option<String> {
@@ -18,44 +17,6 @@ fn python() -> Option<String> {
         eprintln!("skipped: PHOTIC_JUDGE_PYTHON is not set");
     }
     python
-}
-
-fn bytes_of(values: &Values) -> Vec<u8> {
-    fn all<T: Copy, const N: usize>(values: &[T], to_le: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-        values.iter().flat_map(|value| to_le(*value)).collect()
-    }
-    match values {
-        Values::Float32(values) => all(values, f32::to_le_bytes),
-        Values::Double64(values) => all(values, f64::to_le_bytes),
-        Values::Int8(values) => all(values, i8::to_le_bytes),
-        Values::Int16(values) => all(values, i16::to_le_bytes),
-        Values::Int32(values) => all(values, i32::to_le_bytes),
-        Values::Int64(values) => all(values, i64::to_le_bytes),
-        Values::Text(texts) => texts.iter().flat_map(|text| [text.as_bytes(), b"\0"].concat()).collect(),
-    }
-}
-
-fn expectation(stream: &Stream) -> Value {
-    let stamps: Vec<u8> = stream.stamps_s.iter().flat_map(|stamp| stamp.to_le_bytes()).collect();
-    json!({
-        "id": stream.id,
-        "name": stream.header.name,
-        "format": stream.header.format.name(),
-        "samples": stream.samples(),
-        "stamps_sha256": sha256_hex(&stamps),
-        "values_sha256": sha256_hex(&bytes_of(&stream.values)),
-        "labels": stream.header.channels.iter().map(|channel| &channel.label).collect::<Vec<_>>(),
-        "clock_offsets": stream.clock_offsets.len(),
-        "footer_samples": stream.footer.as_ref().and_then(|footer| footer.sample_count),
-        "corrected_s": corrected_stamps(stream),
-    })
-}
-
-/// Writes what we read from `folder/name` beside it.
-fn expect(folder: &Path, name: &str) {
-    let recording = read_path(&folder.join(name)).unwrap();
-    let streams: Vec<Value> = recording.streams.iter().map(expectation).collect();
-    fs::write(folder.join(format!("{name}.json")), json!({ "streams": streams }).to_string()).unwrap();
 }
 
 fn judge(python: &str, folder: &Path) {
@@ -78,7 +39,7 @@ fn files_read_the_same() {
     let names: Vec<_> =
         fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     for name in names {
-        expect(folder.path(), &name.to_string_lossy());
+        expect(&folder.path().join(name));
     }
     judge(&python, folder.path());
 }
@@ -98,11 +59,10 @@ fn repaired_files_open() {
                 let end = (at + 50).min(cut);
                 bytes[at..end].fill(0x5A);
             }
-            let name = format!("{kind}-{round}.xdf");
-            let path = folder.path().join(&name);
+            let path = folder.path().join(format!("{kind}-{round}.xdf"));
             fs::write(&path, bytes).unwrap();
             repair(&path).unwrap();
-            expect(folder.path(), &name);
+            expect(&path);
         }
     }
     judge(&python, folder.path());

@@ -11,3 +11,5 @@ mod real_files;
 mod round_trip;
 mod session;
 mod support;
+#[path = "../../../../tests/support/xdf.rs"]
+mod xdf;

@@ -7,6 +7,8 @@ use std::path::Path;
 use ndarray::{Array3, Array4, ArrayD, Axis, Ix4};
 use ndarray_npy::ReadNpyExt;
 
+use crate::image::{ImageError, decode};
+
 /// Why a file is no image of the stimulus's shape.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
@@ -15,7 +17,7 @@ pub enum Unfit {
     File(#[from] std::io::Error),
     /// It is no PNG.
     #[error("{0}")]
-    Png(#[from] png::DecodingError),
+    Png(#[from] ImageError),
     /// It is no array.
     #[error("not an array of f32: {0}")]
     Npy(#[from] ndarray_npy::ReadNpyError),
@@ -67,11 +69,7 @@ pub fn read(path: &Path, shape: [usize; 4]) -> Result<Array4<f32>, Unfit> {
 
 /// [C, H, W], light; transparency is left out.
 fn read_png(path: &Path) -> Result<Array3<f32>, Unfit> {
-    let mut decoder = png::Decoder::new(BufReader::new(File::open(path)?));
-    decoder.set_transformations(png::Transformations::EXPAND);
-    let mut reader = decoder.read_info()?;
-    let mut bytes = vec![0; reader.output_buffer_size().ok_or(Unfit::Kind)?];
-    let frame = reader.next_frame(&mut bytes)?;
+    let (frame, bytes) = decode(&std::fs::read(path)?, png::Transformations::EXPAND)?;
     let samples = frame.color_type.samples();
     let channels = if samples >= 3 { 3 } else { 1 };
     let (height, width) = (frame.height as usize, frame.width as usize);

@@ -117,12 +117,12 @@ impl FlashAnalyser {
     /// For what a screen of this light shows after grey; `margin` hundredths of each area are added to it.
     pub(super) fn of_light(
         screen: &Screen,
-        geometry: Geometry,
+        geometry: &Geometry,
         tables: &LightTables,
         bound: &Bound,
         margin: u32,
     ) -> Self {
-        Self { begins_grey: true, margin, ..Self::of(screen, geometry, tables.clone(), bound) }
+        Self { begins_grey: true, margin, ..Self::of(screen, geometry.clone(), tables.clone(), bound) }
     }
 
     /// The next frame: linear luminance 0..=1 of each cell, row-major. Does not allocate.
@@ -139,26 +139,21 @@ impl FlashAnalyser {
         self.judge();
     }
 
-    /// The next frame, packed pixels by rows.
-    pub(super) fn push_pixels(&mut self, pixels: &[u32]) {
+    /// A frame of packed pixels by rows, to be pushed here and wherever the geometry is the same.
+    pub(super) fn measure_pixels(&mut self, pixels: &[u32]) -> Measured {
         self.rule.measure(pixels);
-        self.judge();
-    }
-
-    /// The next frame: luminance in mcd/m2 and chromaticity of each cell, where cells are pixels.
-    pub(super) fn push_cells(&mut self, cells: &[[u32; 2]]) {
-        self.rule.measure_cells(cells);
-        self.judge();
-    }
-
-    /// The frame that was pushed last, to be pushed again.
-    pub(super) fn measured(&self) -> Measured {
         self.rule.measured()
     }
 
-    /// A frame that was there before.
+    /// The same of luminance in mcd/m2 and chromaticity of each cell, where cells are pixels.
+    pub(super) fn measure_cells(&mut self, cells: &[[u32; 2]]) -> Measured {
+        self.rule.measure_cells(cells);
+        self.rule.measured()
+    }
+
+    /// The next frame.
     pub(super) fn push_measured(&mut self, measured: &Measured) {
-        self.rule.measured_before(measured);
+        self.rule.take_measured(measured);
         self.judge();
     }
 

@@ -40,36 +40,51 @@ pub struct Lit<'a> {
     pub tables: &'a LightTables,
 }
 
-/// Runs the rules over a scene that comes out of grey at a constant contrast: over two seconds, and as long before that as
-/// something new comes (the frames of a movie, one approach of what looms, one round of a code); twelve seconds at most. Where
-/// flashes of more than two a second keep the bound, they are six at least, because flashes may not last. A picture is taken at
-/// its worst: white and black in turn.
+/// Runs the rules over a scene that comes out of grey at a constant contrast, by each of these bounds: over two seconds, and as
+/// long before that as something new comes (the frames of a movie, one approach of what looms, one round of a code); twelve
+/// seconds at most. Where flashes of more than two a second keep the bound, they are six at least, because flashes may not last.
+/// A picture is taken at its worst: white and black in turn. The reports are in the order of the bounds.
 ///
 /// The frames are those that the governor would be given, to the bit. Where a pattern is coarse, not all of each are looked
 /// at: cells of the governor's size then stand so far apart that 4 or more come to a cycle of the finest pattern, and 64 or
 /// more to the screen's shorter side, and what they say of an area is widened by a twentieth.
-pub fn assess(scene: &Scene, sheets: &Sheets, contrast: f64, lit: &Lit<'_>, bound: &Bound) -> FlashReport {
+pub fn assess(
+    scene: &Scene,
+    sheets: &Sheets,
+    contrast: f64,
+    lit: &Lit<'_>,
+    bounds: &[Bound],
+) -> Vec<FlashReport> {
     // Nobody knows yet what will be in a picture. Nothing flashes more, or on a larger area, than all of it at once.
     let texels = scene.picture_sheet().map_or(0, |(_, sheet)| (sheet.width * sheet.height) as usize);
     let picture = vec![1.0; texels];
     let content = Content { sheets, picture: &picture };
-    let mut look = Look::prepare(scene, lit, bound);
     let frames = |seconds: f64| (seconds * lit.screen.refresh_hz).ceil().max(1.0) as u64;
-    let mut run = |from: u64, to: u64| {
-        (from..to).for_each(|frame| look.push(scene, &content, &Moment::new(frame, contrast), lit));
-        look.analyser.worst()
-    };
     let news = scene.courses.iter().map(Course::news).max().unwrap_or(0);
     // What stands still can only be a pattern that lasts.
     let settles = scene.courses.iter().all(Course::settles);
     let more = frames(if settles { 1.2 * PATTERN_S } else { SECONDS });
     let first = (news + more).min(frames(LONGEST_S));
-    let report = run(0, first);
-    if report.keeps(bound) && report.max_flashes_per_s() > EXTENDED_FLASHES_PER_S {
-        run(first, first.max(frames(f64::from(EXTENDED_S + 1))))
-    } else {
-        report
+    let longer = first.max(frames(f64::from(EXTENDED_S + 1)));
+
+    let mut look = Look::prepare(scene, lit);
+    let analyser =
+        |bound| FlashAnalyser::of_light(lit.screen, &look.geometry, lit.tables, bound, look.margin);
+    let mut analysers: Vec<FlashAnalyser> = bounds.iter().map(analyser).collect();
+    let mut going: Vec<&mut FlashAnalyser> = analysers.iter_mut().collect();
+    let mut watch = |going: &mut [&mut FlashAnalyser], from: u64, to: u64| {
+        (from..to).for_each(|frame| look.push(scene, &content, &Moment::new(frame, contrast), lit, going));
+    };
+    watch(&mut going, 0, first);
+    let may_last = |report: &FlashReport, bound: &Bound| {
+        report.keeps(bound) && report.max_flashes_per_s() > EXTENDED_FLASHES_PER_S
+    };
+    let mut bound = bounds.iter();
+    going.retain(|analyser| bound.next().is_some_and(|bound| may_last(&analyser.worst(), bound)));
+    if !going.is_empty() {
+        watch(&mut going, first, longer);
     }
+    analysers.iter().map(FlashAnalyser::worst).collect()
 }
 
 /// What of each frame is looked at: the pixels where `columns` and `rows` of the screen meet.
@@ -81,13 +96,15 @@ struct Look {
     twin: Twin,
     pixels: Vec<u32>,
     cells: Vec<[u32; 2]>,
-    analyser: FlashAnalyser,
+    geometry: Geometry,
+    /// Hundredths that are added to an area.
+    margin: u32,
     nows: Vec<Now>,
     kept: Vec<(Vec<Now>, Measured)>,
 }
 
 impl Look {
-    fn prepare(scene: &Scene, lit: &Lit<'_>, bound: &Bound) -> Self {
+    fn prepare(scene: &Scene, lit: &Lit<'_>) -> Self {
         let screen = lit.screen;
         let exact = Geometry::of_screen(screen);
         let spacing = cell_for(std::slice::from_ref(scene), screen);
@@ -106,7 +123,8 @@ impl Look {
             twin: Twin::sampled(columns.clone(), rows.clone(), scene.courses.len()),
             pixels: vec![0; pixels],
             cells: vec![[0; 2]; pixels.checked_div(side * side).unwrap_or(0)],
-            analyser: FlashAnalyser::of_light(screen, geometry, lit.tables, bound, margin),
+            geometry,
+            margin,
             nows: vec![Now::NONE; scene.courses.len()],
             kept: Vec::new(),
             columns,
@@ -115,26 +133,36 @@ impl Look {
         }
     }
 
-    fn push(&mut self, scene: &Scene, content: &Content<'_>, moment: &Moment, lit: &Lit<'_>) {
+    /// Draws a frame, or finds one that was the same, and measures it once for all.
+    fn push(
+        &mut self,
+        scene: &Scene,
+        content: &Content<'_>,
+        moment: &Moment,
+        lit: &Lit<'_>,
+        analysers: &mut [&mut FlashAnalyser],
+    ) {
         scene.courses_at(moment, &mut self.nows);
         if let Some((_, measured)) = self.kept.iter().find(|(nows, _)| *nows == self.nows) {
-            return self.analyser.push_measured(measured);
+            return analysers.iter_mut().for_each(|analyser| analyser.push_measured(measured));
         }
+        let Some(first) = analysers.first_mut() else { return };
         let light = self.twin.render(scene, moment, content);
         let width = self.columns.len();
         for (place, (pixel, light)) in self.pixels.iter_mut().zip(light).enumerate() {
             let at = [self.columns[place % width], self.rows[place / width]];
             *pixel = pack(lit.light.encode(light.map(|part| part as f32), at, moment.frame));
         }
-        if self.side == 0 {
-            self.analyser.push_pixels(&self.pixels);
+        let measured = if self.side == 0 {
+            first.measure_pixels(&self.pixels)
         } else {
             self.measure(lit.tables);
-            self.analyser.push_cells(&self.cells);
-        }
+            first.measure_cells(&self.cells)
+        };
+        analysers.iter_mut().for_each(|analyser| analyser.push_measured(&measured));
         // The dither is another in each frame.
         if lit.light.dither().is_none() && self.kept.len() < MOST_KEPT {
-            self.kept.push((self.nows.clone(), self.analyser.measured()));
+            self.kept.push((self.nows.clone(), measured));
         }
     }
 

@@ -107,6 +107,13 @@ pub enum Shown {
     Grey,
 }
 
+impl Shown {
+    /// Of the word that a record has for it; `None` where it is none.
+    pub fn from_word(word: u32) -> Option<Self> {
+        [Self::Candidate, Self::Ramp, Self::Held, Self::Grey].get(word as usize).copied()
+    }
+}
+
 /// The frame's record. Its words are the same on the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
@@ -163,7 +170,7 @@ impl Verdict {
         let &[near_general, near_red, near_px, most_general, most_luminance, most_red] = rest;
         Some(Self {
             frame,
-            shown: [Shown::Candidate, Shown::Ramp, Shown::Held, Shown::Grey].get(shown as usize).copied()?,
+            shown: Shown::from_word(shown)?,
             flags,
             gain,
             attenuation,

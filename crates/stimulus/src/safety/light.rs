@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::colour::Gamut;
 use crate::light::Light;
+use crate::scene::MEAN_LUMINANCE;
 use crate::screen::Screen;
 
 /// Linear light of a channel at its highest code.
@@ -301,6 +302,14 @@ impl LightTables {
     pub fn words(&self) -> impl Iterator<Item = u32> + '_ {
         self.luminance.iter().chain(&self.linear).copied()
     }
+}
+
+/// Linear light with a part of its contrast about neutral grey, of 65535: what [`LightTables::scales`] does to codes.
+pub fn lowered(light: f64, gain: u32) -> f64 {
+    if gain == FULL_LINEAR {
+        return light;
+    }
+    MEAN_LUMINANCE + (light - MEAN_LUMINANCE) * f64::from(gain) / f64::from(FULL_LINEAR)
 }
 
 /// A power curve, and Rec. 709 primaries in cd/m2.

@@ -237,8 +237,8 @@ impl Rule {
         Measured { values: self.state[..values].to_vec(), marked: self.marked.clone() }
     }
 
-    /// The same once more, without looking.
-    pub fn measured_before(&mut self, measured: &Measured) {
+    /// What was found once, here or by a rule of the same geometry, without looking again.
+    pub fn take_measured(&mut self, measured: &Measured) {
         self.state[..measured.values.len()].copy_from_slice(&measured.values);
         self.marked.copy_from_slice(&measured.marked);
     }

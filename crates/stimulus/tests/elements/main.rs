@@ -17,18 +17,7 @@ const SIDE: usize = 200;
 const CENTRE: [f64; 2] = [100.0, 100.0];
 
 fn screen() -> Screen {
-    Screen::new(&ScreenSpec {
-        width_px: SIDE as u32,
-        height_px: SIDE as u32,
-        width_cm: 20.0,
-        height_cm: 20.0,
-        distance_cm: 57.3,
-        refresh_hz: 60.0,
-        luminance_max_cd_m2: 120.0,
-        luminance_min_cd_m2: 0.0,
-        gamma: 2.2,
-    })
-    .unwrap()
+    Screen::new(&ScreenSpec::plain(SIDE as u32, SIDE as u32)).unwrap()
 }
 
 /// Light of a scene, `SIDE * SIDE` pixels.

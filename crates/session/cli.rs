@@ -406,8 +406,8 @@ pub enum ClockMode {
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Protocol file; not needed with --resume.
-    #[arg(default_value = "", hide_default_value = true)]
-    pub protocol: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    pub protocol: Option<PathBuf>,
     /// Rig file; without it, a simulated screen of 320 x 240.
     #[arg(long, value_name = "FILE")]
     pub rig: Option<PathBuf>,

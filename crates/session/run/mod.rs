@@ -111,10 +111,10 @@ pub(crate) fn prepare(args: RunArgs, network: bool) -> Result<Prepared, SessionE
     if let Some(path) = &args.resume {
         return prepare_resumed(&path.clone(), args, network);
     }
-    if args.protocol.as_os_str().is_empty() {
+    let Some(protocol) = &args.protocol else {
         return Err(SessionError::Usage("a protocol file is wanted, or --resume with a session".into()));
-    }
-    let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
+    };
+    let experiment = Experiment::load(protocol, args.rig.as_deref())?;
     prepare_experiment(experiment, args, network)
 }
 
@@ -126,7 +126,7 @@ fn prepare_resumed(path: &Path, args: RunArgs, network: bool) -> Result<Prepared
         return Err(SessionError::Usage(text.into()));
     }
     // Files that the protocol names count from where the protocol lies, if it is given.
-    let folder = args.protocol.parent().map(Path::to_owned).unwrap_or_default();
+    let folder = args.protocol.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
     let experiment = crate::replay::experiment(&session)?.within(&folder);
     let args = RunArgs {
         seed: session.meta.seed,

@@ -102,6 +102,8 @@ fn a_flicker_above_the_stated_bound_is_stopped_and_the_run_ends() {
     let path = protocol(folder.path(), stimuli, "flash", 20.0);
     let json = session_of(&path, folder.path());
     assert_eq!(json["exit"], "stopped");
+    assert_eq!(json["governed"]["rules"][0], "WCAG 2.2 general flash", "{json}");
+    assert!(json["governed"]["frames"].as_u64().unwrap() > 2, "{json}");
     let recorded = RecordedSession::open(&session_folder(&json)).unwrap();
     let told = recorded.notices.iter().find(|notice| notice.kind == NoticeKind::Governed).unwrap();
     let stopped: Vec<&Drawn> = recorded.drawn.iter().filter(|drawn| drawn.shown != 0).collect();
@@ -308,4 +310,54 @@ fn what_cannot_be_shown_is_refused_with_its_line() {
     let said = run(["check", text(&protocol(folder.path(), &stimuli, "it", 1.0))], 60.0).expect(0).stdout;
     assert!(said.contains("targets 1 and 2 show the same") || said.contains("target 1 to 2"), "{said}");
     assert_eq!(said.matches("cut off by the edge of the screen").count(), 1, "{said}");
+}
+
+/// A movie is as long as the adapter has layers, not as the defaults of a library.
+#[test]
+fn a_movie_of_ten_seconds_is_shown() {
+    let Some(()) = vulkan_is_there() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    image(&folder.path().join("ramp.png"), 8);
+    let files = vec!["\"ramp.png\""; 600].join(", ");
+    let stimulus = format!(
+        "[stimulus.it.sequence]\nfiles = [{files}]\nwidth_deg = 0.8\ntransfer = \"srgb\"\nrate_hz = 60.0\nrepeat = false"
+    );
+    let path = protocol(folder.path(), &stimulus, "it", 1.0);
+    let out = folder.path().join("frame.png");
+    run(["render", text(&path), "--trial", "it", "--frame", "599", "--out", text(&out)], 60.0).expect(0);
+}
+
+/// A colour that an eye's glass takes away whole.
+#[test]
+fn what_an_eye_cannot_see_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = folder.path().join("rig.toml");
+    let simulated = fs::read_to_string(root().join("protocols/simulated-rig.toml")).unwrap();
+    fs::write(&rig, format!("{simulated}stereo = \"anaglyph\"\n")).unwrap();
+    let check = |eye: &str, code: i32| {
+        let stimulus = format!(
+            "[stimulus.it.grating]\nsf_cpd = 1.0\norientation_deg = 0.0\nphase_deg = 0.0\ndiameter_deg = 6.0\n\
+             edge_deg = 0.0\ncolour = {{ rgb = [0.0, 1.0, 0.0] }}\neye = \"{eye}\""
+        );
+        let path = protocol(folder.path(), &stimulus, "it", 1.0);
+        run(["check", text(&path), "--rig", text(&rig)], 60.0).expect(code)
+    };
+    check("right", 0);
+    check("left", 2).says(&["protocol.toml:6", "this eye sees nothing of the colour"]);
+}
+
+/// `photic check ... | head` ends the reader before the writer.
+#[test]
+fn a_reader_that_went_away_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = protocol(folder.path(), "[stimulus.it.shape]\nellipse_deg = [4.0, 4.0]", "it", 1.0);
+    let unread = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let status = support::photic(["check", text(&path)]).stdout(unread()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let status = support::photic(["check", "nowhere.toml"]).stderr(unread()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
 }

@@ -600,6 +600,9 @@ pub struct CheckArgs {
     /// Seed of the schedule.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Number of the participant, by which orders are counterbalanced; without it, the order of the file.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub number: Option<u32>,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

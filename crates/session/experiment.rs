@@ -254,7 +254,10 @@ pub fn response_of(controller: &ControllerPlan) -> &ResponsePlan {
 }
 
 fn read(path: &Path) -> Result<String, SessionError> {
-    std::fs::read_to_string(path).map_err(|error| SessionError::io("read", path, error))
+    protocol::read_text(path).map(|(text, _)| text).map_err(|error| match error {
+        protocol::ProtocolError::Read { source, .. } => SessionError::io("read", path, source),
+        error => error.into(),
+    })
 }
 
 /// The rig's screen in machine units.

@@ -92,21 +92,26 @@ fn light(rig: &protocol::Rig) -> String {
     format!("{min} to {max} cd/m2, mean grey {}, {transfer}, {} bits{dither}", 0.5 * (min + max), light.bits)
 }
 
-/// Whether something that lies still is cut off by an edge of the screen and does not cover all of it. Of a bell nobody misses
+/// Whether something that lies still is cut off by an edge of the screen (or of an eye's half of it) and does not cover all of it. Of a bell nobody misses
 /// the outer part.
 fn is_cut_off(scene: &stimulus::Scene, screen: &stimulus::Screen) -> bool {
-    let size = [f64::from(screen.width_px), f64::from(screen.height_px)];
+    let whole = [0.0, 0.0, f64::from(screen.width_px), f64::from(screen.height_px)];
     scene.elements.iter().filter(|element| scene.courses[element.course].is_still()).any(|element| {
         let (place, turn) = (&element.place, element.place.rotation_rad);
         let (cos, sin) = (libm::cos(turn).abs(), libm::sin(turn).abs());
         let [u, v] = place.half_px;
         let seen = if matches!(element.aperture.outline, Outline::Gauss { .. }) { 0.5 } else { 1.0 };
         let reach = [seen * (u * cos + v * sin), seen * (u * sin + v * cos)];
-        let begins: Vec<bool> = (0..2).map(|axis| place.center_px[axis] - reach[axis] < -0.5).collect();
-        let ends: Vec<bool> =
-            (0..2).map(|axis| place.center_px[axis] + reach[axis] > size[axis] + 0.5).collect();
-        let is_cut = begins.iter().chain(&ends).any(|&cut| cut);
-        is_cut && !begins.iter().chain(&ends).all(|&cut| cut)
+        // Half a pixel is no loss.
+        let [left, top, right, bottom] = element.clip_px.unwrap_or(whole);
+        let [x, y] = place.center_px;
+        let cut = [
+            x - reach[0] < left - 0.5,
+            y - reach[1] < top - 0.5,
+            x + reach[0] > right + 0.5,
+            y + reach[1] > bottom + 0.5,
+        ];
+        cut.contains(&true) && cut.contains(&false)
     })
 }
 
@@ -116,7 +121,7 @@ fn is_cut_off(scene: &stimulus::Scene, screen: &stimulus::Screen) -> bool {
 /// What a run would refuse as well: a bad key, flicker that the refresh cannot make, a stimulus that does not fit.
 pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
-    let lowered = experiment.lower(args.seed)?;
+    let lowered = experiment.lower_for(args.seed, args.number)?;
     closedloop::Loop::prepare(&lowered.plan)?;
     let screen = &lowered.scenery.screen;
     let mut text = String::new();
@@ -172,8 +177,15 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     for stream in &experiment.protocol.streams {
         let _ = writeln!(text, "stream    {}: type {}", stream.name, stream.lsl_type);
     }
+    let mut tables = lowered.plan.flow.tables.iter();
     for block in &lowered.schedule.blocks {
-        let _ = writeln!(text, "block     {:7.1} s  {}", block.start_s, block.block.name);
+        let _ = write!(text, "block     {:7.1} s  {}", block.start_s, block.block.name);
+        if let protocol::BlockKind::Task(task) = &block.block.kind {
+            let trials = tables.next().map_or(0, |table| table.trials.len());
+            let practice = if task.practice { ", for practice" } else { "" };
+            let _ = write!(text, ": {trials} trials, {} conditions{practice}", task.conditions.len());
+        }
+        let _ = writeln!(text);
     }
     for repair in &lowered.repairs {
         let _ = writeln!(text, "repaired  {repair}");

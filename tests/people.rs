@@ -263,6 +263,21 @@ fn an_interrupted_session_goes_on() {
     assert!(ended.unwrap_err().to_string().contains("nothing is left"));
 }
 
+/// An order that is balanced over people wants to know which of them sits there.
+#[test]
+fn a_balanced_order_wants_a_number() {
+    let place = Place::new();
+    let text = fs::read_to_string(root().join(PROTOCOL)).unwrap();
+    let text = text.replace("order = \"counterbalanced\"", "").replace("shuffle = true\n", "");
+    let text = text.replacen("order = \"random\"", "order = \"williams\"", 1);
+    let protocol = Some(place.write("williams.toml", &text));
+    let args = |number| RunArgs { protocol: protocol.clone(), number, ..place.args("", 1) };
+    let error = photic::run::run(args(None), false).unwrap_err().to_string();
+    assert!(error.contains("block `practice`") && error.contains("--number"), "{error}");
+    let seconds = Some(1.0);
+    assert_eq!(place.run(RunArgs { seconds, ..args(Some(3)) }).meta.extra["participant_number"], 3);
+}
+
 /// With EEG beside it: the participant's brain is measured while the scripted one presses.
 #[test]
 fn a_task_runs_beside_a_simulated_brain() {

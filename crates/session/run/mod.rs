@@ -154,6 +154,15 @@ pub(crate) fn prepare_experiment(
         let text = "order = \"counterbalanced\": --number says which participant it is";
         return Err(SessionError::Usage(text.into()));
     }
+    // Everybody would be the first otherwise, and nothing balanced.
+    let by_number = experiment.protocol.blocks.iter().find(
+        |block| matches!(&block.kind, protocol::BlockKind::Task(task) if task.order.rule == protocol::OrderRule::Williams),
+    );
+    if let (Some(block), None) = (by_number, args.number) {
+        let text =
+            format!("block `{}`: order = \"williams\": --number says which participant it is", block.name);
+        return Err(SessionError::Usage(text));
+    }
     let mut lowered = experiment.lower_for(args.seed, args.number)?;
     let arm = crate::arms::assign(&experiment, &args)?;
     lowered.plan.feed = arm.as_ref().and_then(|arm| arm.feed.clone());

@@ -74,7 +74,7 @@ fn print_row(name: &str, summary: &Summary, stolen_s: f64, bound_us: f64) -> Res
 
 fn arguments(folder: &Path, seconds: f64, no_realtime: bool) -> RunArgs {
     RunArgs {
-        protocol: folder.join("latency.toml"),
+        protocol: Some(folder.join("latency.toml")),
         rig: None,
         participant: Some("none".into()),
         with: Vec::new(),

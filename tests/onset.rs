@@ -313,7 +313,7 @@ fn a_session_is_judged_from_its_recording() {
     let out = tempfile::tempdir().unwrap();
     let (protocol, sessions) = (out.path().join("phase-onset.toml"), out.path().join("sessions"));
     std::fs::write(&protocol, text).unwrap();
-    let args = RunArgs { protocol, ..virtual_args(sessions.clone(), "nominal", 4, None) };
+    let args = RunArgs { protocol: Some(protocol), ..virtual_args(sessions.clone(), "nominal", 4, None) };
     let onsets = photic::run::run(args, false).unwrap().onsets.unwrap();
     let session = support::session_below(&sessions);
     assert_eq!((onsets.presentations, onsets.at_other_refresh, onsets.timed_out), (340, 0, 0));

@@ -66,7 +66,7 @@ fn it_is_rendered_run_and_drawn_again_when_its_file_is_gone() {
     let stimulus = format!("{STIMULUS}parameters = {{ sf_cpd = 0.7, bias = 0.25 }}");
     let path = lay(folder.path(), &stimulus, Some(FILE), 1.5);
     let said = run(["check", text(&path)], 60.0).expect(0).stdout;
-    assert!(said.contains("stimulus  it: 1 elements, 10.0 px per cycle at the finest"), "{said}");
+    assert!(said.contains("stimulus  it: 1 element, 10.0 px per cycle at the finest"), "{said}");
     let twin = light(&path, "31", true);
     assert!(twin.iter().any(|&light| light > 0.8) && twin.iter().any(|&light| light < 0.3));
     let Some(()) = vulkan_is_there() else { return };

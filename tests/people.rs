@@ -62,7 +62,7 @@ impl Place {
 
     fn args(&self, more: &str, number: u32) -> RunArgs {
         RunArgs {
-            protocol: root().join(PROTOCOL),
+            protocol: Some(root().join(PROTOCOL)),
             responses: Some(self.write("script.toml", &script(more))),
             number: Some(number),
             participant: None,
@@ -232,7 +232,12 @@ fn an_interrupted_session_goes_on() {
         })
     };
     let second = resume(&first, &abort(20.2));
-    let third = resume(&second, "");
+    // As somebody types it: without a protocol.
+    let (script, out) = (place.write("rest.toml", &script("")), place.folder.path().join("third"));
+    let mut command = photic(["run", "--clock", "virtual", "--resume"]);
+    command.arg(second.folder.path()).arg("--responses").arg(script).arg("--out").arg(&out);
+    Process::start(&mut command).end(120.0).expect(0);
+    let third = session_below(&out);
     assert_eq!(third.meta.extra["continues"]["session"], second.folder.stem());
     assert_eq!(third.meta.seed, 20);
     let mut done = BTreeMap::<(u64, u64), (u64, usize)>::new();
@@ -258,6 +263,21 @@ fn an_interrupted_session_goes_on() {
     assert!(ended.unwrap_err().to_string().contains("nothing is left"));
 }
 
+/// An order that is balanced over people wants to know which of them sits there.
+#[test]
+fn a_balanced_order_wants_a_number() {
+    let place = Place::new();
+    let text = fs::read_to_string(root().join(PROTOCOL)).unwrap();
+    let text = text.replace("order = \"counterbalanced\"", "").replace("shuffle = true\n", "");
+    let text = text.replacen("order = \"random\"", "order = \"williams\"", 1);
+    let protocol = Some(place.write("williams.toml", &text));
+    let args = |number| RunArgs { protocol: protocol.clone(), number, ..place.args("", 1) };
+    let error = photic::run::run(args(None), false).unwrap_err().to_string();
+    assert!(error.contains("block `practice`") && error.contains("--number"), "{error}");
+    let seconds = Some(1.0);
+    assert_eq!(place.run(RunArgs { seconds, ..args(Some(3)) }).meta.extra["participant_number"], 3);
+}
+
 /// With EEG beside it: the participant's brain is measured while the scripted one presses.
 #[test]
 fn a_task_runs_beside_a_simulated_brain() {
@@ -270,7 +290,7 @@ fn a_task_runs_beside_a_simulated_brain() {
     );
     let args = place.args("", 1);
     let args = RunArgs {
-        protocol: place.write("with-eeg.toml", &text),
+        protocol: Some(place.write("with-eeg.toml", &text)),
         participant: Some("P07".into()),
         seconds: Some(40.0),
         ..args

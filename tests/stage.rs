@@ -141,6 +141,8 @@ fn a_flicker_above_the_stated_bound_is_stopped_and_the_run_ends() {
     let path = protocol(folder.path(), stimuli, "flash", 20.0);
     let json = session_of(&path, folder.path());
     assert_eq!(json["exit"], "stopped");
+    assert_eq!(json["governed"]["rules"][0], "WCAG 2.2 general flash", "{json}");
+    assert!(json["governed"]["frames"].as_u64().unwrap() > 2, "{json}");
     let session = session_folder(&json);
     let recorded = RecordedSession::open(&session).unwrap();
     let told = recorded.notices.iter().find(|notice| notice.kind == NoticeKind::Governed).unwrap();
@@ -266,7 +268,7 @@ fn what_cannot_be_shown_says_why() {
         (grating("position_deg = [60.0, 0.0]"), &["`it`", "nothing of it is on the screen"]),
         (grating("eye = \"left\""), &["`it`", "stereo"]),
         (grating("colour = { dkl = [0.0, 0.1, 0.0] }"), &["`it`", "primaries"]),
-        (grating("drift_hz = 20.0"), &["`it`", "20 Hz", "frames per cycle"]),
+        (grating("drift_hz = 20.0"), &["`it`", "drift_hz = 20", "frames per cycle"]),
         (grating("flicker = { on_off_hz = 7.3, waveform = \"square\" }"), &["`it`", "7.3 Hz", "nearest are"]),
         (grating("code = { m_sequence = 6, bit_rate_hz = 50.0 }"), &["`it`", "50"]),
         (speller.to_owned(), &["`it`", "show the same"]),
@@ -321,5 +323,128 @@ fn a_flicker_is_repaired_where_the_protocol_allows_it() {
         flicker = { on_off_hz = 7.3, waveform = \"square\", repair = true }";
     let path = protocol(folder.path(), stimulus, "it", 1.0);
     let said = run(["check", text(&path)], 60.0).expect(0).stdout;
-    assert!(said.contains("repaired  stimulus `it`: frequency_hz 7.3 -> 7.5"), "{said}");
+    assert!(said.contains("repaired  stimulus `it`: on_off_hz 7.3 -> 7.5"), "{said}");
+}
+
+/// What only the screen can say against a stimulus, with the place of the stimulus; and keys that mean nothing.
+#[test]
+fn what_cannot_be_shown_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let disc = "[stimulus.it.shape]\nellipse_deg = [4.0, 4.0]\n";
+    let flickers = |first: &str, second: &str| {
+        let part = |name: &str, course: &str| {
+            format!("[stimulus.{name}.shape]\nellipse_deg = [2.0, 2.0]\n{course}\n")
+        };
+        format!("{}{}[stimulus.it.together]\nof = [\"a\", \"b\"]", part("a", first), part("b", second))
+    };
+    let square =
+        |hz: f64| format!("flicker = {{ on_off_hz = {hz:?}, waveform = \"square\", repair = true }}");
+    let polar = "checks_around = 24\ndiameter_deg = 10.0\ninner_deg = 1.0";
+    let speller = "[stimulus.it.speller]\nrows = [\"AB\"]\npitch_deg = [5.0, 5.0]\nletter_deg = 1.0\n\
+        letter_colour = { rgb = [0.0, 0.0, 0.0] }\nshifted_code = { m_sequence = 6, bit_rate_hz = 60.0 }\n";
+    image(&folder.path().join("ramp.png"), 8);
+    let cases = [
+        (format!("{disc}seen_s = [0.11, 0.5]"), "seen_s = 0.11 is 6.60 refreshes at 60 Hz"),
+        (format!("{disc}seen_s = [0.1, 0.101]"), "no refresh lies between the two"),
+        (flickers(&square(7.0), &square(7.5)), "`a` and `b` ask for different flickers or codes and come out the same"),
+        (
+            flickers(&square(15.0), "code = { bits = \"10\", bit_rate_hz = 30.0 }"),
+            "`a` and `b` ask for different flickers or codes and come out the same",
+        ),
+        (
+            "[stimulus.it.filtered_noise]\nsize_deg = 170.0\nexponent = 1.0\ncontrast_rms = 0.2\nframes = 256\n\
+             renew_hz = 10.0\nseed = 1"
+                .into(),
+            "size_deg = 170 is 13099 px",
+        ),
+        (
+            "[stimulus.it.spokes]\nspokes = 100\nphase_deg = 0.0\ndiameter_deg = 10.0\nedge_deg = 0.0".into(),
+            "at most 78 spokes",
+        ),
+        (
+            format!("[stimulus.it.radial_checkerboard]\nring_deg = 1.0\n{}", polar.replace("24", "300")),
+            "checks_around = 300: a check has 1.05 px",
+        ),
+        (
+            format!("[stimulus.it.radial_checkerboard]\nring_deg = 1.0\n{polar}\nrotation_hz = 5.0"),
+            "rotation_hz = 5 takes a pattern that is the same 12 times around",
+        ),
+        (
+            "[stimulus.it.bar]\nwidth_deg = 3.0\nlength_deg = 20.0\ncheck_deg = 1.0\ndirection_deg = 0.0\n\
+             travel_deg = 20.0\nsweep_s = 0.05"
+                .into(),
+            "sweep_s = 0.05: with travel_deg = 20 the bar goes 101.0 px per refresh",
+        ),
+        (disc.replace("4.0, 4.0", "0.05, 0.05"), "it is 0.50 px wide on this screen"),
+        (
+            "[stimulus.it.image]\nfile = \"ramp.png\"\nwidth_deg = 2.0\ntransfer = \"srgb\"\ncolour = { rgb = [1.0, 0.0, 0.0] }"
+                .into(),
+            "colour: the colours of an image are its own",
+        ),
+        (format!("{speller}box_deg = [6.0, 4.0]"), "boxes would lie on each other"),
+        (format!("{speller}box_deg = [4.0, 4.0]\n{}", square(7.5)), "flicker: each of its targets has a course"),
+        ("[stimulus.it.shape]\ncross_deg = [1.0, 2.0]".into(), "no wider than they are long"),
+    ];
+    for (stimuli, says) in cases {
+        let path = protocol(folder.path(), &stimuli, "it", 1.0);
+        let ended = run(["check", text(&path)], 60.0).expect(2);
+        ended.says(&[says, "protocol.toml:"]);
+    }
+    // Parts that ask for the same mean it; a text that is too wide for the screen is told.
+    let stimuli = flickers(&square(7.5), &square(7.5))
+        + "\n[stimulus.wide.text]\ntext = \"abcdefghijkl\"\nletter_deg = 6.0\n\
+        colour = { rgb = [0.0, 0.0, 0.0] }";
+    let said = run(["check", text(&protocol(folder.path(), &stimuli, "it", 1.0))], 60.0).expect(0).stdout;
+    assert!(said.contains("targets 1 and 2 show the same") || said.contains("target 1 to 2"), "{said}");
+    assert_eq!(said.matches("cut off by the edge of the screen").count(), 1, "{said}");
+}
+
+/// A movie is as long as the adapter has layers, not as the defaults of a library.
+#[test]
+fn a_movie_of_ten_seconds_is_shown() {
+    let Some(()) = vulkan_is_there() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    image(&folder.path().join("ramp.png"), 8);
+    let files = vec!["\"ramp.png\""; 600].join(", ");
+    let stimulus = format!(
+        "[stimulus.it.sequence]\nfiles = [{files}]\nwidth_deg = 0.8\ntransfer = \"srgb\"\nrate_hz = 60.0\nrepeat = false"
+    );
+    let path = protocol(folder.path(), &stimulus, "it", 1.0);
+    let out = folder.path().join("frame.png");
+    run(["render", text(&path), "--trial", "it", "--frame", "599", "--out", text(&out)], 60.0).expect(0);
+}
+
+/// A colour that an eye's glass takes away whole.
+#[test]
+fn what_an_eye_cannot_see_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = folder.path().join("rig.toml");
+    let simulated = fs::read_to_string(root().join("protocols/simulated-rig.toml")).unwrap();
+    fs::write(&rig, format!("{simulated}stereo = \"anaglyph\"\n")).unwrap();
+    let check = |eye: &str, code: i32| {
+        let stimulus = format!(
+            "[stimulus.it.grating]\nsf_cpd = 1.0\norientation_deg = 0.0\nphase_deg = 0.0\ndiameter_deg = 6.0\n\
+             edge_deg = 0.0\ncolour = {{ rgb = [0.0, 1.0, 0.0] }}\neye = \"{eye}\""
+        );
+        let path = protocol(folder.path(), &stimulus, "it", 1.0);
+        run(["check", text(&path), "--rig", text(&rig)], 60.0).expect(code)
+    };
+    check("right", 0);
+    check("left", 2).says(&["protocol.toml:6", "this eye sees nothing of the colour"]);
+}
+
+/// `photic check ... | head` ends the reader before the writer.
+#[test]
+fn a_reader_that_went_away_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = protocol(folder.path(), "[stimulus.it.shape]\nellipse_deg = [4.0, 4.0]", "it", 1.0);
+    let unread = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    let status = support::photic(["check", text(&path)]).stdout(unread()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+    let status = support::photic(["check", "nowhere.toml"]).stderr(unread()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
 }

@@ -23,7 +23,7 @@ fn run(
     let file = place.path().join(protocol);
     std::fs::write(&file, edit(text)).unwrap();
     let sessions = place.path().join("sessions");
-    let args = RunArgs { protocol: file, ..virtual_args(sessions.clone(), participant, seed, None) };
+    let args = RunArgs { protocol: Some(file), ..virtual_args(sessions.clone(), participant, seed, None) };
     let summary = photic::run::run(args, false).unwrap();
     let session = support::session_below(&sessions);
     let replayed = photic::replay::replay(session.folder.path()).unwrap();

@@ -22,8 +22,21 @@ pub enum SessionError {
     #[error(transparent)]
     Protocol(#[from] protocol::ProtocolError),
     /// The rig's screen.
-    #[error("rig: {0}")]
-    Screen(#[from] stimulus::ScreenError),
+    #[error("rig {file}: {error}")]
+    Screen {
+        /// The rig's file.
+        file: String,
+        /// Why.
+        error: stimulus::ScreenError,
+    },
+    /// What stands somewhere in a file.
+    #[error("{place}: {error}")]
+    At {
+        /// `FILE:LINE`.
+        place: String,
+        /// What is wrong with it.
+        error: Box<SessionError>,
+    },
     /// Flicker that the refresh cannot make.
     #[error("stimulus `{stimulus}`: {error}")]
     Flicker {
@@ -41,8 +54,13 @@ pub enum SessionError {
         reason: String,
     },
     /// The rig's light.
-    #[error("rig: {0}")]
-    Rig(String),
+    #[error("rig {file}: {reason}")]
+    Rig {
+        /// The rig's file.
+        file: String,
+        /// What is wrong, and what is allowed.
+        reason: String,
+    },
     /// The planner.
     #[error("planner: {0}")]
     Planner(#[from] planner::PlannerError),
@@ -261,6 +279,15 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// The same with its place, where it does not say it itself.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        match self {
+            Self::Protocol(_) | Self::At { .. } => self,
+            error => Self::At { place: place.to_owned(), error: Box::new(error) },
+        }
+    }
+
     /// A file error with its path.
     pub fn io(what: &'static str, path: &Path, error: io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), error }

@@ -105,6 +105,9 @@ impl Experiment {
         for scheduled in &schedule.blocks {
             blocks.push(lower_block(&scheduled.block, protocol, &schedule, tables.len()));
             if let protocol::BlockKind::Task(task) = &scheduled.block.kind {
+                people::on_frames(task, screen.refresh_hz).map_err(|reason| {
+                    SessionError::Usage(format!("block `{}`: {reason}", scheduled.block.name))
+                })?;
                 tables.push(people::table(task, scheduled.index, seed, number.unwrap_or(1))?);
             }
         }
@@ -211,7 +214,7 @@ impl Lowered {
     pub fn light_tables(&self) -> Result<LightTables, SessionError> {
         let Scenery { light, screen, .. } = &self.scenery;
         LightTables::of_light(light, self.gamut.as_ref(), screen)
-            .map_err(|error| SessionError::Rig(error.to_string()))
+            .map_err(|error| SessionError::Usage(format!("the rig's light: {error}")))
     }
 
     /// The photosensitivity rule on every scene at the highest contrast of the schedule, by each of these bounds.
@@ -263,13 +266,16 @@ pub fn response_of(controller: &ControllerPlan) -> &ResponsePlan {
 }
 
 fn read(path: &Path) -> Result<String, SessionError> {
-    std::fs::read_to_string(path).map_err(|error| SessionError::io("read", path, error))
+    protocol::read_text(path).map(|(text, _)| text).map_err(|error| match error {
+        protocol::ProtocolError::Read { source, .. } => SessionError::io("read", path, source),
+        error => error.into(),
+    })
 }
 
 /// The rig's screen in machine units.
 pub(crate) fn screen(rig: &Rig) -> Result<Screen, SessionError> {
     let screen = &rig.screen;
-    Ok(Screen::new(&stimulus::ScreenSpec {
+    let spec = stimulus::ScreenSpec {
         width_px: screen.width_px,
         height_px: screen.height_px,
         width_cm: screen.width_cm,
@@ -279,7 +285,8 @@ pub(crate) fn screen(rig: &Rig) -> Result<Screen, SessionError> {
         luminance_max_cd_m2: screen.luminance_max_cd_m2,
         luminance_min_cd_m2: screen.luminance_min_cd_m2,
         gamma: screen.gamma,
-    })?)
+    };
+    Screen::new(&spec).map_err(|error| SessionError::Screen { file: rig.file.clone(), error })
 }
 
 fn lower_stream(stream: &protocol::Stream) -> SourcePlan {

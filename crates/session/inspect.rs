@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use recording::{FileInfo, RepairError, Report, SessionFolder};
 use serde_json::{Value, json};
+use stimulus::SeparationError;
+use stimulus::element::Outline;
 use stimulus::safety::Bound;
 
 use crate::cli::CheckArgs;
@@ -30,7 +32,7 @@ const FOLLOWS: &str = "  follows the gaze: judged here for a person who looks at
 
 /// What the flickers and codes of a scene really are: for people into the text, for programs as JSON.
 fn flicker(scene: &stimulus::Scene, refresh_hz: f64, text: &mut String) -> Value {
-    let targets = Targets::of(scene, refresh_hz);
+    let targets = Targets::of(scene, refresh_hz).alike();
     let mut rows = Vec::new();
     for (target, realised) in targets.spectra() {
         let Some(realised) = realised else { continue };
@@ -43,7 +45,14 @@ fn flicker(scene: &stimulus::Scene, refresh_hz: f64, text: &mut String) -> Value
             target.name, fundamental.frequency_hz, fundamental.amplitude
         );
         match other {
-            Some(decibel) => _ = writeln!(text, ", others at most {decibel:.0} dB of it but its harmonics"),
+            // A zero has no sign for people.
+            Some(decibel) => {
+                _ = writeln!(
+                    text,
+                    ", others at most {:.0} dB of it but its harmonics",
+                    decibel.round() + 0.0
+                );
+            }
             None => _ = writeln!(text, ", no other but its harmonics"),
         }
         rows.push(json!({
@@ -51,7 +60,12 @@ fn flicker(scene: &stimulus::Scene, refresh_hz: f64, text: &mut String) -> Value
             "amplitude": fundamental.amplitude, "strongest_other_db": other, "frames": target.levels.len(),
         }));
     }
-    let pairs = targets.separation().unwrap_or_default();
+    let pairs = targets.separation().unwrap_or_else(|error| {
+        if let SeparationError::Same { first, second, .. } = error {
+            let _ = writeln!(text, "  targets {first} and {second} show the same, as the protocol asks");
+        }
+        Vec::new()
+    });
     let closest = closest(&pairs).map(|(near, alike)| {
         let _ = writeln!(
             text,
@@ -64,13 +78,50 @@ fn flicker(scene: &stimulus::Scene, refresh_hz: f64, text: &mut String) -> Value
     json!({ "targets": rows, "separation": closest })
 }
 
+/// What the rig says of the light.
+fn light(rig: &protocol::Rig) -> String {
+    let (screen, light) = (&rig.screen, &rig.light);
+    let (max, min) = (screen.luminance_max_cd_m2, screen.luminance_min_cd_m2);
+    let transfer = match &light.transfer {
+        protocol::RigTransfer::Gamma(gamma) => format!("gamma {gamma}"),
+        protocol::RigTransfer::GammaRgb([red, green, blue]) => format!("gamma {red}, {green}, {blue}"),
+        protocol::RigTransfer::Lut(protocol::RigLut::File(name)) => format!("levels of {name}"),
+        protocol::RigTransfer::Lut(protocol::RigLut::Inline { code, .. }) => format!("{} levels", code.len()),
+    };
+    let dither = if light.dither { ", dithered" } else { "" };
+    format!("{min} to {max} cd/m2, mean grey {}, {transfer}, {} bits{dither}", 0.5 * (min + max), light.bits)
+}
+
+/// Whether something that lies still is cut off by an edge of the screen (or of an eye's half of it) and does not cover all of it. Of a bell nobody misses
+/// the outer part.
+fn is_cut_off(scene: &stimulus::Scene, screen: &stimulus::Screen) -> bool {
+    let whole = [0.0, 0.0, f64::from(screen.width_px), f64::from(screen.height_px)];
+    scene.elements.iter().filter(|element| scene.courses[element.course].is_still()).any(|element| {
+        let (place, turn) = (&element.place, element.place.rotation_rad);
+        let (cos, sin) = (libm::cos(turn).abs(), libm::sin(turn).abs());
+        let [u, v] = place.half_px;
+        let seen = if matches!(element.aperture.outline, Outline::Gauss { .. }) { 0.5 } else { 1.0 };
+        let reach = [seen * (u * cos + v * sin), seen * (u * sin + v * cos)];
+        // Half a pixel is no loss.
+        let [left, top, right, bottom] = element.clip_px.unwrap_or(whole);
+        let [x, y] = place.center_px;
+        let cut = [
+            x - reach[0] < left - 0.5,
+            y - reach[1] < top - 0.5,
+            x + reach[0] > right + 0.5,
+            y + reach[1] > bottom + 0.5,
+        ];
+        cut.contains(&true) && cut.contains(&false)
+    })
+}
+
 /// `photic check`: parses, lowers, reports; nothing runs.
 ///
 /// # Errors
 /// What a run would refuse as well: a bad key, flicker that the refresh cannot make, a stimulus that does not fit.
 pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
     let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
-    let lowered = experiment.lower(args.seed)?;
+    let lowered = experiment.lower_for(args.seed, args.number)?;
     closedloop::Loop::prepare(&lowered.plan)?;
     let screen = &lowered.scenery.screen;
     let mut text = String::new();
@@ -84,6 +135,7 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
         screen.refresh_hz,
         if experiment.rig.screen.simulated { " (simulated rig)" } else { "" }
     );
+    let _ = writeln!(text, "light     {}", light(&experiment.rig));
     let mut stimuli = Vec::new();
     for (id, scene) in lowered.scenery.scenes.iter().enumerate() {
         if scene.is_grey() {
@@ -91,7 +143,8 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
         }
         let name = scene_name(&experiment, id as u16);
         let px_per_cycle = scene.highest_frequency_per_px().map(|per_px| 1.0 / per_px);
-        let _ = write!(text, "stimulus  {name}: {} elements", scene.elements.len());
+        let elements = scene.elements.len();
+        let _ = write!(text, "stimulus  {name}: {elements} element{}", if elements == 1 { "" } else { "s" });
         if let Some(px) = px_per_cycle {
             let _ = write!(text, ", {px:.1} px per cycle at the finest");
         }
@@ -105,6 +158,10 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             );
         }
         let _ = writeln!(text);
+        let cut_off = is_cut_off(scene, screen);
+        if cut_off {
+            text.push_str("  cut off by the edge of the screen\n");
+        }
         let follows = scene.follows_gaze();
         if follows {
             text.push_str(FOLLOWS);
@@ -114,13 +171,21 @@ pub fn check(args: &CheckArgs) -> Result<Seen, SessionError> {
             "name": name, "elements": scene.elements.len(), "px_per_cycle": px_per_cycle, "targets": targets,
             "flicker_hz": scene.flicker().map(stimulus::Flicker::frequency_hz),
             "response_hz": scene.flicker().map(stimulus::Flicker::response_hz), "follows_gaze": follows,
+            "cut_off": cut_off,
         }));
     }
     for stream in &experiment.protocol.streams {
         let _ = writeln!(text, "stream    {}: type {}", stream.name, stream.lsl_type);
     }
+    let mut tables = lowered.plan.flow.tables.iter();
     for block in &lowered.schedule.blocks {
-        let _ = writeln!(text, "block     {:7.1} s  {}", block.start_s, block.block.name);
+        let _ = write!(text, "block     {:7.1} s  {}", block.start_s, block.block.name);
+        if let protocol::BlockKind::Task(task) = &block.block.kind {
+            let trials = tables.next().map_or(0, |table| table.trials.len());
+            let practice = if task.practice { ", for practice" } else { "" };
+            let _ = write!(text, ": {trials} trials, {} conditions{practice}", task.conditions.len());
+        }
+        let _ = writeln!(text);
     }
     for repair in &lowered.repairs {
         let _ = writeln!(text, "repaired  {repair}");

@@ -45,4 +45,5 @@ pub mod synth;
 mod trial;
 pub mod tried;
 pub mod turns;
+pub mod voice;
 pub mod watchdog;

@@ -2,8 +2,8 @@
 //!
 //! Exit status: 0 all is well; 1 the command ran and found something wrong (a replay that differs, a torn file);
 //! 2 it could not run.
-#![allow(clippy::print_stdout)] // the one place where results are printed
 
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,7 +12,7 @@ use photic::error::SessionError;
 use photic::inspect::{self, Seen};
 use photic::{
     arms, counterfactual, events, frames, gallery, model, play, prior, render, replay, report, run, simulate,
-    study, summary, synth, watchdog,
+    study, summary, synth, voice, watchdog,
 };
 use recording::RecordedSession;
 
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("photic: {error}");
+            voice::tell(format_args!("photic: {error}"));
             ExitCode::from(2)
         }
     }
@@ -46,14 +46,14 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
             let json = args.json;
             let summary = run::run(args, cli.network)?;
             if json {
-                println!("{}", to_json(&summary));
+                say(to_json(&summary))?;
             } else {
-                println!("{summary}");
+                say(&summary)?;
             }
             Ok(true)
         }
         Command::Replay(args) if args.controller.is_some() || args.participant.is_some() => {
-            Ok(print(&counterfactual::replay(&args)?, args.json))
+            print(&counterfactual::replay(&args)?, args.json)
         }
         Command::Replay(args) => {
             let replayed = match args.rechunk {
@@ -61,75 +61,84 @@ fn execute(cli: Cli) -> Result<bool, SessionError> {
                 None => replay::replay_with(&args.session, args.key.as_deref())?,
             };
             if args.json {
-                println!("{}", to_json(&replayed));
+                say(to_json(&replayed))?;
             } else {
-                println!("{replayed}");
+                say(&replayed)?;
             }
             Ok(replayed.identical)
         }
-        Command::Check(args) => Ok(print(&inspect::check(&args)?, args.json)),
-        Command::Render(args) => Ok(print(&render::render(&args)?, args.json)),
-        Command::Frames(args) => Ok(print(&frames::frames(&args)?, args.json)),
-        Command::Gallery(args) => Ok(print(&gallery::gallery(&args)?, args.json)),
+        Command::Check(args) => print(&inspect::check(&args)?, args.json),
+        Command::Render(args) => print(&render::render(&args)?, args.json),
+        Command::Frames(args) => print(&frames::frames(&args)?, args.json),
+        Command::Gallery(args) => print(&gallery::gallery(&args)?, args.json),
         Command::Report { session } => {
             let session = RecordedSession::open(&session)?;
             let summary = summary::Summary::of(&session);
-            println!("{}", report::write(&session, &summary)?.display());
+            say(report::write(&session, &summary)?.display())?;
             if let Some(events) = events::write(&session)? {
-                println!("{}", events.display());
+                say(events.display())?;
             }
             Ok(true)
         }
         Command::Verify { path, repair, key, json } => {
-            Ok(print(&inspect::verify(&path, repair, key.as_ref())?, json))
+            print(&inspect::verify(&path, repair, key.as_ref())?, json)
         }
-        Command::TrialKey(args) => Ok(print(&arms::trial_key(&args)?, args.json)),
-        Command::Prior(args) => Ok(print(&prior::prior(&args)?, args.json)),
-        Command::Unblind(args) => Ok(print(&arms::unblind(&args)?, args.json)),
+        Command::TrialKey(args) => print(&arms::trial_key(&args)?, args.json),
+        Command::Prior(args) => print(&prior::prior(&args)?, args.json),
+        Command::Unblind(args) => print(&arms::unblind(&args)?, args.json),
         Command::Info { path, json } => {
-            print(&inspect::info(&path)?, json);
+            print(&inspect::info(&path)?, json)?;
             Ok(true)
         }
-        Command::Streams { wait_s, json } => Ok(print(&inspect::streams(wait_s, cli.network)?, json)),
+        Command::Streams { wait_s, json } => print(&inspect::streams(wait_s, cli.network)?, json),
         Command::Watchdog(args) => watchdog::watch(&args).map(|()| true),
-        Command::Study(args) => Ok(print(&study::study(&args)?, args.json)),
-        Command::Synth(args) => Ok(print(&synth::synth(&args)?, args.json)),
-        Command::Fit(args) => Ok(print(&model::fit(&args)?, args.json)),
-        Command::Gradient(args) => Ok(print(&model::gradient(&args)?, args.model.json)),
+        Command::Study(args) => print(&study::study(&args)?, args.json),
+        Command::Synth(args) => print(&synth::synth(&args)?, args.json),
+        Command::Fit(args) => print(&model::fit(&args)?, args.json),
+        Command::Gradient(args) => print(&model::gradient(&args)?, args.model.json),
         Command::Model { command } => match command {
-            ModelCommand::Taps(args) => Ok(print(&model::taps(&args)?, args.json)),
-            ModelCommand::Check(args) => Ok(print(&model::check(&args)?, args.json)),
-            ModelCommand::V1(args) => Ok(print(&model::v1(&args)?, args.json)),
-            ModelCommand::Score(args) => Ok(print(&model::score(&args)?, args.json)),
-            ModelCommand::Trial(args) => Ok(print(&model::trial(&args)?, true)),
+            ModelCommand::Taps(args) => print(&model::taps(&args)?, args.json),
+            ModelCommand::Check(args) => print(&model::check(&args)?, args.json),
+            ModelCommand::V1(args) => print(&model::v1(&args)?, args.json),
+            ModelCommand::Score(args) => print(&model::score(&args)?, args.json),
+            ModelCommand::Trial(args) => print(&model::trial(&args)?, true),
         },
         Command::Simulate(args) => {
             let simulated = simulate::simulate(&args, cli.network)?;
             if args.json {
-                println!("{}", to_json(&simulated));
+                say(to_json(&simulated))?;
             } else {
-                println!("{simulated}");
+                say(&simulated)?;
             }
             Ok(true)
         }
         Command::Play(args) => {
             let played = play::play(&args, cli.network)?;
-            println!(
+            say(format_args!(
                 "played {:.1} s of the recording: {} streams, {} samples",
                 played.recorded_s, played.streams, played.samples
-            );
+            ))?;
             Ok(true)
         }
     }
 }
 
-fn print(seen: &Seen, json: bool) -> bool {
+/// A line of a result.
+fn say(text: impl Display) -> Result<(), SessionError> {
+    print_text(format_args!("{text}\n"))
+}
+
+fn print_text(text: impl Display) -> Result<(), SessionError> {
+    voice::say(text).map_err(|error| SessionError::Usage(format!("the result cannot be written: {error}")))
+}
+
+fn print(seen: &Seen, json: bool) -> Result<bool, SessionError> {
     if json {
-        println!("{}", seen.json);
+        say(&seen.json)?;
     } else {
-        print!("{}", seen.text);
+        print_text(&seen.text)?;
     }
-    seen.fine
+    Ok(seen.fine)
 }
 
 fn to_json(value: &impl serde::Serialize) -> String {

@@ -115,6 +115,21 @@ pub(crate) fn table(task: &Task, place: usize, seed: u64, number: u32) -> Result
     })
 }
 
+/// The refreshes for which a task's stimulus is on.
+pub(crate) fn on_frames(task: &Task, refresh_hz: f64) -> Result<u64, String> {
+    let frames = crate::stage::whole_frames("on_s", task.on_s, refresh_hz)?;
+    if frames < LEAST_ON_FRAMES {
+        return Err(format!(
+            "on_s = {} is {frames} refreshes at {refresh_hz} Hz, at least {LEAST_ON_FRAMES} are needed",
+            task.on_s
+        ));
+    }
+    Ok(frames)
+}
+
+/// With fewer, the loop cannot end what it began.
+const LEAST_ON_FRAMES: u64 = 3;
+
 /// 53 random bits, 0 to below 1.
 fn uniform(random: &mut SplitMix64) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64

@@ -13,7 +13,10 @@ use crate::report::{Block, Chunks, Span, blocks, nearest_rank};
 use crate::steered::Steered;
 use crate::tried::{Scored, Tried};
 
+mod stopped;
 mod text;
+
+pub use stopped::Governed;
 
 /// The summary. What a session does not have (no set point, no cues) is `None`, and `null` in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,6 +31,10 @@ pub struct Summary {
     pub missed_frames: u64,
     /// The same, and frames seen at another refresh than planned or by nobody, by block, trial and presentation.
     pub frame_faults: Missed,
+    /// What the photosensitivity governor did not show; only where it stopped something.
+    pub governed: Option<Governed>,
+    /// Attempts at trials by their outcome; only with a task.
+    pub attempts: Option<std::collections::BTreeMap<&'static str, u64>>,
     /// Decisions of the decoder.
     pub decisions: u64,
     /// Commands to the display.
@@ -162,6 +169,8 @@ impl Summary {
             frames: session.flips.len() as u64,
             missed_frames: session.flips.iter().map(|flip| u64::from(flip.missed)).sum(),
             frame_faults: Missed::of(session, &blocks(session, protocol)),
+            governed: Governed::of(session),
+            attempts: stopped::attempts(session),
             decisions: session.decisions.len() as u64,
             commands: session.commands.len() as u64,
             samples: numeric.map(|source| source.stamps_s.len() as u64).sum(),

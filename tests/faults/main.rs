@@ -67,7 +67,7 @@ fn live_of(protocol: &str, seconds: f64, hooks: Hooks) -> Broken {
     let out = tempfile::tempdir().unwrap();
     let sessions = out.path().join("sessions");
     let args = RunArgs {
-        protocol: write(out.path(), protocol),
+        protocol: Some(write(out.path(), protocol)),
         clock: ClockMode::Live,
         ..virtual_args(sessions.clone(), "nominal", 1, Some(seconds))
     };

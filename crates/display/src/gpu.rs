@@ -45,11 +45,16 @@ impl Gpu {
             let reason = "it cannot blend textures of 32-bit floats (FLOAT32_BLENDABLE)".into();
             return Err(DisplayError::NoDevice { adapter: info.name, reason });
         }
+        let required_limits = wgpu::Limits {
+            // A movie has as many layers as frames: the default's 256 are four seconds of it.
+            max_texture_array_layers: available.max_texture_array_layers,
+            ..wgpu::Limits::downlevel_defaults().using_resolution(available)
+        };
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("photic display"),
             // Linear light is blended in 32 bits: with 16, contrasts below 1/256 would be lost.
             required_features: wgpu::Features::FLOAT32_BLENDABLE,
-            required_limits: wgpu::Limits::downlevel_defaults().using_resolution(available),
+            required_limits,
             ..Default::default()
         }))
         .map_err(|error| DisplayError::NoDevice { adapter: info.name.clone(), reason: error.to_string() })?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use timeline::{Attenuation, Command, Drawn, Event, Flip, Notice, NoticeKind, SceneId};
 
 use crate::clock::RefreshClock;
-use crate::config::{DisplayError, Mode, Pacing, Ports, Summary};
+use crate::config::{DisplayError, Pacing, Ports, Summary};
 use crate::histogram::Histogram;
 use crate::interlock::{Guard, Interlock, notice};
 use crate::keys::Keyboard;

@@ -499,6 +499,13 @@ impl<'a> Table<'a> {
         self.document.file
     }
 
+    /// Where the key stands, as `FILE:LINE`.
+    pub(crate) fn line_of(&self, key: &str) -> String {
+        let start = self.key_span(key).start.min(self.document.text.len());
+        let line = self.document.text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        format!("{}:{line}", self.document.file)
+    }
+
     /// Where the key's value stands.
     pub(crate) fn place_of(&self, key: &str) -> Span {
         self.value_span(key)

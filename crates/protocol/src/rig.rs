@@ -18,6 +18,8 @@ pub struct Rig {
     pub streams: Vec<RigStream>,
     /// What the screen must keep to before a run.
     pub sync: SyncBounds,
+    /// The file, as it was named to the parser: for what is found out later.
+    pub file: String,
 }
 
 /// How the eyes are told apart.
@@ -94,6 +96,10 @@ const SCREEN_KEYS: [&str; 10] = [
 ];
 
 const LARGEST_SCREEN_PX: u64 = 16_384;
+/// Beyond the brightest screens there are; the photosensitivity rule counts up to that.
+const BRIGHTEST_CD_M2: f64 = 10_000.0;
+/// White above black: with less there is no stimulus.
+const LEAST_RANGE_CD_M2: f64 = 1.0;
 
 impl Rig {
     /// Reads a rig from the text of its file; `file` is the name that errors give.
@@ -109,7 +115,7 @@ impl Rig {
         for (name, table) in root.named_tables("stream", &["name"])? {
             streams.push(RigStream { stream: name, lsl_name: table.text("name")? });
         }
-        Ok(Self { screen, light, streams, sync })
+        Ok(Self { screen, light, streams, sync, file: file.to_owned() })
     }
 
     /// Reads a rig file.
@@ -151,11 +157,13 @@ fn read_sync(root: &Table<'_>) -> Result<SyncBounds, ProtocolError> {
 
 fn read_screen(root: &Table<'_>) -> Result<(Screen, RigLight), ProtocolError> {
     let table = root.table("screen", &[&SCREEN_KEYS[..], &light::KEYS].concat())?;
-    let luminance = |key, range: Range| table.number(key, range.up_to(100_000.0));
-    let luminance_max_cd_m2 = luminance("luminance_max_cd_m2", Range::above(0.0))?;
+    let luminance = |key, range: Range| table.number(key, range.up_to(BRIGHTEST_CD_M2));
+    let luminance_max_cd_m2 = luminance("luminance_max_cd_m2", Range::from(LEAST_RANGE_CD_M2))?;
     let luminance_min_cd_m2 = luminance("luminance_min_cd_m2", Range::from(0.0))?;
-    if luminance_min_cd_m2 >= luminance_max_cd_m2 {
-        let allowed = format!("less than luminance_max_cd_m2 = {luminance_max_cd_m2}");
+    if luminance_min_cd_m2 > luminance_max_cd_m2 - LEAST_RANGE_CD_M2 {
+        let allowed = format!(
+            "at least {LEAST_RANGE_CD_M2} cd/m2 less than luminance_max_cd_m2 = {luminance_max_cd_m2}"
+        );
         return Err(table.refuse("luminance_min_cd_m2", allowed));
     }
     let light = light::read(&table, luminance_max_cd_m2, luminance_min_cd_m2)?;

@@ -134,8 +134,8 @@ pub enum ClockMode {
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Protocol file; not needed with --resume.
-    #[arg(default_value = "", hide_default_value = true)]
-    pub protocol: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    pub protocol: Option<PathBuf>,
     /// Rig file; without it, a simulated screen of 320 x 240.
     #[arg(long, value_name = "FILE")]
     pub rig: Option<PathBuf>,
@@ -328,6 +328,9 @@ pub struct CheckArgs {
     /// Seed of the schedule.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Number of the participant, by which orders are counterbalanced; without it, the order of the file.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub number: Option<u32>,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

@@ -20,7 +20,7 @@ impl Facts<'_> {
         let mut apart = Vec::new();
         for (stimulus, scene) in experiment.protocol.stimuli.iter().zip(lowered.scenery.scenes.iter().skip(1))
         {
-            let targets = Targets::of(scene, lowered.scenery.screen.refresh_hz);
+            let targets = Targets::of(scene, lowered.scenery.screen.refresh_hz).alike();
             for (target, realised) in targets.spectra().take(MOST_TARGETS) {
                 let Some(realised) = realised else { continue };
                 let decibel = realised.strongest_other_db();
@@ -35,7 +35,7 @@ impl Facts<'_> {
             }
             let pairs = targets.separation().unwrap_or_default();
             if let Some((near, alike)) = closest(&pairs) {
-                let place = |targets: [usize; 2]| format!("{} and {}", targets[0] + 1, targets[1] + 1);
+                let place = |pair: [usize; 2]| pair.map(|at| targets.targets[at].name.as_str()).join(" and ");
                 apart.push(format!(
                     "Targets of {}: nearest are {} (root mean square difference {:.3} of the full range), most alike {} \
                      (correlation {:.2}).",
@@ -54,7 +54,7 @@ impl Facts<'_> {
         let columns = [
             ("stimulus", false),
             ("target", true),
-            ("asked, Hz", true),
+            ("frequency, Hz", true),
             ("strongest line, Hz", true),
             ("frames until it repeats", true),
             ("strongest line that is no harmonic, dB", true),

@@ -26,7 +26,7 @@ use super::outside::Guest;
 use super::participant::Chair;
 use super::planner::Seat;
 use super::presentations::Presentations;
-use super::presses::Presses;
+use super::presses::{Pressers, Presses};
 use super::progress;
 use super::realtime::{Granted, Role};
 use super::recorder::{PUMP_EVERY_NS, RecorderPump, Status};
@@ -104,6 +104,7 @@ impl Rights {
 pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, SessionError> {
     // First, so that the program outside can find our stream while we look for the others.
     let guest = Guest::meet(&prepared.experiment.protocol, prepared.network, prepared.args.wait_s)?;
+    let pressers = Pressers::find(prepared)?;
     let mut room = Room::furnish(prepared)?;
     let sources: Vec<&Source> = room.sources.iter().collect();
     let step = Loop::prepare(&prepared.plan_for(&room.sources))?;
@@ -151,7 +152,7 @@ pub(crate) fn run(prepared: &Prepared, hooks: Hooks) -> Result<SessionFolder, Se
         .publish
         .then(|| Presentations::open(prepared, &mut carriers.driver, &ending.over))
         .transpose()?;
-    let mut presses = Presses::lay(prepared, &mut carriers)?;
+    let mut presses = Presses::lay(prepared, pressers, &mut carriers);
     let lifeline = lifeline(prepared, &folder, &display)?;
     let (operator, key) = Operator::seat(&prepared.experiment, &prepared.args);
     let beats = Arc::new(Heartbeat::default());

@@ -111,10 +111,10 @@ pub(crate) fn prepare(args: RunArgs, network: bool) -> Result<Prepared, SessionE
     if let Some(path) = &args.resume {
         return prepare_resumed(&path.clone(), args, network);
     }
-    if args.protocol.as_os_str().is_empty() {
+    let Some(protocol) = &args.protocol else {
         return Err(SessionError::Usage("a protocol file is wanted, or --resume with a session".into()));
-    }
-    let experiment = Experiment::load(&args.protocol, args.rig.as_deref())?;
+    };
+    let experiment = Experiment::load(protocol, args.rig.as_deref())?;
     prepare_experiment(experiment, args, network)
 }
 
@@ -126,7 +126,7 @@ fn prepare_resumed(path: &Path, args: RunArgs, network: bool) -> Result<Prepared
         return Err(SessionError::Usage(text.into()));
     }
     // Files that the protocol names count from where the protocol lies, if it is given.
-    let folder = args.protocol.parent().map(Path::to_owned).unwrap_or_default();
+    let folder = args.protocol.as_deref().and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
     let experiment = crate::replay::experiment(&session)?.within(&folder);
     let args = RunArgs {
         seed: session.meta.seed,
@@ -153,6 +153,15 @@ pub(crate) fn prepare_experiment(
     if experiment.protocol.order == protocol::Order::Counterbalanced && args.number.is_none() {
         let text = "order = \"counterbalanced\": --number says which participant it is";
         return Err(SessionError::Usage(text.into()));
+    }
+    // Everybody would be the first otherwise, and nothing balanced.
+    let by_number = experiment.protocol.blocks.iter().find(
+        |block| matches!(&block.kind, protocol::BlockKind::Task(task) if task.order.rule == protocol::OrderRule::Williams),
+    );
+    if let (Some(block), None) = (by_number, args.number) {
+        let text =
+            format!("block `{}`: order = \"williams\": --number says which participant it is", block.name);
+        return Err(SessionError::Usage(text));
     }
     let mut lowered = experiment.lower_for(args.seed, args.number)?;
     let arm = crate::arms::assign(&experiment, &args)?;

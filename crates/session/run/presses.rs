@@ -11,7 +11,7 @@ use timeline::{Act, Device, Response, clock};
 
 use super::ends::join;
 use super::hid::Hid;
-use super::persona::Persona;
+use super::persona::{Persona, Script};
 use super::{Prepared, carriers::Carriers};
 use crate::error::SessionError;
 
@@ -34,13 +34,28 @@ pub struct PressThreads {
     hid: Option<JoinHandle<Result<(), SessionError>>>,
 }
 
-impl Presses {
-    /// Lays the rings.
+/// Who presses beside the keyboard and the operator: looked for before anything is opened or recorded.
+pub struct Pressers {
+    script: Option<Script>,
+    hid: Option<Hid>,
+}
+
+impl Pressers {
+    /// Reads the script, or opens the input device; a scripted person presses everything itself.
     ///
     /// # Errors
     /// A script that cannot be read, an input device that is not there.
-    pub fn lay(prepared: &Prepared, carriers: &mut Carriers) -> Result<Self, SessionError> {
-        let persona = prepared.script()?.map(|script| {
+    pub fn find(prepared: &Prepared) -> Result<Self, SessionError> {
+        let script = prepared.script()?;
+        let hid = if script.is_none() { Hid::open(&prepared.experiment.protocol)? } else { None };
+        Ok(Self { script, hid })
+    }
+}
+
+impl Presses {
+    /// Lays the rings.
+    pub fn lay(prepared: &Prepared, pressers: Pressers, carriers: &mut Carriers) -> Self {
+        let persona = pressers.script.map(|script| {
             let (persona, ends) = Persona::seat(script);
             carriers.driver.show_to(ends.flips);
             carriers.driver.hear(ends.responses);
@@ -51,17 +66,12 @@ impl Presses {
             carriers.driver.hear(reader);
             writer
         };
-        // A scripted person presses everything itself.
-        let hid = match persona {
-            None => Hid::open(&prepared.experiment.protocol)?,
-            Some(_) => None,
-        };
-        Ok(Self {
-            hid: hid.map(|hid| (hid, lay())),
+        Self {
+            hid: pressers.hid.map(|hid| (hid, lay())),
             operator: prepared.args.operator.then(&mut lay),
             keyboard: Some(lay()),
             persona,
-        })
+        }
     }
 
     /// The display's end.
@@ -173,7 +183,7 @@ fn listen(mut responses: Writer<Response>, wake: Thread) -> impl FnOnce() + Send
                 "abort" => Act::Abort,
                 "" => continue,
                 other => {
-                    eprintln!("`{other}`: pause, continue, skip and abort are known");
+                    crate::voice::tell(format_args!("`{other}`: pause, continue, skip and abort are known"));
                     continue;
                 }
             };

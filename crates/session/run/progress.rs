@@ -44,7 +44,7 @@ pub fn spawn(
             if bar.is_hidden() && status.block != shown_block {
                 shown_block = status.block;
                 let block = status.block.and_then(|block| blocks.get(block));
-                eprintln!("block {}", block.map_or("-", String::as_str));
+                crate::voice::tell(format_args!("block {}", block.map_or("-", String::as_str)));
             }
             let elapsed_s = timeline::s_from_ns(timeline::clock::now_ns() - start_ns);
             bar.set_position((elapsed_s * 10.0) as u64);

@@ -80,7 +80,9 @@ impl Room {
         let lsl = match prepared.args.in_process {
             true => None,
             false => sources::load_lsl(prepared.network)
-                .inspect_err(|error| eprintln!("{error}\nthe participant stays inside the process"))
+                .inspect_err(|error| {
+                    crate::voice::tell(format_args!("{error}\nthe participant stays inside the process"));
+                })
                 .ok(),
         };
         let Some(lsl) = lsl else {

@@ -90,7 +90,7 @@ pub(crate) fn to_folder(
 /// Arguments of a run on the virtual clock, for benches and tests.
 pub fn virtual_args(out: PathBuf, participant: &str, seed: u64, seconds: Option<f64>) -> RunArgs {
     RunArgs {
-        protocol: PathBuf::new(),
+        protocol: None,
         rig: None,
         participant: Some(participant.into()),
         with: Vec::new(),

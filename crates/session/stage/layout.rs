@@ -13,7 +13,7 @@ use crate::error::SessionError;
 impl Lowering<'_> {
     pub(super) fn speller(&mut self, speller: &protocol::Speller) -> Result<Vec<Part>, SessionError> {
         let letters = places(&speller.rows);
-        let modulations = self.targets(&speller.targets, letters.len())?;
+        let modulations = self.targets(&speller.targets, &letters)?;
         let colour = self.light("letter_colour", &speller.letter_colour)?;
         let half_px = speller.box_deg.map(|size| 0.5 * self.screen.size_px(size));
         let paint = self.direction(1.0)?;
@@ -36,10 +36,21 @@ impl Lowering<'_> {
     }
 
     /// One course per target.
-    fn targets(&mut self, targets: &Targets, count: usize) -> Result<Vec<Modulation>, SessionError> {
+    fn targets(
+        &mut self,
+        targets: &Targets,
+        letters: &[(char, [f64; 2])],
+    ) -> Result<Vec<Modulation>, SessionError> {
+        let count = letters.len();
         let told = |code: Code, reverses: bool| Modulation::Code { code, reverses };
         match targets {
-            Targets::Flickers(flickers) => flickers.iter().map(|flicker| self.modulation(flicker)).collect(),
+            Targets::Flickers(flickers) => {
+                let made = flickers.iter().zip(letters).map(|(flicker, (letter, _))| {
+                    self.part = format!(", target `{letter}`");
+                    self.modulation(flicker)
+                });
+                made.collect()
+            }
             Targets::Shifted(shared) => {
                 let code = self.code(shared)?;
                 let shifted = (0..count).map(|target| code.target(target, count));
@@ -80,6 +91,12 @@ impl Lowering<'_> {
             let edges = [fields.diameters_deg[ring], fields.diameters_deg[ring + 1]];
             let [inner_px, outer_px] = edges.map(|diameter| 0.5 * self.screen.size_px(diameter));
             self.diameter_px(edges[1])?;
+            let ring_px = (outer_px - inner_px) / f64::from(fields.checks[0]);
+            self.check_has(&format!("checks = {:?} in the ring of {edges:?} deg", fields.checks), ring_px)?;
+            self.check_has(
+                &format!("checks = {:?} of {} sectors", fields.checks, fields.sectors),
+                TAU * outer_px / around,
+            )?;
             let pattern = Pattern::RadialCheckerboard {
                 rings_per_px: f64::from(fields.checks[0]) / (outer_px - inner_px),
                 from_px: inner_px,

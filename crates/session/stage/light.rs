@@ -23,7 +23,7 @@ pub struct RigLight {
 pub fn lower(experiment: &Experiment, seed: u64, used: &mut Vec<UsedFile>) -> Result<RigLight, SessionError> {
     let rig = &experiment.rig;
     let (max, min) = (rig.screen.luminance_max_cd_m2, rig.screen.luminance_min_cd_m2);
-    let refuse = |reason: String| SessionError::Rig(reason);
+    let refuse = |reason: String| SessionError::Rig { file: rig.file.clone(), reason };
     let transfer = match &rig.light.transfer {
         RigTransfer::Gamma(gamma) => Transfer::Gamma([*gamma; 3]),
         RigTransfer::GammaRgb(gammas) => Transfer::Gamma(*gammas),

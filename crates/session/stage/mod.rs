@@ -13,6 +13,7 @@ mod wave;
 
 pub use kept::{Files, UsedFile, keep};
 pub use targets::{Targets, closest};
+pub(crate) use time::whole_frames;
 
 use stimulus::element::{Aperture, Course, Paint, Pattern};
 use stimulus::sheet::Texels;
@@ -23,6 +24,9 @@ use crate::experiment::Experiment;
 
 /// Fewest pixels per cycle of a pattern: with fewer, a screen shows something else.
 const LEAST_PX_PER_CYCLE: f64 = 4.0;
+
+/// Narrowest thing that is shown: a pixel, with its rounding taken off.
+const LEAST_PX: f64 = 0.98;
 
 /// What can be shown.
 pub struct Stage {
@@ -50,8 +54,9 @@ pub fn lower(experiment: &Experiment, screen: &Screen, seed: u64) -> Result<Stag
     let light::RigLight { light, gamut } = light::lower(experiment, seed, &mut used)?;
     let mut shared = Shared { sheets: Sheets::default(), repairs: Vec::new(), gamut, used };
     for stimulus in &experiment.protocol.stimuli {
-        let mut lowering = Lowering { experiment, screen, stimulus, shared: &mut shared };
-        scenes.push(lowering.scene(&scenes)?);
+        let mut lowering =
+            Lowering { experiment, screen, stimulus, shared: &mut shared, part: String::new() };
+        scenes.push(lowering.scene(&scenes).map_err(|error| error.at(&stimulus.place))?);
     }
     let Shared { sheets, repairs, gamut, used } = shared;
     Ok(Stage { scenes, sheets, light, gamut, used, repairs })
@@ -71,6 +76,8 @@ struct Lowering<'a> {
     screen: &'a Screen,
     stimulus: &'a protocol::Stimulus,
     shared: &'a mut Shared,
+    /// Which of its targets is being made, in words; empty where there is but one.
+    part: String,
 }
 
 /// Elements that share one course, still in the middle of the screen.
@@ -122,6 +129,7 @@ impl Lowering<'_> {
             }
             Kind::Together(of) => {
                 let scenes: Vec<&Scene> = of.iter().filter_map(|&place| before.get(place + 1)).collect();
+                self.ends_apart(of, before)?;
                 return Ok(Scene::together(&scenes));
             }
         };
@@ -187,8 +195,15 @@ impl Lowering<'_> {
             .collect()
     }
 
-    /// Something of every element must lie on the screen, and no pattern be finer than its pixels carry.
+    /// Something of every element must lie on the screen, and of the whole more than a pixel shows.
     fn check(&self, scene: &Scene) -> Result<(), SessionError> {
+        let largest = |element: &Element| 2.0 * element.place.half_px[0].min(element.place.half_px[1]);
+        let widest_px = scene.elements.iter().map(largest).fold(0.0, f64::max);
+        if !scene.elements.is_empty() && widest_px < LEAST_PX {
+            return Err(
+                self.refuse(format!("it is {widest_px:.2} px wide on this screen: nobody would see it"))
+            );
+        }
         let size = [f64::from(self.screen.width_px), f64::from(self.screen.height_px)];
         for element in &scene.elements {
             let [x, y] = element.place.center_px;
@@ -211,6 +226,35 @@ impl Lowering<'_> {
     fn told_apart(&self, scene: &Scene) -> Result<(), SessionError> {
         let separation = Targets::of(scene, self.screen.refresh_hz).separation();
         separation.map(|_| ()).map_err(|error| self.refuse(error.to_string()))
+    }
+
+    /// What was asked to differ does not end up the same. Parts that ask for the same flicker or code mean it.
+    fn ends_apart(&self, of: &[usize], before: &[Scene]) -> Result<(), SessionError> {
+        use protocol::StimulusKind::{Multifocal, Speller};
+        let stimuli = &self.experiment.protocol.stimuli;
+        let parts = leaves(of, stimuli);
+        for (place, &second) in parts.iter().enumerate() {
+            for &first in parts[..place].iter().filter(|&&first| first != second) {
+                let asked = [first, second].map(|part| &stimuli[part]);
+                let has_own = asked.iter().any(|part| matches!(part.kind, Speller(_) | Multifocal(_)));
+                if asked[0].look.course == asked[1].look.course && !has_own {
+                    continue;
+                }
+                let targets = [first, second].map(|part| {
+                    let targets =
+                        before.get(part + 1).map(|scene| Targets::of(scene, self.screen.refresh_hz));
+                    targets.unwrap_or_default().alike()
+                });
+                if let Some(window_frames) = targets[0].shares_one_with(&targets[1]) {
+                    return Err(self.refuse(format!(
+                        "of: `{}` and `{}` ask for different flickers or codes and come out the same over the {window_frames} \
+                         frames that are compared: nobody could tell them apart",
+                        asked[0].name, asked[1].name
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The middle of the screen.
@@ -274,4 +318,13 @@ impl Lowering<'_> {
     fn refuse(&self, reason: String) -> SessionError {
         SessionError::Stimulus { stimulus: self.stimulus.name.clone(), reason }
     }
+}
+
+/// The stimuli that lie on top of each other in the end, where some of them are others together.
+fn leaves(of: &[usize], stimuli: &[protocol::Stimulus]) -> Vec<usize> {
+    let below = |&part: &usize| match &stimuli[part].kind {
+        protocol::StimulusKind::Together(of) => leaves(of, stimuli),
+        _ => vec![part],
+    };
+    of.iter().flat_map(below).collect()
 }

@@ -48,7 +48,7 @@ impl Lowering<'_> {
         };
         let element = self.element(pattern, aperture, self.direction(1.0)?);
         let turned = element.turned(wgsl.orientation_deg.to_radians());
-        let motion = self.turning(wgsl.rotation_hz)?.motion;
+        let motion = self.turning(wgsl.rotation_hz, 1.0)?.motion;
         Ok(vec![Part::new(turned, Course { motion, ..self.drift(wgsl.drift_hz)? })])
     }
 

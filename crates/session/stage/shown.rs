@@ -45,10 +45,11 @@ impl Lowering<'_> {
             self.shared.used.push(UsedFile { name: file.clone(), path, sha256 });
             let picture = picture.at_most(width_px.round().max(1.0) as u32, transfer);
             let found = [picture.texels.width, picture.texels.height];
-            if *size.get_or_insert(found) != found {
+            let first = *size.get_or_insert(found);
+            if first != found {
                 let reason = format!(
-                    "`{file}` is {} x {} px as shown, the first of the sequence {:?}: all must be alike",
-                    found[0], found[1], size
+                    "`{file}` is {} x {} px as shown, the first of the sequence {} x {} px: all must be alike",
+                    found[0], found[1], first[0], first[1]
                 );
                 return Err(self.refuse(reason));
             }

@@ -2,7 +2,7 @@
 
 use protocol::{Eye, Stereo};
 use stimulus::Element;
-use stimulus::element::Pattern;
+use stimulus::element::{Paint, Pattern};
 
 use super::Lowering;
 use crate::error::SessionError;
@@ -23,6 +23,12 @@ impl Lowering<'_> {
                     Eye::Left => [true, false, false],
                     Eye::Right => [false, true, true],
                 };
+                if let Paint::Modulate(direction) = element.paint
+                    && !direction.iter().zip(channels).any(|(&part, is_seen)| is_seen && part != 0.0)
+                {
+                    let reason = "eye: through the anaglyph's glasses this eye sees nothing of the colour (left red, right green and blue)";
+                    return Err(self.refuse(reason.into()));
+                }
                 elements.push(Element { channels, ..element });
             }
             Some(Stereo::SideBySide) => {

@@ -11,6 +11,7 @@ const COMPARED_S: f64 = 2.0;
 const MOST_FRAMES: u64 = 100_000;
 
 /// What the targets of a scene come to; a scene without any has an empty list.
+#[derive(Default)]
 pub struct Targets {
     /// One per course that flickers or follows a code.
     pub targets: Vec<Target>,
@@ -28,6 +29,34 @@ impl Targets {
             frequency_hz: course.flicker().map(stimulus::Flicker::frequency_hz),
         });
         Self { targets: targets.collect(), refresh_hz }
+    }
+
+    /// The same with one for all neighbours that show the same, as dots do: `1 to 100`.
+    #[must_use]
+    pub fn alike(self) -> Self {
+        let mut targets: Vec<(Target, Option<String>)> = Vec::new();
+        for target in self.targets {
+            match targets.last_mut() {
+                Some((first, last)) if first.levels == target.levels => *last = Some(target.name),
+                _ => targets.push((target, None)),
+            }
+        }
+        let named = |(target, last): (Target, Option<String>)| match last {
+            Some(last) => Target { name: format!("{} to {last}", target.name), ..target },
+            None => target,
+        };
+        Self { targets: targets.into_iter().map(named).collect(), ..self }
+    }
+
+    /// Whether one of these shows the same as one of those: then over how many frames they were compared.
+    pub fn shares_one_with(&self, others: &Self) -> Option<usize> {
+        let pairs = self.targets.iter().flat_map(|one| others.targets.iter().map(move |other| [one, other]));
+        pairs
+            .map(|pair| Self { targets: pair.map(Clone::clone).to_vec(), refresh_hz: self.refresh_hz })
+            .find_map(|pair| match pair.separation() {
+                Err(SeparationError::Same { window_frames, .. }) => Some(window_frames),
+                _ => None,
+            })
     }
 
     /// The realised spectrum of each, in their order; none where nothing changes.

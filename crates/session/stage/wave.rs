@@ -1,6 +1,6 @@
 //! Waves, checks, dots and noise.
 
-use std::f64::consts::{FRAC_PI_2, TAU};
+use std::f64::consts::{FRAC_PI_2, PI, TAU};
 
 use protocol::{Carrier, CheckRings};
 use stimulus::dots::{Dot, Field};
@@ -8,7 +8,7 @@ use stimulus::element::{Aperture, Course, Draw, Motion, Outline, Pattern, Renewa
 use stimulus::noise::{Spectrum, filtered};
 use stimulus::sheet::{Between, Sheet, Source, Transfer};
 
-use super::{Lowering, Part};
+use super::{LEAST_PX_PER_CYCLE, Lowering, Part};
 use crate::error::SessionError;
 
 fn wave(carrier: Carrier) -> Wave {
@@ -63,6 +63,17 @@ impl Lowering<'_> {
             wave: wave(spokes.carrier),
         };
         let aperture = self.disc(spokes.diameter_deg, spokes.edge_deg)?;
+        let rim_px = PI * self.diameter_px(spokes.diameter_deg)? / f64::from(spokes.spokes);
+        if rim_px < LEAST_PX_PER_CYCLE {
+            return Err(self.refuse(format!(
+                "spokes = {} have {rim_px:.2} px each at the rim of diameter_deg = {}, at least {LEAST_PX_PER_CYCLE} are needed: \
+                 at most {:.0} spokes",
+                spokes.spokes,
+                spokes.diameter_deg,
+                (rim_px * f64::from(spokes.spokes) / LEAST_PX_PER_CYCLE).floor()
+            )));
+        }
+        self.turns_slowly(spokes.rotation_hz, f64::from(spokes.spokes))?;
         // A turn anticlockwise takes the phase back by as many cycles as there are spokes.
         self.drifting(pattern, aperture, spokes.rotation_hz * f64::from(spokes.spokes))
     }
@@ -79,7 +90,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn checkerboard(&mut self, board: &protocol::Checkerboard) -> Result<Vec<Part>, SessionError> {
-        self.cycles_per_px(0.5 / board.check_deg)?;
+        self.check_carries("check_deg", board.check_deg)?;
         let check_px = [self.screen.size_px(board.check_deg); 2];
         let half_px = board.size_deg.map(|size| 0.5 * self.screen.size_px(size));
         let aperture = Aperture::new(Outline::Rectangle { half_px }, 0.0);
@@ -93,26 +104,56 @@ impl Lowering<'_> {
         &mut self,
         board: &protocol::RadialCheckerboard,
     ) -> Result<Vec<Part>, SessionError> {
-        let pattern = self.radial_checks(&board.rings, board.checks_around)?;
+        let outer_px = 0.5 * self.diameter_px(board.diameter_deg)?;
+        let pattern = self.radial_checks(&board.rings, board.checks_around, outer_px)?;
         let outline = Outline::Sector {
             inner_px: 0.5 * self.screen.size_px(board.inner_deg),
-            outer_px: 0.5 * self.diameter_px(board.diameter_deg)?,
+            outer_px,
             middle_rad: 0.0,
             half_rad: TAU,
         };
         let element = self.element(pattern, Aperture::new(outline, 0.0), self.direction(1.0)?);
-        let course = self.turning(board.rotation_hz)?;
+        let course = self.turning(board.rotation_hz, 0.5 * f64::from(board.checks_around))?;
         Ok(vec![Part::new(element, course)])
     }
 
-    /// Checks in polar coordinates.
-    pub(super) fn radial_checks(&self, rings: &CheckRings, around: u32) -> Result<Pattern, SessionError> {
+    /// Checks in polar coordinates, out to a radius: there at least they are large enough.
+    pub(super) fn radial_checks(
+        &self,
+        rings: &CheckRings,
+        around: u32,
+        outer_px: f64,
+    ) -> Result<Pattern, SessionError> {
         let (rings_per_px, rings_per_fold) = match *rings {
-            CheckRings::Even { ring_deg } => (2.0 * self.cycles_per_px(0.5 / ring_deg)?, 0.0),
-            CheckRings::Growing { rings_per_fold } => (0.0, rings_per_fold),
+            CheckRings::Even { ring_deg } => {
+                self.check_carries("ring_deg", ring_deg)?;
+                (self.screen.cycles_per_px(1.0 / ring_deg), 0.0)
+            }
+            CheckRings::Growing { rings_per_fold } => {
+                let outermost_px = outer_px * (1.0 - libm::exp(-1.0 / rings_per_fold));
+                self.check_has(&format!("rings_per_fold = {rings_per_fold}"), outermost_px)?;
+                (0.0, rings_per_fold)
+            }
         };
+        self.check_has(&format!("checks_around = {around}"), TAU * outer_px / f64::from(around))?;
         let checks_around = f64::from(around);
         Ok(Pattern::RadialCheckerboard { rings_per_px, from_px: 0.0, rings_per_fold, checks_around })
+    }
+
+    /// A check of this side is large enough for the screen.
+    fn check_carries(&self, key: &str, check_deg: f64) -> Result<(), SessionError> {
+        self.check_has(&format!("{key} = {check_deg}"), self.screen.px_per_deg * check_deg)
+    }
+
+    /// What makes checks of so many px, where they are largest.
+    pub(super) fn check_has(&self, what: &str, check_px: f64) -> Result<(), SessionError> {
+        // The two sides may have been reckoned on different ways.
+        if check_px < LEAST_PX_PER_CHECK * (1.0 - 1e-9) {
+            return Err(self.refuse(format!(
+                "{what}: a check has {check_px:.2} px on this screen, at least {LEAST_PX_PER_CHECK} are needed"
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn dots(&mut self, dots: &protocol::Dots) -> Result<Vec<Part>, SessionError> {
@@ -192,6 +233,13 @@ impl Lowering<'_> {
             }
             protocol::Spectrum::Power(exponent) => Spectrum::Power(exponent),
         };
+        let texels = u64::from(side_px).pow(2) * u64::from(noise.frames);
+        if texels > MOST_NOISE {
+            return Err(self.refuse(format!(
+                "size_deg = {} is {side_px} px, and {} frames of that are {texels} values: at most {MOST_NOISE} are allowed",
+                noise.size_deg, noise.frames
+            )));
+        }
         let sheets = filtered(side_px, spectrum, noise.contrast_rms, noise.frames, u64::from(noise.seed));
         let sheets = sheets.ok_or_else(|| {
             self.refuse(format!("no spatial frequency of the band fits into {} deg", noise.size_deg))
@@ -236,7 +284,7 @@ impl Lowering<'_> {
     pub(super) fn drift(&mut self, drift_hz: f64) -> Result<Course, SessionError> {
         if drift_hz.abs() > self.screen.refresh_hz / LEAST_FRAMES_PER_CYCLE {
             return Err(self.refuse(format!(
-                "a drift of {drift_hz} Hz has {:.2} frames per cycle at {} Hz, at least {LEAST_FRAMES_PER_CYCLE} are needed",
+                "drift_hz = {drift_hz} has {:.2} frames per cycle at {} Hz, at least {LEAST_FRAMES_PER_CYCLE} are needed",
                 self.screen.refresh_hz / drift_hz.abs(),
                 self.screen.refresh_hz
             )));
@@ -244,7 +292,23 @@ impl Lowering<'_> {
         Ok(Course { drift: -drift_hz / self.screen.refresh_hz, ..self.course()? })
     }
 
-    pub(super) fn turning(&mut self, rotation_hz: f64) -> Result<Course, SessionError> {
+    /// A pattern that looks the same so many times in a turn must not seem to turn the other way.
+    fn turns_slowly(&self, rotation_hz: f64, alike_per_turn: f64) -> Result<(), SessionError> {
+        let refresh_hz = self.screen.refresh_hz;
+        let cycles_hz = rotation_hz.abs() * alike_per_turn;
+        if cycles_hz > refresh_hz / LEAST_FRAMES_PER_CYCLE {
+            return Err(self.refuse(format!(
+                "rotation_hz = {rotation_hz} takes a pattern that is the same {alike_per_turn} times around through {:.2} frames per \
+                 cycle at {refresh_hz} Hz, at least {LEAST_FRAMES_PER_CYCLE} are needed: at most {:.4} turns per second",
+                refresh_hz / cycles_hz,
+                refresh_hz / LEAST_FRAMES_PER_CYCLE / alike_per_turn
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn turning(&mut self, rotation_hz: f64, alike_per_turn: f64) -> Result<Course, SessionError> {
+        self.turns_slowly(rotation_hz, alike_per_turn)?;
         let cycles_per_frame = rotation_hz / self.screen.refresh_hz;
         let motion = if rotation_hz == 0.0 { Motion::Still } else { Motion::Turn { cycles_per_frame } };
         Ok(Course { motion, ..self.course()? })
@@ -252,7 +316,7 @@ impl Lowering<'_> {
 
     /// A checkerboard bar that sweeps.
     pub(super) fn bar(&mut self, bar: &protocol::Bar) -> Result<Vec<Part>, SessionError> {
-        self.cycles_per_px(0.5 / bar.check_deg)?;
+        self.check_carries("check_deg", bar.check_deg)?;
         let px = |deg: f64| self.screen.size_px(deg);
         let half_px = [0.5 * px(bar.width_deg), 0.5 * px(bar.length_deg)];
         let angle = bar.direction_deg.to_radians();
@@ -260,6 +324,15 @@ impl Lowering<'_> {
         let frames = (bar.sweep_s * self.screen.refresh_hz).round().max(2.0);
         let along = [libm::cos(angle), -libm::sin(angle)];
         let step = 2.0 * travel_px / (frames - 1.0);
+        if step > 2.0 * half_px[0] {
+            return Err(self.refuse(format!(
+                "sweep_s = {}: with travel_deg = {} the bar goes {step:.1} px per refresh and is {:.1} px wide, so that it would \
+                 leave places out",
+                bar.sweep_s,
+                bar.travel_deg,
+                2.0 * half_px[0]
+            )));
+        }
         let paint = self.direction(1.0)?;
         let aperture = Aperture::new(Outline::Rectangle { half_px }, 0.0);
         let pattern = Pattern::Checkerboard { check_px: [px(bar.check_deg); 2] };
@@ -272,15 +345,16 @@ impl Lowering<'_> {
 
     /// A wedge of checks that turns.
     pub(super) fn wedge(&mut self, wedge: &protocol::Wedge) -> Result<Vec<Part>, SessionError> {
+        let outer_px = 0.5 * self.diameter_px(wedge.diameters_deg[1])?;
         let outline = Outline::Sector {
             inner_px: 0.5 * self.screen.size_px(wedge.diameters_deg[0]),
-            outer_px: 0.5 * self.diameter_px(wedge.diameters_deg[1])?,
+            outer_px,
             middle_rad: 0.0,
             half_rad: 0.5 * wedge.extent_deg.to_radians(),
         };
-        let pattern = self.radial_checks(&wedge.rings, wedge.checks_around)?;
+        let pattern = self.radial_checks(&wedge.rings, wedge.checks_around, outer_px)?;
         let element = self.element(pattern, Aperture::new(outline, 0.0), self.direction(1.0)?);
-        let course = self.turning(wedge.rotation_hz)?;
+        let course = self.turning(wedge.rotation_hz, 0.5 * f64::from(wedge.checks_around))?;
         Ok(vec![Part::new(element.turned(wedge.direction_deg.to_radians()), course)])
     }
 
@@ -300,3 +374,9 @@ impl Lowering<'_> {
 
 /// Fewest frames per cycle of something that drifts: with fewer it may seem to go the other way.
 const LEAST_FRAMES_PER_CYCLE: f64 = 4.0;
+
+/// Smallest side of a check.
+const LEAST_PX_PER_CHECK: f64 = 2.0;
+
+/// Most values of filtered noise, all its frames together: a quarter of a gigabyte.
+const MOST_NOISE: u64 = 1 << 26;

@@ -38,6 +38,16 @@ impl fmt::Display for Summary {
                 also(faults.presentations.len(), "presentations"),
             ),
         )?;
+        if let Some(governed) = &self.governed {
+            line("governor", governed.describe())?;
+        }
+        if let Some(attempts) = &self.attempts {
+            let counted: Vec<String> = attempts
+                .iter()
+                .map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " ")))
+                .collect();
+            line("attempts", format!("{}: {}", attempts.values().sum::<u64>(), counted.join(", ")))?;
+        }
         let lost = &self.samples_lost_by;
         let by = format!(
             " (skipped {}, refused {}, lost at the source about {})",

@@ -165,7 +165,7 @@ impl Bar {
         if self.bar.is_hidden() {
             if now_ns.saturating_sub(self.told_ns.get()) >= TELL_EVERY_NS {
                 self.told_ns.set(now_ns);
-                eprintln!("step {}: {message}", record.step);
+                crate::voice::tell(format_args!("step {}: {message}", record.step));
             }
             return;
         }

@@ -52,9 +52,14 @@ impl Speller {
         let any = Range::above(0.0).up_to(super::WIDEST_DEG);
         let rows = table.any_texts("rows")?;
         let count = rows.iter().flat_map(|row| row.chars()).filter(|letter| !letter.is_whitespace()).count();
+        let (pitch_deg, box_deg) = (pair(table, "pitch_deg", any)?, pair(table, "box_deg", any)?);
+        if box_deg[0] > pitch_deg[0] || box_deg[1] > pitch_deg[1] {
+            let allowed = format!("at most pitch_deg, {pitch_deg:?}: boxes would lie on each other");
+            return Err(table.refuse("box_deg", allowed));
+        }
         Ok(Self {
-            pitch_deg: pair(table, "pitch_deg", any)?,
-            box_deg: pair(table, "box_deg", any)?,
+            pitch_deg,
+            box_deg,
             letter_deg: size(table, "letter_deg")?,
             letter_colour: read_colour(table, "letter_colour")?,
             targets: read_targets(table, count)?,

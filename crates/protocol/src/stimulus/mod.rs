@@ -34,6 +34,8 @@ pub struct Stimulus {
     pub kind: StimulusKind,
     /// What all kinds have in common: where it lies, in which colour, and how it changes over time.
     pub look: Look,
+    /// Where its table begins, as `FILE:LINE`: for what only the screen can say against it.
+    pub place: String,
 }
 
 impl Stimulus {
@@ -135,7 +137,7 @@ pub(crate) fn read_stimuli(root: &Table<'_>) -> Result<Vec<Stimulus>, ProtocolEr
             let reason = "needs [gaze], which says where the person looks";
             return Err(table.table_of_any(key)?.contradiction("follows", reason));
         }
-        stimuli.push(Stimulus { name, kind, look });
+        stimuli.push(Stimulus { name, kind, look, place: table.line_of(key) });
     }
     Ok(stimuli)
 }
@@ -190,7 +192,28 @@ fn with_look(
     read: impl FnOnce(&Table<'_>) -> Result<StimulusKind, ProtocolError>,
 ) -> Result<(StimulusKind, Look), ProtocolError> {
     let kind = read(&table)?;
-    Ok((kind, look::read(&table)?))
+    let look = look::read(&table)?;
+    match unused(&kind, &look) {
+        Some((key, reason)) => Err(table.contradiction(key, reason)),
+        None => Ok((kind, look)),
+    }
+}
+
+/// A key of all kinds that this kind has no use for, and why.
+const fn unused(kind: &StimulusKind, look: &Look) -> Option<(&'static str, &'static str)> {
+    use StimulusKind as Kind;
+    match (kind, &look.course) {
+        (Kind::Image(_) | Kind::Sequence(_), _) if look.colour.is_some() => {
+            Some(("colour", "the colours of an image are its own"))
+        }
+        (Kind::Speller(_) | Kind::Multifocal(_), Course::Flicker(_)) => {
+            Some(("flicker", "each of its targets has a course of its own"))
+        }
+        (Kind::Speller(_) | Kind::Multifocal(_), Course::Code(_)) => {
+            Some(("code", "each of its targets has a course of its own"))
+        }
+        _ => None,
+    }
 }
 
 /// `together = { of = ["below", "above"] }`: stimuli that stand before it in the file.
@@ -203,7 +226,8 @@ fn read_together(stimulus: &Table<'_>, key: &str, before: &[Stimulus]) -> Result
         .map(|name| {
             place(name).ok_or_else(|| {
                 let known: Vec<&str> = before.iter().map(|stimulus| stimulus.name.as_str()).collect();
-                table.refuse("of", format!("stimuli that stand before it in the file: {}", known.join(", ")))
+                let known = if known.is_empty() { "there is none".into() } else { known.join(", ") };
+                table.refuse("of", format!("stimuli that stand before it in the file: {known}"))
             })
         })
         .collect()

@@ -166,7 +166,12 @@ impl Shape {
             key @ "ellipse_deg" => ShapeForm::Ellipse(pair(table, key, any)?),
             key @ "rectangle_deg" => ShapeForm::Rectangle(pair(table, key, any)?),
             key @ "ring_deg" => ShapeForm::Ring(table.span_of_numbers(key, any)?),
-            key @ "cross_deg" => ShapeForm::Cross(pair(table, key, any)?),
+            key @ "cross_deg" => match pair(table, key, any)? {
+                [length, width] if width > length => {
+                    return Err(table.refuse(key, "[length, width] of its bars: no wider than they are long"));
+                }
+                cross => ShapeForm::Cross(cross),
+            },
             key @ "polygon" => {
                 let polygon = table.table(key, &["corners", "diameter_deg"])?;
                 ShapeForm::Polygon {

@@ -144,8 +144,9 @@ pub enum CodeError {
         higher_hz: Option<f64>,
     },
     /// A target that is not one of the set.
-    #[error("target {target} of {targets} on a code of {length} bits: allowed are targets 0 to {last} of at most {length}",
-        last = targets.saturating_sub(1))]
+    #[error(
+        "{targets} targets (this one is number {target}, from 0) on a code of {length} bits: at most {length} have a shift of their own"
+    )]
     Target {
         /// Which target, from 0.
         target: usize,

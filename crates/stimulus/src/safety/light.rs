@@ -170,7 +170,7 @@ impl LightTables {
         let light: f64 = xyz.iter().map(|primary| primary[1]).sum();
         let positive = xyz.iter().flatten().all(|&value| value >= 0.0);
         range("luminance of white", light, positive && (1.0..=10_000.0).contains(&light), "1 to 10,000")?;
-        range("luminance of black", black_cd_m2, (0.0..light).contains(&black_cd_m2), "0 to below white's")?;
+        range("luminance of black", black_cd_m2, (0.0..=10_000.0).contains(&black_cd_m2), "0 to 10,000")?;
 
         Ok(Self::build(curves, xyz, black_cd_m2))
     }

@@ -68,7 +68,7 @@ fn drawn_again(session: &RecordedSession) -> BTreeMap<&'static str, usize> {
         };
         *counts.entry(kind).or_default() += 1;
     }
-    println!("{} flips, {} checksums: {counts:?}", session.flips.len(), session.drawn.len());
+    eprintln!("{} flips, {} checksums: {counts:?}", session.flips.len(), session.drawn.len());
     counts
 }
 

@@ -49,7 +49,12 @@ impl Gpu {
             label: Some("photic display"),
             // Linear light is blended in 32 bits: with 16, contrasts below 1/256 would be lost.
             required_features: wgpu::Features::FLOAT32_BLENDABLE,
-            required_limits: wgpu::Limits::downlevel_defaults().using_resolution(available),
+            // The governor's state of a near screen with a high refresh rate is larger than what every adapter allows.
+            required_limits: wgpu::Limits {
+                max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+                max_buffer_size: available.max_buffer_size,
+                ..wgpu::Limits::downlevel_defaults().using_resolution(available)
+            },
             ..Default::default()
         }))
         .map_err(|error| DisplayError::NoDevice { adapter: info.name.clone(), reason: error.to_string() })?;

@@ -1,9 +1,9 @@
 //! Governed frames per second, and the time in each of the governor's passes, on the adapter that is there.
 //!
 //! Guards against: a judgement that costs a person's screen a frame: passes that do for each pixel what need be done once, sums
-//! that all threads wait for, cells at rest that are worked on, and a state that does not fit a binding. Bounds, on llvmpipe: all passes
-//! together take at most 4.5 (at rest), 6.5 (grating) and 9 times (noise) as long as `measure`, which reads each pixel once,
-//! at every size; so they hold however fast the machine is. No buffer is larger than 128 MiB.
+//! that all threads wait for, cells at rest that are worked on, and a state that does not fit a binding. Bounds, on llvmpipe:
+//! all passes together take at most 4.5 (at rest), 6.5 (grating) and 9 times (noise) as long as `measure`, which reads each pixel
+//! once, at every size; so they hold however fast the machine is. No buffer is larger than 128 MiB.
 //!
 //! `cargo bench --bench governor -- [SECONDS] [WIDTH]`. The screen is 53 cm wide and 70 cm away, at 60 Hz, in as many pixels as
 //! each table says. Its bound lets everything pass, so each frame is judged as it is; the fields of 10 degrees, which only a frame

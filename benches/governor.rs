@@ -1,10 +1,13 @@
 //! Governed frames per second, and the time in each of the governor's passes, on the adapter that is there.
 //!
-//! Guards against: a judgement that costs a frame on a lab's integrated GPU. What a pass does must stay proportional to pixels and
-//! cells, and cells at rest must stay cheap. Bounds on two cores of software (llvmpipe): TODO
+//! Guards against: a judgement that costs a person's screen a frame: passes that do for each pixel what need be done once, sums
+//! that all threads wait for, cells at rest that are worked on, and a state that does not fit a binding. Bounds, on llvmpipe:
+//! all passes together take at most 4.5 (at rest), 6.5 (grating) and 9 times (noise) as long as `measure`, which reads each pixel
+//! once, at every size; so they hold however fast the machine is. No buffer is larger than 128 MiB.
 //!
-//! `cargo bench --bench governor -- [SECONDS] [WIDTH]`. The screen is 53 cm wide and 70 cm away, in as many pixels as each row
-//! says. Nothing that is shown breaks the bound, so each frame is judged as it is.
+//! `cargo bench --bench governor -- [SECONDS] [WIDTH]`. The screen is 53 cm wide and 70 cm away, at 60 Hz, in as many pixels as
+//! each table says. Its bound lets everything pass, so each frame is judged as it is; the fields of 10 degrees, which only a frame
+//! with too much flashing needs, are not looked for. Passes are measured one by one: the shortest time of each.
 #![allow(clippy::print_stdout)] // a bench prints its table
 
 use std::error::Error;
@@ -16,21 +19,21 @@ use stimulus::{Screen, ScreenSpec};
 
 const SIZES: [[u32; 2]; 3] = [[640, 480], [1280, 720], [1920, 1080]];
 
-/// What the frames of a film are made of, by place and frame.
-type Film = (&'static str, u32, fn(f64, f64, u32, u32) -> [u32; 3]);
+/// Name, bound, number of frames, and what they are made of by place, frame and noise.
+type Film = (&'static str, f64, u32, fn(f64, f64, u32, u32) -> [u32; 3]);
 
 /// A frame at rest; a reversing grating of 1 cycle per degree that covers everything; other colours in each pixel and frame.
 const FILMS: [Film; 3] = [
-    ("grey", 1, |_, _, _, _| [186; 3]),
-    ("grating", 8, |x_deg, y_deg, frame, _| {
+    ("grey", 4.5, 1, |_, _, _, _| [186; 3]),
+    ("grating", 6.5, 8, |x_deg, y_deg, frame, _| {
         let turn = std::f64::consts::TAU;
         let wave = 0.9 * (turn * (0.8 * x_deg + 0.6 * y_deg)).sin() * (turn * f64::from(frame) / 8.0).sin();
         [((0.5 + 0.5 * wave).powf(1.0 / 2.2) * 255.0).round() as u32; 3]
     }),
-    ("noise", 4, |_, _, _, noise| [noise >> 8 & 255, noise >> 16 & 255, noise >> 24]),
+    ("noise", 9.0, 4, |_, _, _, noise| [noise >> 8 & 255, noise >> 16 & 255, noise >> 24]),
 ];
 
-/// Most binding that an adapter has to allow (WebGPU's default).
+/// Bytes of a storage binding that every adapter allows.
 const DEFAULT_BINDING: u64 = 128 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -48,14 +51,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         println!("\n{}", adapter.description());
         println!(
-            "{width} x {height}: {} cells of {} px, {} words each; {:.0} MiB in all, the largest buffer {:.0} MiB ({} 128 MiB; this \
-             device allows {:.0})",
+            "{width} x {height}: {} cells of {} px, {} words each; {:.0} MiB in all, the largest buffer {:.0} MiB ({} the 128 \
+             that every adapter allows; this one {:.0})",
             params.cells,
             params.cell_px,
             stimulus::safety::state_words(&params),
             mib(memory.total),
             mib(memory.largest),
-            if memory.largest <= DEFAULT_BINDING { "within" } else { "MORE THAN" },
+            if memory.largest <= DEFAULT_BINDING { "within" } else { "MORE than" },
             mib(limit)
         );
         for film in FILMS {
@@ -84,7 +87,7 @@ fn screen(width_px: u32, height_px: u32) -> Result<Screen, Box<dyn Error>> {
 fn race(
     adapter: &mut GovernedFilm,
     screen: &Screen,
-    (name, count, light): Film,
+    (name, bound, count, light): Film,
     seconds: f64,
 ) -> Result<(), Box<dyn Error>> {
     let place = |px: u32| f64::from(px) / screen.px_per_deg;
@@ -108,9 +111,13 @@ fn race(
         frames as f64 * 1e9 / total_ns as f64,
         total_ns as f64 / 1e6 / frames as f64
     );
-    for (pass, ns) in adapter.passes_ns((frames / 2).max(4))? {
+    let passes = adapter.passes_ns((frames / 2).max(8))?;
+    for (pass, ns) in passes {
         print!(" {pass} {:.2}", ns as f64 / 1e6);
     }
-    println!();
+    let all: i64 = passes.iter().map(|(_, ns)| ns).sum();
+    let measure = passes.iter().find(|(pass, _)| *pass == "measure").map_or(1, |(_, ns)| *ns);
+    let times = all as f64 / measure as f64;
+    println!(" | {times:.1} times measure, bound {bound}: {}", if times <= bound { "met" } else { "MISSED" });
     Ok(())
 }

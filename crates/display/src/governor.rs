@@ -13,8 +13,12 @@ use crate::build;
 use crate::config::DisplayError;
 
 /// WGSL of all passes.
-pub const GOVERNOR: &str =
-    concat!(include_str!("../../../shaders/frame.wgsl"), include_str!("../../../shaders/governor.wgsl"));
+pub const GOVERNOR: &str = concat!(
+    include_str!("../../../shaders/frame.wgsl"),
+    include_str!("../../../shaders/governor.wgsl"),
+    include_str!("../../../shaders/flashes.wgsl"),
+    include_str!("../../../shaders/stripes.wgsl")
+);
 
 /// Words of the shader's `sums` in front of the verdict, and in front of the marks of cells.
 const VERDICT_AT: u64 = 16;

@@ -48,6 +48,9 @@ impl Gpu {
         let required_limits = wgpu::Limits {
             // A movie has as many layers as frames: the default's 256 are four seconds of it.
             max_texture_array_layers: available.max_texture_array_layers,
+            // The governor's state of a near screen with a high refresh rate is larger than what every adapter allows.
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            max_buffer_size: available.max_buffer_size,
             ..wgpu::Limits::downlevel_defaults().using_resolution(available)
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {

@@ -120,6 +120,9 @@ fn the_passes_equal_the_rule_to_the_bit() {
     let near = screen(30.0, 8.0, 100.0);
     let (_, flags) = compare(&near, standards, &[red], [60, 60, 1000]).unwrap();
     assert_eq!(flags, flag::WCAG_RED | flag::BT_RED, "{flags:b}");
+    let lasting: Film = |_, _, frame, _| if frame % 10 < 5 { [255, 3, 0] } else { [125; 3] };
+    let (_, flags) = compare(&near, standards, &[lasting], [190, 190, 1000]).unwrap();
+    assert_eq!(flags, flag::BT_EXTENDED, "{flags:b}");
 }
 
 #[test]

@@ -11,6 +11,11 @@ fn element() -> String {
     stimulus::own::plain_shader().replacen(FRAME, "", 1)
 }
 
+/// The governor's passes, the same.
+fn governor() -> String {
+    display::governor::GOVERNOR.replacen(FRAME, "", 1)
+}
+
 fn module(pass: &str) -> naga::Module {
     let wgsl = format!("{FRAME}{pass}");
     let module =
@@ -29,14 +34,15 @@ fn every_shader_of_the_folder_is_valid() {
         let path = entry.unwrap().path();
         assert_eq!(path.extension().unwrap(), "wgsl", "{}", path.display());
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        // What other passes are put together with; two of them are valid with it only.
-        if ["frame", "light", "here", "own"].contains(&name.as_str()) {
+        // What other passes are put together with; some are valid with it only.
+        if ["frame", "light", "here", "own", "flashes", "stripes"].contains(&name.as_str()) {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let text = match name.as_str() {
             "encode" => format!("{LIGHT}{text}"),
             "element" => element(),
+            "governor" => governor(),
             _ => text,
         };
         // `cover` and the entry point that has the file's name; the governor has several passes.
@@ -70,7 +76,7 @@ fn buffer_layouts_are_the_shaders_own() {
 
 #[test]
 fn the_governors_params_are_the_shaders_own() {
-    let module = module(include_str!("../../../shaders/governor.wgsl"));
+    let module = module(&governor());
     let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
     let naga::TypeInner::Struct { members, span } = &params.inner else {
         panic!("Params is a struct");

@@ -103,6 +103,8 @@ pub(super) struct Rule {
     /// Luminance of each pixel.
     light: Vec<u32>,
     marked: Vec<bool>,
+    /// What the judged frame does to each cell.
+    looks: Vec<Look>,
     general_in_bins: Vec<u32>,
     red_in_bins: Vec<u32>,
     sums: Vec<u32>,
@@ -115,6 +117,7 @@ pub(super) struct Measured {
 }
 
 /// A value of a cell against its history.
+#[derive(Debug, Clone, Copy)]
 struct Look {
     general: ([u32; 2], u32, Event),
     luminance: ([u32; 2], u32, Event),
@@ -148,6 +151,7 @@ impl Rule {
             state: vec![0; (state_words(&params) * params.cells) as usize],
             light: vec![0; params.total_px as usize],
             marked: vec![false; params.cells as usize],
+            looks: Vec::with_capacity(params.cells as usize),
             general_in_bins: vec![0; bins],
             red_in_bins: vec![0; bins],
             sums: Vec::with_capacity(bins + params.bins_y as usize),
@@ -271,15 +275,17 @@ impl Rule {
         }
     }
 
-    /// The areas that the measured frame would make as number `frame`. Changes nothing.
+    /// The areas that the measured frame would make as number `frame`. Changes nothing of the history.
     pub fn judge(&mut self, frame: u32) -> Areas {
         let params = self.params;
         let mut areas = Areas::default();
+        self.looks.clear();
         self.general_in_bins.fill(0);
         self.red_in_bins.fill(0);
         let [mut general, mut red] = [0, 0];
         for cell in 0..params.cells {
             let look = self.look(cell, frame, [self.word(0, cell), self.word(1, cell)]);
+            self.looks.push(look);
             let events = [look.general.2, look.luminance.2, look.red.2];
             let in_1s: [u32; 3] =
                 std::array::from_fn(|i| self.tracks[i].outlook(&self.state, cell, frame, events[i]));
@@ -321,13 +327,13 @@ impl Rule {
         areas
     }
 
-    /// Takes a frame into the history.
+    /// Takes a frame into the history, after it was judged.
     pub fn commit(&mut self, frame: u32, taken: Taken) {
         let params = self.params;
         for cell in 0..params.cells {
-            let values = match taken {
-                Taken::Judged => [self.word(0, cell), self.word(1, cell)],
-                Taken::Grey => [params.grey_luminance, params.grey_chromaticity],
+            let look = match taken {
+                Taken::Judged => self.looks[cell as usize],
+                Taken::Grey => self.look(cell, frame, [params.grey_luminance, params.grey_chromaticity]),
                 Taken::Held => {
                     for track in self.tracks {
                         track.commit(&mut self.state, cell, frame, 0, Event::Nothing);
@@ -338,7 +344,6 @@ impl Rule {
                     continue;
                 }
             };
-            let look = self.look(cell, frame, values);
             let (memory, turn, event) = look.general;
             self.remember(params.general, cell, memory);
             self.tracks[0].commit(&mut self.state, cell, frame, turn, event);

@@ -217,3 +217,13 @@ fn what_is_wrong_with_file_or_parameters_is_said_where_it_stands() {
     run(line, 60.0).expect(2).says(&["it.wgsl"]);
     assert!(!out.exists());
 }
+
+/// As some editors of other systems write it.
+#[test]
+fn a_mark_of_the_byte_order_and_other_line_ends_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let stimulus = format!("{STIMULUS}parameters = {{ sf_cpd = 0.7, bias = 0.25 }}");
+    let plain = light(&lay(folder.path(), &stimulus, Some(FILE), 1.5), "7", true);
+    let foreign = format!("\u{feff}{}", FILE.replace('\n', "\r\n"));
+    assert_eq!(light(&lay(folder.path(), &stimulus, Some(&foreign), 1.5), "7", true), plain);
+}

@@ -376,6 +376,7 @@ fn what_cannot_be_shown_is_refused_with_its_line() {
             "sweep_s = 0.05: with travel_deg = 20 the bar goes 101.0 px per refresh",
         ),
         (disc.replace("4.0, 4.0", "0.05, 0.05"), "it is 0.50 px wide on this screen"),
+        (disc.replace("4.0, 4.0", "180.0, 4.0"), "a number above 0, at most 170 deg"),
         (
             "[stimulus.it.image]\nfile = \"ramp.png\"\nwidth_deg = 2.0\ntransfer = \"srgb\"\ncolour = { rgb = [1.0, 0.0, 0.0] }"
                 .into(),

@@ -61,6 +61,8 @@ impl Lowering<'_> {
             let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
             self.refuse(format!("`{}`:{line}: not UTF-8 text", path.display()))
         })?;
+        // Some editors begin a file with a mark of its byte order.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let read = Program::read(text, &path.display().to_string());
         let program = read.map_err(|error| self.refuse(error.to_string()))?;
         self.shared.used.push(UsedFile { name: file.to_owned(), path, sha256: sha256_hex(&bytes) });

@@ -114,7 +114,7 @@ impl Looming {
     pub(super) fn read(table: &Table<'_>) -> Result<Self, ProtocolError> {
         let time = Range::above(0.0).up_to(super::LONGEST_S);
         Ok(Self {
-            diameter_deg: table.number("diameter_deg", Range::above(0.0).below(180.0))?,
+            diameter_deg: size(table, "diameter_deg")?,
             l_over_v_s: table.number("l_over_v_s", time)?,
             collision_s: table.number("collision_s", time)?,
         })

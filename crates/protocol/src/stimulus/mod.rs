@@ -20,8 +20,8 @@ use crate::error::ProtocolError;
 use crate::reader::{Range, Table};
 use crate::steering::{Picture, read_picture};
 
-/// A whole sphere around the eye.
-const WIDEST_DEG: f64 = 180.0;
+/// Widest thing on a flat screen: 23 times as wide as the screen is far. Towards 180 a size has no end.
+const WIDEST_DEG: f64 = 170.0;
 /// One hour: longer courses are slips of the unit.
 const LONGEST_S: f64 = 3_600.0;
 

@@ -102,28 +102,34 @@ impl GovernedFilm {
         Ok(now_ns() - begun_ns)
     }
 
-    /// The shortest time of each pass in ns, from frames whose passes are handed over one by one and waited for; what handing
-    /// over nothing takes is taken off. No clock of the adapter is asked: a software adapter's stamps come from another thread,
+    /// The names of the passes, in the order of [`GovernedFilm::passes_ns`].
+    pub fn passes() -> [&'static str; STAGES] {
+        stages()
+    }
+
+    /// Time of each pass in each of `frames` frames in ns: they are handed over one by one and waited for, and what handing over
+    /// nothing takes is taken off. No clock of the adapter is asked: a software adapter's stamps come from another thread,
     /// which may have to wait for the next pass.
     ///
     /// # Errors
     /// When the GPU fails.
-    pub fn passes_ns(&mut self, frames: u64) -> Result<[(&'static str, i64); STAGES], DisplayError> {
+    pub fn passes_ns(&mut self, frames: u64) -> Result<Vec<[i64; STAGES]>, DisplayError> {
         let surface = self.target.texture.create_view(&Default::default());
-        let mut passes = stages().map(|name| (name, i64::MAX));
-        let mut nothing_ns = i64::MAX;
+        let mut all = Vec::new();
         for _ in 0..frames {
             let candidate = self.begin();
             self.timed(candidate)?;
             let nothing = self.gpu.device.create_command_encoder(&Default::default());
-            nothing_ns = nothing_ns.min(self.timed(nothing)?);
-            for (stage, (_, shortest)) in passes.iter_mut().enumerate() {
+            let nothing_ns = self.timed(nothing)?;
+            let mut passes_ns = [0; STAGES];
+            for (stage, ns) in passes_ns.iter_mut().enumerate() {
                 let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
                 self.passes.record_stage(&mut encoder, &surface, stage);
-                *shortest = self.timed(encoder)?.min(*shortest);
+                *ns = self.timed(encoder)? - nothing_ns;
             }
+            all.push(passes_ns);
         }
-        Ok(passes.map(|(name, ns)| (name, ns - nothing_ns)))
+        Ok(all)
     }
 
     fn timed(&self, encoder: wgpu::CommandEncoder) -> Result<i64, DisplayError> {

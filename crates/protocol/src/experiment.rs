@@ -5,7 +5,8 @@
 
 use crate::controller::{Artefacts, Lqg, Mpc, OnOff, Pid, SetPoint};
 use crate::onset::{Flash, OnsetState};
-use crate::people::{GazeStream, Prompt, ResponseSpec, Task};
+use crate::people::{Prompt, Task};
+use crate::response::{GazeStream, ResponseSpec};
 use crate::steering::{Planner, Steer};
 use crate::stimulus::Stimulus;
 use crate::trial::Trial;

@@ -55,6 +55,7 @@ mod outside;
 mod parse;
 mod people;
 pub mod reader;
+mod response;
 mod rig;
 mod schedule;
 mod steering;
@@ -75,10 +76,8 @@ pub use limits::{DeadMan, Key, Limits, OnTime, Worth};
 pub use onset::{Eyes, Flash, OnsetRule, OnsetState, Then, WantedPhase};
 pub use order::{OrderError, OrderRule, TaskOrder, stream, williams};
 pub use outside::{Fallback, Gives, Outside};
-pub use people::{
-    Feedback, Fixation, Gate, GazeStream, GazeUnit, KEYS, Prompt, PromptKind, Reject, ResponseKind,
-    ResponseSpec, Shown, Task, TaskCondition,
-};
+pub use people::{Feedback, Fixation, Gate, Prompt, PromptKind, Reject, Shown, Task, TaskCondition};
+pub use response::{GazeStream, GazeUnit, KEYS, ResponseKind, ResponseSpec};
 pub use rig::{Rig, RigStream, Screen, Stereo, SyncBounds};
 pub use schedule::{Schedule, ScheduledBlock, SplitMix64};
 pub use steering::{

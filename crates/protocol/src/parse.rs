@@ -16,6 +16,7 @@ use crate::onset;
 use crate::outside::{read_outside, something_is_held};
 use crate::people::{self, PromptKind};
 use crate::reader::{Document, Range, Table};
+use crate::response;
 use crate::steering::{self, read_planner, read_steer};
 use crate::stimulus::read_stimuli;
 use crate::trial;
@@ -74,9 +75,9 @@ impl Protocol {
             blocks: Vec::new(),
         };
         if root.has("response") {
-            protocol.responses = people::read_responses(&root, &protocol)?;
+            protocol.responses = response::read_responses(&root, &protocol)?;
         }
-        protocol.gaze = root.optional("gaze", |root, key| people::read_gaze(root, key, &protocol))?;
+        protocol.gaze = root.optional("gaze", |root, key| response::read_gaze(root, key, &protocol))?;
         protocol.decoder = root.optional("decoder", |root, key| read_decoder(root, key, &protocol))?;
         protocol.onset = root.optional("onset", |root, key| onset::read_state(root, key, &protocol))?;
         protocol.outside = root.optional("outside", |root, key| read_outside(root, key, &protocol))?;

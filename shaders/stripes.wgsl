@@ -41,10 +41,16 @@ struct Chain {
     changes: u32,
     last: u32,
     before: u32,
+    first: u32,
     period: u32,
 }
 
 const STRIPE_CHANGES: u32 = 11u;
+
+// Whether two stripes differ by no more than a quarter, or the pixel that their edges are rounded by.
+fn alike(one: u32, other: u32) -> bool {
+    return 4u * one <= 5u * other + 4u && 4u * other <= 5u * one + 4u;
+}
 
 fn inside(pixel: vec2<i32>) -> bool {
     return all(pixel >= vec2<i32>(0)) && all(pixel < vec2<i32>(i32(params.width), i32(params.height)));
@@ -100,7 +106,7 @@ fn stripes(@builtin(global_invocation_id) id: vec3<u32>) {
     var low = state[place];
     var high = low;
     var turn = 0u;
-    var chain = Chain(0u, 0u, 0u, 0u, 0u);
+    var chain = Chain(0u, 0u, 0u, 0u, 0u, 0u);
     var step = 0u;
     while step < length {
         let to = min(step + AT_ONCE, length);
@@ -139,20 +145,20 @@ fn stripes(@builtin(global_invocation_id) id: vec3<u32>) {
                     chain.changes += 1u;
                 } else {
                     let period = step - before;
-                    let even = chain.period == 0u
-                        || (4u * period <= 5u * chain.period + 4u && 4u * chain.period <= 5u * period + 4u);
+                    let even = chain.changes == 2u || alike(step - last, before - chain.first);
                     if even && period >= params.shortest_period {
                         chain.changes += 1u;
                         chain.period = period;
                     } else {
                         mark_chain(line, chain);
                         if period >= params.shortest_period {
-                            chain = Chain(before, 3u, last, before, period);
+                            chain = Chain(before, 3u, last, before, before, period);
                         } else {
-                            chain = Chain(last, 2u, last, before, 0u);
+                            chain = Chain(last, 2u, last, before, before, period);
                         }
                     }
                 }
+                chain.first = before;
                 chain.before = last;
                 chain.last = step;
             }

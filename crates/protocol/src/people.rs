@@ -5,7 +5,7 @@ use crate::error::ProtocolError;
 use crate::experiment::Protocol;
 use crate::order::{OrderError, TaskOrder};
 use crate::reader::{Range, Table};
-use crate::response::ResponseKind;
+use crate::response::{ResponseKind, ResponseSpec};
 
 /// Most conditions of a task.
 const MOST_CONDITIONS: usize = 256;

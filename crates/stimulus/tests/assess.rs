@@ -134,6 +134,20 @@ fn what_lasts_and_what_is_striped_is_judged() {
     assert!(stripes(0.1).passes_all(), "three pairs");
 }
 
+#[test]
+fn white_noise_is_no_pattern() {
+    let screen = screen(320, 240);
+    for draw in [Draw::Binary, Draw::Uniform, Draw::Gaussian { sd: 0.3 }] {
+        for cell_px in [4, 7, 16] {
+            let pattern = Pattern::Noise { left_px: 5, top_px: 0, cell_px, draw, seed: 8 };
+            let scene = Scene::of(whole(&screen, pattern, Paint::ACHROMATIC, 0), Course::STEADY);
+            let report = judged(&scene, 1.0, &screen);
+            assert!(report.passes_all() && report.pattern_area < 0.25, "{draw:?} {cell_px}: {report:?}");
+            assert!(!stopped(&scene, 1.0, 0.6, &screen), "{draw:?} {cell_px}");
+        }
+    }
+}
+
 /// Whether the governor stops any of the frames.
 fn stopped(scene: &Scene, contrast: f64, seconds: f64, screen: &Screen) -> bool {
     let (light, tables) = (light(), LightTables::of_screen(screen, 256).unwrap());

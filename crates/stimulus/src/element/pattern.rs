@@ -160,6 +160,11 @@ impl Pattern {
         }
     }
 
+    /// Whether nothing says how one place of it follows from another.
+    pub(crate) fn is_irregular(&self) -> bool {
+        matches!(self, Self::Noise { .. } | Self::Values(_) | Self::Image(_))
+    }
+
     /// The highest spatial frequency in cycles per px that the pattern has where it is resolved; `None` where it has none.
     pub fn highest_frequency_per_px(&self) -> Option<f64> {
         match *self {

@@ -107,7 +107,10 @@ impl Look {
     fn prepare(scene: &Scene, lit: &Lit<'_>) -> Self {
         let screen = lit.screen;
         let exact = Geometry::of_screen(screen);
+        // One sample for each cell of noise would make stripes of one, two and three samples: alike, but for rounding.
+        let irregular = scene.elements.iter().any(|element| element.pattern.is_irregular());
         let spacing = cell_for(std::slice::from_ref(scene), screen);
+        let spacing = if irregular { (spacing / 4).max(1) } else { spacing };
         let (side, columns, rows, geometry, margin) = if spacing <= exact.cell {
             let all = |size| (0..size).collect::<Vec<u32>>();
             (0, all(screen.width_px), all(screen.height_px), exact, 0)

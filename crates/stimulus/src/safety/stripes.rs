@@ -2,9 +2,9 @@
 //!
 //! Lines are drawn through the image in four directions, one through each row and column of cells and one through each of
 //! their diagonals. Along a line the alternations are found as changes in time are: from extreme to extreme, by the bound
-//! of BT.1702. What is compared is the length of a light and a dark stripe together, from one change to the next of the
-//! same direction, so that dots and bars of any duty count. Straight, curved and radial stripes all alternate along some
-//! of the lines.
+//! of BT.1702. What is compared is each stripe's width with that of the stripe two before it, light with light and dark
+//! with dark, so that dots and bars of any duty count, and noise does not. Straight, curved and radial stripes all alternate
+//! along some of the lines.
 
 use super::detector::{DOWN, UP};
 use super::params::Params;
@@ -58,35 +58,34 @@ pub(super) fn line(params: &Params, index: u32) -> Line {
 struct Chain {
     start: u32,
     changes: u32,
-    /// The last change and the one before it.
-    last: [u32; 2],
-    /// From a change to the next of the same direction; 0 before the first.
+    /// The last change and the two before it.
+    last: [u32; 3],
+    /// A light and a dark stripe together: from the change before the last one to the newest.
     period: u32,
 }
 
 impl Chain {
     /// A change at step `at`. Gives the run that ended with the change before.
     fn push(&mut self, at: u32, shortest: u32) -> Option<Chain> {
-        let [last, before] = self.last;
-        self.last = [at, last];
+        let [last, before, first] = self.last;
+        self.last = [at, last, before];
         if self.changes < 2 {
             self.start = if self.changes == 0 { at } else { self.start };
             self.changes += 1;
             return None;
         }
         let period = at - before;
-        let even =
-            self.period == 0 || (4 * period <= 5 * self.period + 4 && 4 * self.period <= 5 * period + 4);
+        let even = self.changes == 2 || alike(at - last, before - first);
         let before_this = std::mem::replace(&mut self.period, period);
         if even && period >= shortest {
             self.changes += 1;
             return None;
         }
-        let ended = Chain { last: [last, before], period: before_this, ..*self };
+        let ended = Chain { last: [last, before, first], period: before_this, ..*self };
         if period >= shortest {
             *self = Chain { start: before, changes: 3, ..*self };
         } else {
-            *self = Chain { start: last, changes: 2, period: 0, ..*self };
+            *self = Chain { start: last, changes: 2, ..*self };
         }
         Some(ended)
     }
@@ -96,6 +95,11 @@ impl Chain {
         let half = self.period / 2;
         (self.changes >= CHANGES).then(|| [self.start.saturating_sub(half), self.last[0] + half])
     }
+}
+
+/// Whether two stripes differ by no more than a quarter, or the pixel that their edges are rounded by.
+const fn alike(one: u32, other: u32) -> bool {
+    4 * one <= 5 * other + 4 && 4 * other <= 5 * one + 4
 }
 
 /// Pixels whose extremes are looked at first.

@@ -207,6 +207,7 @@ fn files_that_are_no_recordings_are_refused_and_torn_ones_read_as_far_as_they_go
         for command in ["info", "play", "replay"] {
             run([command, path], 30.0).expect(2).says(&[path, "not an XDF file", "byte 0"]);
         }
+        assert!(run(["verify", path], 30.0).expect(1).stdout.contains("nothing can be mended"));
         run(["verify", path, "--repair"], 30.0).expect(2).says(&[path]);
         assert_eq!(fs::read(&file).unwrap(), bytes, "a file that cannot be mended is left alone");
     }

@@ -360,11 +360,11 @@ pub fn verify(path: &Path, repair: bool, key: Option<&PathBuf>) -> Result<Seen, 
     text.push_str(arm.as_deref().unwrap_or_default());
     let is_whole = report.is_whole();
     let fine = is_whole && arm_is_well != Some(false);
-    let _ = writeln!(
-        text,
-        "{}",
-        if is_whole { "whole" } else { "not whole: --repair makes it openable for every reader" }
-    );
+    text.push_str(match (is_whole, report.whole_bytes) {
+        (true, _) => "whole\n",
+        (false, 0) => "not whole: nothing in it is a recording, and nothing can be mended\n",
+        (false, _) => "not whole: --repair makes it openable for every reader\n",
+    });
     let mut json = to_json::<Report>(&report);
     if let (Value::Object(map), Some(arm)) = (&mut json, arm_is_well) {
         map.insert("sealed_arm_is_well".into(), arm.into());
